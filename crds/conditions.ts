@@ -1,0 +1,135 @@
+/** Every condition type and reason of the API, and how a condition is set. */
+
+/** As `metav1.Condition`. */
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  reason: string;
+  message: string;
+  /** RFC 3339; when `status` last changed, not when the message did. */
+  lastTransitionTime: string;
+  observedGeneration?: number;
+}
+
+/** Conditions of a Slice, written by the operator. */
+export const SliceCondition = {
+  /** Every wanted sliver runs, is up to date and is enforced by its node. */
+  Ready: 'Ready',
+  /** The spec is one that the operator can act on. */
+  Accepted: 'Accepted',
+  /** Every wanted node granted its rcap. */
+  Allocated: 'Allocated',
+} as const;
+
+/** Conditions of a ResourceCapability, written by its node's manager alone. */
+export const CapabilityCondition = {
+  Ready: 'Ready',
+  Granted: 'Granted',
+  Bound: 'Bound',
+  Enforced: 'Enforced',
+} as const;
+
+/** Conditions of a SliceNode, written by its node's manager alone. */
+export const NodeCondition = {
+  Ready: 'Ready',
+  /** The rate of every line is known, so guarantees hold against the node's own traffic too. */
+  LineKnown: 'LineKnown',
+  /** What is granted fits in what the owner offers today. */
+  WithinOffer: 'WithinOffer',
+} as const;
+
+export const SliceReason = {
+  Accepted: 'Accepted',
+  InvalidSpec: 'InvalidSpec',
+  WindowPast: 'WindowPast',
+  HostNetworkNotOffered: 'HostNetworkNotOffered',
+  NameTaken: 'NameTaken',
+  OtherBroker: 'OtherBroker',
+  Deleting: 'Deleting',
+  AllGranted: 'AllGranted',
+  WaitingForNodes: 'WaitingForNodes',
+  Denied: 'Denied',
+  TooFewNodes: 'TooFewNodes',
+  NoNodes: 'NoNodes',
+  WindowNotOpen: 'WindowNotOpen',
+  WindowClosed: 'WindowClosed',
+  Suspended: 'Suspended',
+  Starting: 'Starting',
+  Updating: 'Updating',
+  PodsFailing: 'PodsFailing',
+  NodeLost: 'NodeLost',
+  AllRunning: 'AllRunning',
+} as const;
+
+export const CapabilityReason = {
+  Granted: 'Granted',
+  ResizeDenied: 'ResizeDenied',
+  InsufficientShares: 'InsufficientShares',
+  InsufficientEgress: 'InsufficientEgress',
+  InsufficientMemory: 'InsufficientMemory',
+  InsufficientDisk: 'InsufficientDisk',
+  InsufficientPods: 'InsufficientPods',
+  PortInUse: 'PortInUse',
+  PortNotOffered: 'PortNotOffered',
+  PrivilegeNotOffered: 'PrivilegeNotOffered',
+  NamespaceBudget: 'NamespaceBudget',
+  NamespaceRefused: 'NamespaceRefused',
+  WindowPast: 'WindowPast',
+  Blackout: 'Blackout',
+  InvalidSpec: 'InvalidSpec',
+  WrongNode: 'WrongNode',
+  Unsupported: 'Unsupported',
+  Expired: 'Expired',
+  WindowNotOpen: 'WindowNotOpen',
+  Bound: 'Bound',
+  NotBound: 'NotBound',
+  NoPod: 'NoPod',
+  Enforced: 'Enforced',
+  EnforcementFailed: 'EnforcementFailed',
+  LineUnknown: 'LineUnknown',
+  UplinkBusy: 'UplinkBusy',
+  EgressUnclassified: 'EgressUnclassified',
+  NoAddress: 'NoAddress',
+  NotGranted: 'NotGranted',
+} as const;
+
+export const NodeReason = {
+  Ready: 'Ready',
+  NotReady: 'NotReady',
+  WaitingForNode: 'WaitingForNode',
+  EnforcementFailed: 'EnforcementFailed',
+  PolicyInvalid: 'PolicyInvalid',
+  LinesKnown: 'LinesKnown',
+  LineUnknown: 'LineUnknown',
+  UplinkBusy: 'UplinkBusy',
+  WithinOffer: 'WithinOffer',
+  Overcommitted: 'Overcommitted',
+} as const;
+
+export function getCondition(list: readonly Condition[] | undefined, type: string): Condition | undefined {
+  return list?.find((condition) => condition.type === type);
+}
+
+export function isTrue(list: readonly Condition[] | undefined, type: string): boolean {
+  return getCondition(list, type)?.status === 'True';
+}
+
+/** Messages are for people and go to a bounded field. */
+const MAX_MESSAGE = 1024;
+
+/**
+ * A new list with this condition set in its place; `lastTransitionTime` is kept while the status stays the same, so that
+ * an unchanged condition compares equal and is not written again.
+ */
+export function setCondition(
+  list: readonly Condition[] | undefined,
+  condition: Omit<Condition, 'lastTransitionTime'>,
+  now: Date,
+): Condition[] {
+  const before = getCondition(list, condition.type);
+  const lastTransitionTime =
+    before?.status === condition.status ? before.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const next: Condition = { ...condition, message: condition.message.slice(0, MAX_MESSAGE), lastTransitionTime };
+  if (!before) return [...(list ?? []), next];
+  return list!.map((one) => (one.type === condition.type ? next : one));
+}

@@ -1,0 +1,71 @@
+/** Every name that is derived rather than given: labels, annotations, and the names of objects we make. */
+import { createHash } from 'node:crypto';
+
+export const GROUP = 'slice-operator.io';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/** The CSI driver through which the kubelet asks for a sliver's volume: a sliver's identity and its gate. */
+export const DRIVER = GROUP;
+/** Attribute of that volume: the name of the rcap, in the pod's own namespace. */
+export const VOLUME_ATTRIBUTE = 'capability';
+/** Where a sliver finds its volume. */
+export const SLIVER_MOUNT = '/run/slice';
+
+/** On rcaps and sliver pods: the node they belong to, as `nodeLabelValue` gives it. */
+export const LABEL_NODE = `${GROUP}/node`;
+/** On rcaps, pods and ConfigMaps: the name of the Slice they serve. */
+export const LABEL_SLICE = `${GROUP}/slice`;
+/** On sliver pods: the hash of the pod template, without what differs from node to node. */
+export const LABEL_TEMPLATE = `${GROUP}/template-hash`;
+/** On namespaces, set by a cluster admin: slices in it may ask for `network: Host`. */
+export const LABEL_HOST_NETWORK = `${GROUP}/host-network`;
+/** On rcaps: how often this right was asked for before and refused; it survives a restart of the operator. */
+export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
+/** On Slices: nothing of the Slice is left in the API when this is removed. */
+export const FINALIZER = `${GROUP}/slice`;
+
+/** The longest name a Slice may have: `<slice>-boot` and the labels then fit in 63 characters. */
+export const MAX_SLICE_NAME = 52;
+
+const MAX_LABEL = 63;
+const MAX_RCAP_PREFIX = 40;
+
+/** Hex digits of a SHA-256 over length-delimited parts, so that ("a","bc") and ("ab","c") differ. */
+export function shortHash(parts: readonly string[], digits = 10): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:${part}`);
+  return hash.digest('hex').slice(0, digits);
+}
+
+/** A node's name as a label value: itself where it fits (63 characters), else its beginning and a hash. */
+export function nodeLabelValue(node: string): string {
+  if (node.length <= MAX_LABEL) return node;
+  return `${trimEnd(node.slice(0, 50))}-${shortHash([node])}`;
+}
+
+/** The rcap of a slice on a node: `<slice, at most 40 characters>-<hash>`. */
+export function rcapName(slice: string, node: string): string {
+  return `${trimEnd(slice.slice(0, MAX_RCAP_PREFIX))}-${shortHash([slice, node])}`;
+}
+
+/** The one pod of an rcap has the rcap's name: so there is never a second one. */
+export function podName(rcap: string): string {
+  return rcap;
+}
+
+/** The ConfigMap that carries a slice's boot script. */
+export function bootConfigMapName(slice: string): string {
+  return `${slice}-boot`;
+}
+
+/** The Lease, in the release's namespace, by which a node manager shows that it lives. */
+export function leaseName(node: string): string {
+  const name = `slice-node-${node}`;
+  return name.length <= 253 ? name : `slice-node-${trimEnd(node.slice(0, 200))}-${shortHash([node])}`;
+}
+
+/** Names may not end in a dash or a dot before the next part is joined on. */
+function trimEnd(text: string): string {
+  return text.replace(/[-.]+$/, '');
+}

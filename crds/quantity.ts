@@ -1,0 +1,45 @@
+/** Kubernetes quantities (`10M`, `1Gi`, `250m`) as plain numbers and back; rates are in bits/s, sizes in bytes. */
+
+/** The pattern of a quantity that is not negative, as the schemas have it. */
+export const QUANTITY = /^([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$/;
+
+const FACTOR: Readonly<Record<string, number>> = {
+  n: 1e-9, u: 1e-6, m: 1e-3, '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18,
+  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60,
+};
+
+export class QuantityError extends Error {
+  override readonly name = 'QuantityError';
+}
+
+/** The value of a quantity. Throws QuantityError for anything that is not one, or not finite, or negative. */
+export function parseQuantity(quantity: string | number): number {
+  const text = String(quantity);
+  if (!QUANTITY.test(text)) {
+    throw new QuantityError(`"${text.slice(0, 40)}" is not a quantity: write a number with a suffix such as 500k, 10M or 1Gi`);
+  }
+  const [, digits, suffix] = /^([0-9.]+)(.*)$/.exec(text)!;
+  const factor = FACTOR[suffix!];
+  const value = factor === undefined ? Number(text) : Number(digits) * factor;
+  if (!Number.isFinite(value)) throw new QuantityError(`"${text}" is too large`);
+  return value;
+}
+
+/** A rate for people: 10000000 becomes `10 Mbit/s`. */
+export function formatRate(bitsPerSecond: number): string {
+  return `${scaled(bitsPerSecond, 1000, ['', 'k', 'M', 'G', 'T'])}bit/s`;
+}
+
+/** A size for people: 1073741824 becomes `1 GiB`. */
+export function formatBytes(bytes: number): string {
+  return `${scaled(bytes, 1024, ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'])}B`;
+}
+
+function scaled(value: number, base: number, units: readonly string[]): string {
+  let unit = 0;
+  while (unit < units.length - 1 && value >= base) {
+    value /= base;
+    unit++;
+  }
+  return `${Number(value.toFixed(2))} ${units[unit]}`;
+}
