@@ -4,8 +4,22 @@
 export const QUANTITY = /^([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$/;
 
 const FACTOR: Readonly<Record<string, number>> = {
-  n: 1e-9, u: 1e-6, m: 1e-3, '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18,
-  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60,
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
 };
 
 export class QuantityError extends Error {
@@ -16,7 +30,9 @@ export class QuantityError extends Error {
 export function parseQuantity(quantity: string | number): number {
   const text = String(quantity);
   if (!QUANTITY.test(text)) {
-    throw new QuantityError(`"${text.slice(0, 40)}" is not a quantity: write a number with a suffix such as 500k, 10M or 1Gi`);
+    throw new QuantityError(
+      `"${text.slice(0, 40)}" is not a quantity: write a number with a suffix such as 500k, 10M or 1Gi`,
+    );
   }
   const [, digits, suffix] = /^([0-9.]+)(.*)$/.exec(text)!;
   const factor = FACTOR[suffix!];

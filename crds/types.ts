@@ -1,0 +1,746 @@
+/* Generated from crds/*.yaml by crds/generate.ts; edit those. */
+import type {ObjectMeta} from './meta.ts';
+
+/**
+ * The kinds of the API.
+ */
+export interface Contract {
+  slice?: Slice;
+  resourcecapability?: ResourceCapability;
+  slicenode?: SliceNode;
+}
+/**
+ * A Slice is a set of nodes on which a service gets a guaranteed part of each node: CPU, egress bandwidth, ports, memory, processes and disk. Its namespace is the site or project that it belongs to.
+ */
+export interface Slice {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec: SliceSpec;
+  status?: SliceStatus;
+}
+/**
+ * What is wanted.
+ */
+export interface SliceSpec {
+  /**
+   * Who answers for the slice's traffic, for example a mail address. It is shown to those who receive it.
+   */
+  contact: string;
+  /**
+   * What the slice is for.
+   */
+  description?: string;
+  /**
+   * True: the slice keeps its rights and loses its pods until it is resumed. Default false.
+   */
+  suspended?: boolean;
+  /**
+   * The namespace of the broker that acquires rights for this slice. Without it the operator itself does.
+   */
+  broker?: string;
+  placement?: Placement;
+  resources?: Rspec;
+  /**
+   * The short form of resources: so many 1/1000 of each node. It means that many CPU shares, and an egress guarantee of 100 kbit/s for each.
+   */
+  share?: number;
+  window?: Window;
+  sliver: SliverTemplate;
+  update?: UpdateStrategy;
+}
+/**
+ * Which nodes. Without it, every node.
+ */
+export interface Placement {
+  /**
+   * Labels that a node must have.
+   */
+  nodeSelector?: {
+    [k: string]: string;
+  };
+  /**
+   * Taints of nodes that do not keep the slice away, as in a pod.
+   */
+  tolerations?: Toleration[];
+  /**
+   * How many nodes. Without it, every matching node.
+   */
+  count?: number;
+  /**
+   * How to choose among the matching nodes: Any (default), Spread (as evenly as can be over the values of topologyKey) or Cluster (in as few of them as can be).
+   */
+  policy?: 'Any' | 'Spread' | 'Cluster';
+  /**
+   * The node label that Spread and Cluster go by.
+   */
+  topologyKey?: string;
+}
+export interface Toleration {
+  /**
+   * The taint's key; without it every key.
+   */
+  key?: string;
+  /**
+   * Exists or Equal (default).
+   */
+  operator?: 'Exists' | 'Equal';
+  /**
+   * The taint's value.
+   */
+  value?: string;
+  /**
+   * The taint's effect; without it every effect.
+   */
+  effect?: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+}
+/**
+ * What one sliver gets on its node. Everything has a default: 1 share of CPU, an egress guarantee of 5 kbit/s and an egress limit of 10 Mbit/s.
+ */
+export interface Rspec {
+  cpu?: RspecCpu;
+  egress?: RspecEgress;
+  /**
+   * The most memory the sliver can use, in bytes; reserved for it. Without it there is no limit and no promise.
+   */
+  memory?: string | number;
+  /**
+   * The most that the sliver can write to its file system and logs, in bytes; reserved for it. The kubelet measures now and then and evicts a sliver that is over; writes do not fail with ENOSPC.
+   */
+  disk?: string | number;
+  /**
+   * The most processes and threads at a time.
+   */
+  processes?: number;
+  /**
+   * The most open file descriptors of each of the sliver's processes.
+   */
+  openFiles?: number;
+  /**
+   * Ports of the node's address that belong to the slice alone.
+   */
+  ports?: RspecPort[];
+  /**
+   * RawSockets: raw sockets on owned ports, without a Linux capability. Capabilities: acquire and split rights on the own node. Audit: see all outgoing packets of the node.
+   */
+  privileges?: ('RawSockets' | 'Capabilities' | 'Audit')[];
+}
+/**
+ * The guaranteed part of the node's CPU, and what becomes of CPU that nobody uses.
+ */
+export interface RspecCpu {
+  /**
+   * Guaranteed CPU in 1/1000 of what the node can allocate. Default 1.
+   */
+  shares?: number;
+  /**
+   * Share (default) lets the sliver use idle CPU, in proportion to its shares; None holds it at its guarantee.
+   */
+  excess?: 'Share' | 'None';
+}
+/**
+ * Bandwidth out of the node, counted at layer 2.
+ */
+export interface RspecEgress {
+  /**
+   * What the sliver can always send, in bits/s. Default 5k.
+   */
+  guarantee?: string | number;
+  /**
+   * What the sliver never exceeds, in bits/s. Default 10M, or the guarantee where that is more.
+   */
+  limit?: string | number;
+}
+export interface RspecPort {
+  /**
+   * TCP, UDP or ICMP.
+   */
+  protocol: 'TCP' | 'UDP' | 'ICMP';
+  /**
+   * The port; for ICMP the identifier of echo requests.
+   */
+  port: number;
+}
+/**
+ * When the right holds. Without a start it holds at once, without an end until it is released.
+ */
+export interface Window {
+  /**
+   * The first instant, RFC 3339.
+   */
+  start?: string;
+  /**
+   * The first instant after it, RFC 3339.
+   */
+  end?: string;
+}
+/**
+ * What runs on each node, in one container.
+ */
+export interface SliverTemplate {
+  /**
+   * The container image.
+   */
+  image: string;
+  /**
+   * When to pull the image, as in a pod.
+   */
+  imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
+  /**
+   * Secrets of the namespace to pull the image with.
+   */
+  imagePullSecrets?: SecretReference[];
+  /**
+   * The program to run in place of the image's, as in a pod.
+   */
+  command?: string[];
+  /**
+   * The program's arguments, as in a pod.
+   */
+  args?: string[];
+  /**
+   * Environment variables.
+   */
+  env?: EnvVar[];
+  /**
+   * The directory that the program starts in.
+   */
+  workingDir?: string;
+  /**
+   * A script that the image's /bin/sh runs in place of its program. UTF-8, at most 64 KiB, without NUL.
+   */
+  bootScript?: string;
+  /**
+   * Pod (default) gives each sliver an address of its own; Host lets it use the node's, where both the namespace and the node allow it.
+   */
+  network?: 'Pod' | 'Host';
+  /**
+   * The RuntimeClass, as in a pod.
+   */
+  runtimeClassName?: string;
+  /**
+   * Seconds between SIGTERM and SIGKILL. Default 30.
+   */
+  terminationGracePeriodSeconds?: number;
+  /**
+   * Volumes, each of one kind.
+   */
+  volumes?: SliverVolume[];
+  /**
+   * Where the volumes are mounted.
+   */
+  volumeMounts?: VolumeMount[];
+}
+export interface SecretReference {
+  /**
+   * Name of the Secret.
+   */
+  name: string;
+}
+export interface EnvVar {
+  /**
+   * The name.
+   */
+  name: string;
+  /**
+   * The value, as it is.
+   */
+  value?: string;
+  valueFrom?: EnvVarSource;
+}
+/**
+ * Where the value comes from, in place of value.
+ */
+export interface EnvVarSource {
+  configMapKeyRef?: KeyReference;
+  secretKeyRef?: KeyReference;
+}
+/**
+ * A key of an object of the namespace.
+ */
+export interface KeyReference {
+  /**
+   * Name of the object.
+   */
+  name: string;
+  /**
+   * The key.
+   */
+  key: string;
+  /**
+   * True: it need not be there.
+   */
+  optional?: boolean;
+}
+export interface SliverVolume {
+  /**
+   * The name that mounts refer to.
+   */
+  name: string;
+  emptyDir?: EmptyDirVolume;
+  configMap?: ConfigMapVolume;
+  secret?: SecretVolume;
+}
+/**
+ * An empty directory that lives as long as the pod.
+ */
+export interface EmptyDirVolume {
+  /**
+   * Memory makes it a tmpfs.
+   */
+  medium?: '' | 'Memory';
+  /**
+   * The most it may hold, in bytes.
+   */
+  sizeLimit?: string | number;
+}
+/**
+ * The files of a ConfigMap of the namespace.
+ */
+export interface ConfigMapVolume {
+  /**
+   * Name of the ConfigMap.
+   */
+  name: string;
+  /**
+   * Mode of its files.
+   */
+  defaultMode?: number;
+  /**
+   * True: it need not be there.
+   */
+  optional?: boolean;
+}
+/**
+ * The files of a Secret of the namespace.
+ */
+export interface SecretVolume {
+  /**
+   * Name of the Secret.
+   */
+  secretName: string;
+  /**
+   * Mode of its files.
+   */
+  defaultMode?: number;
+  /**
+   * True: it need not be there.
+   */
+  optional?: boolean;
+}
+export interface VolumeMount {
+  /**
+   * Name of the volume.
+   */
+  name: string;
+  /**
+   * Absolute path in the sliver.
+   */
+  mountPath: string;
+  /**
+   * A path in the volume instead of its root.
+   */
+  subPath?: string;
+  /**
+   * True: the sliver can not write to it.
+   */
+  readOnly?: boolean;
+}
+/**
+ * How slivers are replaced when the sliver template changes.
+ */
+export interface UpdateStrategy {
+  /**
+   * How many slivers, or what percentage of them, may be down at a time. Default 1.
+   */
+  maxUnavailable?: string | number;
+}
+/**
+ * What has become of it, written by the operator.
+ */
+export interface SliceStatus {
+  /**
+   * The generation of the spec that this status speaks of.
+   */
+  observedGeneration?: number;
+  nodes?: SliceNodeCounts;
+  /**
+   * The first few refusals; every one is in its ResourceCapability.
+   */
+  denials?: Denial[];
+  /**
+   * Ready (every sliver runs, is up to date and enforced), Accepted, Allocated; the reason of each is one that a person can act on.
+   */
+  conditions?: Condition[];
+}
+/**
+ * The slice's nodes, counted.
+ */
+export interface SliceNodeCounts {
+  /**
+   * Nodes that the placement asks for.
+   */
+  wanted?: number;
+  /**
+   * Nodes that granted the right.
+   */
+  granted?: number;
+  /**
+   * Nodes that refused it.
+   */
+  denied?: number;
+  /**
+   * Slivers that run and are enforced.
+   */
+  running?: number;
+  /**
+   * Slivers of the present template.
+   */
+  upToDate?: number;
+}
+export interface Denial {
+  /**
+   * The node.
+   */
+  node: string;
+  /**
+   * Why, in one word for programs.
+   */
+  reason: string;
+  /**
+   * Why, for people.
+   */
+  message: string;
+}
+export interface Condition {
+  /**
+   * What it is about.
+   */
+  type: string;
+  /**
+   * Whether it is so.
+   */
+  status: 'True' | 'False' | 'Unknown';
+  /**
+   * Why
+   */
+  reason: string;
+  /**
+   * Why
+   */
+  message: string;
+  /**
+   * When the status last changed.
+   */
+  lastTransitionTime: string;
+  /**
+   * The generation of the spec it speaks of.
+   */
+  observedGeneration?: number;
+}
+/**
+ * A ResourceCapability (rcap) is the right to resources on one node. Creating it asks for the right; the node's own manager grants or refuses it; deleting it gives the right back.
+ */
+export interface ResourceCapability {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec: ResourceCapabilitySpec;
+  status?: ResourceCapabilityStatus;
+}
+/**
+ * What is asked for. Editing it after the grant asks anew; until that is granted the old grant holds.
+ */
+export interface ResourceCapabilitySpec {
+  /**
+   * The node whose resources are asked for. A right can't move to another node; delete it and ask there.
+   */
+  nodeName: string;
+  resources?: Rspec;
+  window?: Window;
+  /**
+   * Who answers for the traffic, for example a mail address. It is shown to those who receive it.
+   */
+  contact: string;
+  /**
+   * The Slice, in the same namespace, that the right is bound to. It can be set once and not changed.
+   */
+  sliceName?: string;
+  /**
+   * The right, in the same namespace and on the same node, that this one is split from.
+   */
+  from?: string;
+  /**
+   * The Secret of type slice-operator.io/capability, in the same namespace, whose right is taken over.
+   */
+  redeem?: string;
+}
+/**
+ * What the node says, written by its node manager alone.
+ */
+export interface ResourceCapabilityStatus {
+  /**
+   * The generation of the spec that this status speaks of.
+   */
+  observedGeneration?: number;
+  granted?: Grant;
+  /**
+   * Ready (the sliver runs and is enforced), Granted, Bound, Enforced; the reason of each is one that a person can act on.
+   */
+  conditions?: Condition[];
+}
+/**
+ * What was granted, whatever the spec says now.
+ */
+export interface Grant {
+  /**
+   * The uid of the Node that granted it; a Node that comes back under the same name grants anew.
+   */
+  nodeUID: string;
+  /**
+   * The generation of the spec that was granted.
+   */
+  observedGeneration: number;
+  /**
+   * When it was granted, RFC 3339.
+   */
+  time?: string;
+  /**
+   * The slice it is bound to.
+   */
+  sliceName?: string;
+  resources: Rspec;
+  window?: Window;
+}
+/**
+ * A SliceNode holds the policy of a node's owner and shows what the node offers, has granted and has left. It is named after its Node, made by the operator, and kept when the Node goes.
+ */
+export interface SliceNode {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec?: SliceNodeSpec;
+  status?: SliceNodeStatus;
+}
+/**
+ * The owner's policy. A file on the node itself has the last word.
+ */
+export interface SliceNodeSpec {
+  /**
+   * CPU offered to slices, in 1/1000 of what the node can allocate. Default 900.
+   */
+  shares?: number;
+  /**
+   * The most that all slices together send, in bits/s. Default 100M.
+   */
+  egressLimit?: string | number;
+  /**
+   * Memory offered to slices, in bytes. Default, all that the node can allocate.
+   */
+  memory?: string | number;
+  /**
+   * Disk offered to slices, in bytes. Default, all that the node can allocate.
+   */
+  disk?: string | number;
+  /**
+   * Slivers offered. Default, the pods that the node can hold less 10.
+   */
+  pods?: number;
+  /**
+   * The node's uplinks and their rates. Default, the interfaces of its default routes at the rate of their links.
+   */
+  lines?: NodeLine[];
+  /**
+   * What becomes of packets that slivers send by another interface than the lines: Count (default) or Drop.
+   */
+  otherInterfaces?: 'Count' | 'Drop';
+  /**
+   * Ports of the node's address offered to slices. Default, 1024 to 65535 of TCP and UDP and all ICMP identifiers.
+   */
+  ports?: PortRange[];
+  /**
+   * Whether slivers may use the node's own address. Default false.
+   */
+  hostNetwork?: boolean;
+  /**
+   * ICMP echo requests per second and sliver. Default 10.
+   */
+  icmpEchoPerSecond?: number;
+  /**
+   * Packets with IP options per second and sliver. Default 10.
+   */
+  ipOptionsPerSecond?: number;
+  budget?: NamespaceBudget;
+  /**
+   * Other budgets for some namespaces, and those that get nothing.
+   */
+  namespaces?: NamespacePolicy[];
+  /**
+   * Times in which no right of a slice holds; a right whose window meets one is refused.
+   */
+  blackouts?: Blackout[];
+}
+export interface NodeLine {
+  /**
+   * Name of the network interface.
+   */
+  interface: string;
+  /**
+   * What the line carries, in bits/s. Default, the rate of the link.
+   */
+  rate?: string | number;
+}
+export interface PortRange {
+  /**
+   * TCP, UDP or ICMP.
+   */
+  protocol: 'TCP' | 'UDP' | 'ICMP';
+  /**
+   * The first port.
+   */
+  from: number;
+  /**
+   * The last port.
+   */
+  to: number;
+}
+/**
+ * What any one namespace may hold on this node. Default 250 shares, 50 ports, 100 pending rights.
+ */
+export interface NamespaceBudget {
+  /**
+   * CPU shares granted to one namespace, at any instant.
+   */
+  shares?: number;
+  /**
+   * Ports granted to one namespace, at any instant.
+   */
+  ports?: number;
+  /**
+   * Rights that a namespace may have asked for without having been granted them.
+   */
+  pending?: number;
+}
+export interface NamespacePolicy {
+  /**
+   * The namespace.
+   */
+  name: string;
+  /**
+   * True: it gets nothing here.
+   */
+  refused?: boolean;
+  budget?: NamespaceBudget;
+}
+export interface Blackout {
+  /**
+   * The first instant, RFC 3339.
+   */
+  start: string;
+  /**
+   * The first instant after it, RFC 3339.
+   */
+  end: string;
+  /**
+   * Why; shown to those who are refused.
+   */
+  reason?: string;
+}
+/**
+ * What the node offers and has granted.
+ */
+export interface SliceNodeStatus {
+  node?: NodeFactsStatus;
+  offered?: NodeBooks;
+  granted?: NodeBooks;
+  free?: NodeBooks;
+  /**
+   * What is known of the node, such as its kernel.
+   */
+  attributes?: {
+    [k: string]: string;
+  };
+  versions?: NodeVersions;
+  /**
+   * Ready, LineKnown, WithinOffer; the reason of each is one that a person can act on.
+   */
+  conditions?: Condition[];
+}
+/**
+ * What the API server knows of the Node, copied by the operator.
+ */
+export interface NodeFactsStatus {
+  /**
+   * The uid of the Node.
+   */
+  uid?: string;
+  allocatable?: NodeAllocatable;
+}
+/**
+ * What the Node can allocate to pods.
+ */
+export interface NodeAllocatable {
+  /**
+   * CPU in 1/1000 of a core.
+   */
+  cpuMilli?: number;
+  /**
+   * Memory in bytes.
+   */
+  memory?: number;
+  /**
+   * Ephemeral storage in bytes.
+   */
+  disk?: number;
+  /**
+   * Pods.
+   */
+  pods?: number;
+}
+/**
+ * What the owner's policy offers to slices.
+ */
+export interface NodeBooks {
+  /**
+   * CPU in 1/1000 of what the node can allocate.
+   */
+  shares?: number;
+  /**
+   * Egress bandwidth, in bits/s.
+   */
+  egress?: string;
+  /**
+   * Memory, in bytes.
+   */
+  memory?: string;
+  /**
+   * Disk, in bytes.
+   */
+  disk?: string;
+  /**
+   * Slivers.
+   */
+  pods?: number;
+}
+/**
+ * Versions of what runs there.
+ */
+export interface NodeVersions {
+  /**
+   * The node manager.
+   */
+  nodeManager?: string;
+  /**
+   * The kernel.
+   */
+  kernel?: string;
+}

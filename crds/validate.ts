@@ -1,0 +1,111 @@
+/**
+ * What a server's schema and CEL rules check, once more in TypeScript: servers older than 1.29 have no CEL rules, and a
+ * node trusts no server to have checked. Two layers: the schema (types, bounds, patterns), then the rules between fields.
+ */
+import { parseQuantity } from './quantity.ts';
+import { amounts } from './rspec.ts';
+import { readCrd, schemaOf } from './schemas.ts';
+import { checkSchema, type Violation } from './check-schema.ts';
+import type { ResourceCapability, Rspec, Slice, SliceNode, Window } from './types.ts';
+
+export type { Violation } from './check-schema.ts';
+
+/** bootScript goes to a ConfigMap, whose bytes count, not its characters. */
+export const MAX_BOOT_SCRIPT_BYTES = 64 * 1024;
+
+const SLICE = schemaOf(readCrd('slice.yaml'));
+const CAPABILITY = schemaOf(readCrd('resourcecapability.yaml'));
+const SLICE_NODE = schemaOf(readCrd('slicenode.yaml'));
+
+/** Everything wrong with a Slice, whatever its status; nothing that depends on the time or on other objects. */
+export function validateSlice(slice: Slice): Violation[] {
+  const violations = checkSchema(slice, SLICE);
+  if (violations.length > 0) return violations;
+  const { spec } = slice;
+  const say = collect(violations, 'spec');
+  if (spec.resources && spec.share !== undefined) say('', 'give resources or the short form share, not both');
+  checkRspec(spec.resources, collect(violations, 'spec.resources'));
+  checkWindow(spec.window, collect(violations, 'spec.window'));
+  const { placement, sliver } = spec;
+  if (placement?.policy && placement.policy !== 'Any' && !placement.topologyKey) {
+    say('placement', 'the policies Spread and Cluster need a topologyKey');
+  }
+  if (sliver.bootScript !== undefined && (sliver.command || sliver.args)) {
+    say('sliver', 'a bootScript takes the place of command and args');
+  }
+  if (Buffer.byteLength(sliver.bootScript ?? '') > MAX_BOOT_SCRIPT_BYTES) {
+    say('sliver.bootScript', `must not be longer than ${MAX_BOOT_SCRIPT_BYTES} bytes`);
+  }
+  for (const one of sliver.env ?? []) {
+    if (one.value !== undefined && one.valueFrom) say(`sliver.env[${one.name}]`, 'give value or valueFrom, not both');
+    const from = one.valueFrom;
+    if (from && Boolean(from.configMapKeyRef) === Boolean(from.secretKeyRef)) {
+      say(`sliver.env[${one.name}].valueFrom`, 'give one of configMapKeyRef and secretKeyRef');
+    }
+  }
+  for (const volume of sliver.volumes ?? []) {
+    const kinds = [volume.emptyDir, volume.configMap, volume.secret].filter((kind) => kind !== undefined);
+    if (kinds.length !== 1) say(`sliver.volumes[${volume.name}]`, 'give exactly one of emptyDir, configMap and secret');
+  }
+  return violations;
+}
+
+/** Everything wrong with an rcap; nothing that depends on the time or on other objects. */
+export function validateCapability(capability: ResourceCapability): Violation[] {
+  const violations = checkSchema(capability, CAPABILITY);
+  if (violations.length > 0) return violations;
+  const { spec } = capability;
+  if (spec.from !== undefined && spec.redeem !== undefined) {
+    collect(violations, 'spec')('', 'from and redeem exclude each other');
+  }
+  checkRspec(spec.resources, collect(violations, 'spec.resources'));
+  checkWindow(spec.window, collect(violations, 'spec.window'));
+  return violations;
+}
+
+/** Everything wrong with an owner's policy. */
+export function validateSliceNode(node: SliceNode): Violation[] {
+  const violations = checkSchema(node, SLICE_NODE);
+  if (violations.length > 0) return violations;
+  const say = collect(violations, 'spec');
+  for (const [index, range] of (node.spec?.ports ?? []).entries()) {
+    if (range.from > range.to) say(`ports[${index}]`, 'a range of ports must not end before it begins');
+  }
+  for (const [index, blackout] of (node.spec?.blackouts ?? []).entries()) {
+    if (Date.parse(blackout.start) >= Date.parse(blackout.end)) {
+      say(`blackouts[${index}]`, 'a blackout must start before it ends');
+    }
+  }
+  return violations;
+}
+
+/** Violations in one sentence, for a condition's message or an error. */
+export function describe(violations: readonly Violation[]): string {
+  return violations.map(({ path, message }) => `${path}: ${message}`).join('; ');
+}
+
+function checkRspec(spec: Rspec | undefined, say: Say): void {
+  const { guarantee, limit } = spec?.egress ?? {};
+  if (guarantee !== undefined && limit !== undefined && parseQuantity(guarantee) > parseQuantity(limit)) {
+    say('egress', 'the guarantee must not exceed the limit');
+    return;
+  }
+  const { egressGuarantee, egressLimit } = amounts(spec);
+  if (egressGuarantee > egressLimit) {
+    say(
+      'egress',
+      `the limit must not be below the default guarantee of ${egressGuarantee} bits/s; give a lower guarantee too`,
+    );
+  }
+}
+
+function checkWindow(window: Window | undefined, say: Say): void {
+  if (!window?.start || !window.end) return;
+  if (Date.parse(window.start) >= Date.parse(window.end)) say('', 'the window must start before it ends');
+}
+
+type Say = (path: string, message: string) => void;
+
+function collect(violations: Violation[], prefix: string): Say {
+  return (path, message) => violations.push({ path: path === '' ? prefix : `${prefix}.${path}`, message });
+}

@@ -1,0 +1,134 @@
+/** Good and bad objects: the same ones are judged by the TypeScript rules and by real API servers. */
+import { API_VERSION } from '../../crds/names.ts';
+import type { ResourceCapability, Slice, SliceNode, SliceSpec } from '../../crds/types.ts';
+
+export function slice(spec: Partial<SliceSpec> = {}, name = 'measure'): Slice {
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Slice',
+    metadata: { name, namespace: 'default' },
+    spec: { contact: 'ops@example.org', sliver: { image: 'debian:bookworm-slim' }, ...spec },
+  };
+}
+
+export function capability(spec: Partial<ResourceCapability['spec']> = {}): ResourceCapability {
+  return {
+    apiVersion: API_VERSION,
+    kind: 'ResourceCapability',
+    metadata: { name: 'right', namespace: 'default' },
+    spec: { nodeName: 'node1', contact: 'ops@example.org', ...spec },
+  };
+}
+
+export function sliceNode(spec: SliceNode['spec'] = {}): SliceNode {
+  return { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name: 'node1' }, spec };
+}
+
+const image = 'debian:bookworm-slim';
+
+export function goodSlices(): [string, Slice][] {
+  return [
+    ['the least there is', slice()],
+    ['a name of 52 characters', slice({}, 'a'.repeat(52))],
+    ['all shares', slice({ resources: { cpu: { shares: 1000, excess: 'None' } } })],
+    ['a guarantee equal to the limit', slice({ resources: { egress: { guarantee: '10M', limit: 10_000_000 } } })],
+    ['a guarantee above the default limit', slice({ resources: { egress: { guarantee: '20M' } } })],
+    ['the short form', slice({ share: 100 })],
+    ['no node at all', slice({ placement: { count: 0 } })],
+    ['spreading', slice({ placement: { policy: 'Spread', topologyKey: 'topology.kubernetes.io/zone' } })],
+    ['an open window', slice({ window: { end: '2099-01-01T00:00:00+01:00' } })],
+    ['a boot script of 64 KiB', slice({ sliver: { image, bootScript: 'x'.repeat(65_536) } })],
+    ['a boot script with $(X) and quotes', slice({ sliver: { image, bootScript: `echo $(X) "it's" \`id\`\n` } })],
+    ['a percentage', slice({ update: { maxUnavailable: '25%' } })],
+    ['the host network, which the operator judges', slice({ sliver: { image, network: 'Host' } })],
+  ];
+}
+
+/** What is wrong, the object, and where a violation must be found. */
+export function badSlices(): [string, Slice, string][] {
+  const past = { start: '2030-01-01T00:00:00Z', end: '2020-01-01T00:00:00Z' };
+  return [
+    [
+      'a guarantee above the limit',
+      slice({ resources: { egress: { guarantee: '2M', limit: '1M' } } }),
+      'spec.resources.egress',
+    ],
+    ['a limit below the default guarantee', slice({ resources: { egress: { limit: '1k' } } }), 'spec.resources.egress'],
+    ['a window that ends before it starts', slice({ window: past }), 'spec.window'],
+    ['a time without a zone', slice({ window: { start: '2030-01-01T00:00:00' } }), 'spec.window.start'],
+    ['0 shares', slice({ resources: { cpu: { shares: 0 } } }), 'spec.resources.cpu.shares'],
+    ['1001 shares', slice({ resources: { cpu: { shares: 1001 } } }), 'spec.resources.cpu.shares'],
+    ['half a share', slice({ resources: { cpu: { shares: 0.5 } } }), 'spec.resources.cpu.shares'],
+    ['a negative guarantee', slice({ resources: { egress: { guarantee: -1 } } }), 'spec.resources.egress.guarantee'],
+    ['words for a rate', slice({ resources: { egress: { guarantee: 'fast' } } }), 'spec.resources.egress.guarantee'],
+    ['resources and share', slice({ share: 1, resources: {} }), 'spec'],
+    [
+      'the same port twice',
+      slice({
+        resources: {
+          ports: [
+            { protocol: 'TCP', port: 5000 },
+            { protocol: 'TCP', port: 5000 },
+          ],
+        },
+      }),
+      'spec.resources.ports',
+    ],
+    ['port 0', slice({ resources: { ports: [{ protocol: 'TCP', port: 0 }] } }), 'spec.resources.ports'],
+    ['a name of 53 characters', slice({}, 'a'.repeat(53)), 'metadata.name'],
+    ['a name with a dot', slice({}, 'a.b'), 'metadata.name'],
+    ['no contact', slice({ contact: undefined as unknown as string }), 'spec.contact'],
+    ['no image', slice({ sliver: {} as SliceSpec['sliver'] }), 'spec.sliver.image'],
+    ['a negative count', slice({ placement: { count: -1 } }), 'spec.placement.count'],
+    ['Spread without a topologyKey', slice({ placement: { policy: 'Spread' } }), 'spec.placement'],
+    ['NUL in the boot script', slice({ sliver: { image, bootScript: 'a\0b' } }), 'spec.sliver.bootScript'],
+    [
+      'a boot script over 64 KiB',
+      slice({ sliver: { image, bootScript: 'x'.repeat(65_537) } }),
+      'spec.sliver.bootScript',
+    ],
+    [
+      'a boot script over 64 KiB in bytes',
+      slice({ sliver: { image, bootScript: 'é'.repeat(40_000) } }),
+      'spec.sliver.bootScript',
+    ],
+    ['a boot script and a command', slice({ sliver: { image, bootScript: 'x', command: ['y'] } }), 'spec.sliver'],
+    [
+      'a variable with two values',
+      slice({
+        sliver: { image, env: [{ name: 'A', value: 'b', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] },
+      }),
+      'spec.sliver.env',
+    ],
+    ['a volume of no kind', slice({ sliver: { image, volumes: [{ name: 'v' }] } }), 'spec.sliver.volumes'],
+    ['maxUnavailable of 0', slice({ update: { maxUnavailable: 0 } }), 'spec.update.maxUnavailable'],
+    ['maxUnavailable of 0%', slice({ update: { maxUnavailable: '0%' } }), 'spec.update.maxUnavailable'],
+  ];
+}
+
+export function badCapabilities(): [string, ResourceCapability][] {
+  return [
+    ['from and redeem', capability({ from: 'a', redeem: 'b' })],
+    ['no node', capability({ nodeName: '' })],
+    ['a guarantee above its limit', capability({ resources: { egress: { guarantee: '2M', limit: '1M' } } })],
+    [
+      'a window that ends before it starts',
+      capability({ window: { start: '2030-01-01T00:00:00Z', end: '2029-01-01T00:00:00Z' } }),
+    ],
+    ['a privilege nobody knows', capability({ resources: { privileges: ['Root' as 'Audit'] } })],
+    ['a privilege twice', capability({ resources: { privileges: ['Audit', 'Audit'] } })],
+  ];
+}
+
+export function badSliceNodes(): [string, SliceNode][] {
+  return [
+    ['more shares than there are', sliceNode({ shares: 1001 })],
+    ['an interface that is none', sliceNode({ lines: [{ interface: 'eth0; reboot' }] })],
+    ['a range that ends before it begins', sliceNode({ ports: [{ protocol: 'TCP', from: 2, to: 1 }] })],
+    [
+      'a blackout that ends before it starts',
+      sliceNode({ blackouts: [{ start: '2030-01-01T00:00:00Z', end: '2029-01-01T00:00:00Z' }] }),
+    ],
+    ['a namespace twice', sliceNode({ namespaces: [{ name: 'a' }, { name: 'a', refused: true }] })],
+  ];
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { amounts, fromShare, toRspec } from '../../crds/rspec.ts';
+import { parseQuantity, QuantityError } from '../../crds/quantity.ts';
+import { nodeLabelValue, rcapName, MAX_SLICE_NAME } from '../../crds/names.ts';
+import { setCondition } from '../../crds/conditions.ts';
+import { validateCapability, validateSlice, validateSliceNode } from '../../crds/validate.ts';
+import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, sliceNode } from './objects.ts';
+
+describe('validation of a Slice', () => {
+  for (const [what, slice] of goodSlices()) {
+    it(`accepts ${what}`, () => assert.deepEqual(validateSlice(slice), []));
+  }
+  for (const [what, slice, path] of badSlices()) {
+    it(`refuses ${what}`, () => {
+      const paths = validateSlice(slice).map((violation) => violation.path);
+      assert.ok(
+        paths.some((one) => one.startsWith(path)),
+        `expected a violation at ${path}, got ${JSON.stringify(paths)}`,
+      );
+    });
+  }
+});
+
+describe('validation of the other kinds', () => {
+  it('accepts what is right', () => {
+    assert.deepEqual(validateCapability(capability()), []);
+    assert.deepEqual(validateSliceNode(sliceNode()), []);
+  });
+  for (const [what, object] of badCapabilities()) {
+    it(`refuses an rcap with ${what}`, () => assert.notDeepEqual(validateCapability(object), []));
+  }
+  for (const [what, object] of badSliceNodes()) {
+    it(`refuses a SliceNode with ${what}`, () => assert.notDeepEqual(validateSliceNode(object), []));
+  }
+});
+
+describe('quantities and rspecs', () => {
+  it('reads every suffix', () => {
+    assert.deepEqual(['10M', '1Gi', '250m', '1e3', '.5k', 7].map(parseQuantity), [1e7, 2 ** 30, 0.25, 1000, 500, 7]);
+  });
+  it('refuses what is no quantity', () => {
+    for (const text of ['', '-1', '10 M', '10Mb', '0x10', 'NaN', '1e999']) {
+      assert.throws(() => parseQuantity(text), QuantityError, text);
+    }
+  });
+  it("fills in PlanetLab's defaults, and says them back", () => {
+    const defaults = amounts(undefined);
+    assert.deepEqual([defaults.shares, defaults.egressGuarantee, defaults.egressLimit], [1, 5_000, 10_000_000]);
+    assert.deepEqual(amounts(toRspec(defaults)), defaults);
+  });
+  it('raises the default limit to a higher guarantee', () => {
+    assert.equal(amounts(fromShare(300)).egressLimit, 30_000_000);
+  });
+  it('keeps one of two equal ports and sorts them', () => {
+    const ports = [
+      { protocol: 'UDP', port: 1 },
+      { protocol: 'TCP', port: 9 },
+      { protocol: 'UDP', port: 1 },
+    ] as const;
+    assert.deepEqual(amounts({ ports: [...ports] }).ports, [ports[1], ports[0]]);
+  });
+});
+
+describe('derived names', () => {
+  it('are valid whatever the slice is called, and differ from node to node', () => {
+    const slice = `a${'-'.repeat(MAX_SLICE_NAME - 2)}z`;
+    assert.match(rcapName(slice, 'n1'), /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+    assert.notEqual(rcapName(slice, 'n1'), rcapName(slice, 'n2'));
+    assert.ok(rcapName('x'.repeat(52), 'n').length <= 63);
+  });
+  it('keep a node name of 253 characters within a label', () => {
+    assert.ok(nodeLabelValue('n.'.repeat(126)).length <= 63);
+    assert.equal(nodeLabelValue('node1'), 'node1');
+  });
+});
+
+describe('setCondition', () => {
+  const at = (seconds: number) => new Date(seconds * 1000);
+  const ready = { type: 'Ready', status: 'True', reason: 'A', message: 'a' } as const;
+  it('keeps the transition time while the status stays', () => {
+    const first = setCondition(undefined, ready, at(1));
+    assert.equal(
+      setCondition(first, { ...ready, message: 'b' }, at(2))[0]!.lastTransitionTime,
+      first[0]!.lastTransitionTime,
+    );
+    assert.notEqual(
+      setCondition(first, { ...ready, status: 'False' }, at(2))[0]!.lastTransitionTime,
+      first[0]!.lastTransitionTime,
+    );
+  });
+});
