@@ -1,0 +1,82 @@
+/** The desired state of a node: what the ledger says, as every enforcer reads it. */
+import type { Amounts } from '../crds/rspec.ts';
+
+/**
+ * What a sliver's pod is entitled to at this instant. Losing a right is never a promotion: `penalised` gets the penalty
+ * class and the lowest weight, `frozen` runs nothing at all.
+ */
+export type Standing = 'entitled' | 'penalised' | 'frozen';
+
+/** One sliver pod on this node. Exactly one entry for each pod whose volume this manager published. */
+export interface Sliver {
+  /** The pod's uid. */
+  id: string;
+  rcap: { namespace: string; name: string; uid: string };
+  slice: string | undefined;
+  standing: Standing;
+  /** As granted; of a penalised sliver, what it last held. */
+  amounts: Amounts;
+  /** HTB minor of the sliver's class: allocated, checkpointed, and given to nobody else while the sliver exists. */
+  classId: number;
+  /** The pod's addresses, IPv4 and IPv6; empty until they are known. */
+  addresses: string[];
+}
+
+/** An uplink of the node, as the owner names it; `rate` in bits/s, undefined where the link's own is to be taken. */
+export interface Line {
+  interface: string;
+  rate: number | undefined;
+}
+
+/** What the enforcers need to know of the node itself. */
+export interface NodeFacts {
+  nodeName: string;
+  /** Allocatable CPU in 1/1000 of a core: 1000 shares of it are the node. */
+  cpuMilli: number;
+  /** Allocatable memory in bytes. */
+  memory: number;
+  /** Lines that the owner names; empty: the interfaces of the default routes. */
+  lines: Line[];
+  /** What all slivers together may send, in bits/s. */
+  egressLimit: number;
+  /** What becomes of sliver packets that leave by another interface than a line. */
+  otherInterfaces: 'Count' | 'Drop';
+}
+
+export interface Desired {
+  slivers: Sliver[];
+  facts: NodeFacts;
+}
+
+/** Something that an enforcer could not keep; `sliver` is a pod uid, absent where it concerns the whole node. */
+export interface Problem {
+  sliver?: string;
+  /** One word for programs, such as `UplinkBusy`. */
+  reason: string;
+  message: string;
+}
+
+export interface EnforcerReport {
+  /** Writes to the kernel in this pass: 0 where everything already was as it should be. */
+  writes: number;
+  problems: Problem[];
+}
+
+/**
+ * Keeps one kind of promise in the kernel: observe, plan purely, apply the difference. Idempotent; may be killed at any
+ * instant; touches only what carries our mark or belongs to a sliver.
+ */
+export interface Enforcer {
+  readonly name: string;
+  enforce(desired: Desired, signal: AbortSignal): Promise<EnforcerReport>;
+  /** Puts everything back as it was found: when the node manager is uninstalled. */
+  release(): Promise<void>;
+}
+
+/** What the kernel gave one sliver: read for the status table, metrics and benchmarks. */
+export interface SliverUsage {
+  /** Nanoseconds of CPU time used by the pod. */
+  cpuTime: number;
+  /** Bytes sent through the sliver's class, at layer 2; undefined where it has no class. */
+  bytesSent: number | undefined;
+}
