@@ -20,6 +20,8 @@ export interface Sliver {
   classId: number;
   /** The pod's addresses, IPv4 and IPv6; empty until they are known. */
   addresses: string[];
+  /** Bytes that the pod's own interfaces have sent, where known: to notice traffic that misses the sliver's class. */
+  txBytes?: number;
 }
 
 /** An uplink of the node, as the owner names it; `rate` in bits/s, undefined where the link's own is to be taken. */
