@@ -1,0 +1,98 @@
+/** An rcap as a question to this node: normalised, or refused for what it says alone. */
+import { CapabilityReason } from '../../crds/conditions.ts';
+import { LABEL_NODE, nodeLabelValue } from '../../crds/names.ts';
+import { type Amounts, amounts } from '../../crds/rspec.ts';
+import type { Grant as GrantStatus, ResourceCapability, Window } from '../../crds/types.ts';
+import { describe, validateCapability } from '../../crds/validate.ts';
+import type { Period } from './ledger.ts';
+
+/** What one generation of an rcap asks for. */
+export interface Ask {
+  uid: string;
+  namespace: string;
+  name: string;
+  generation: number;
+  amounts: Amounts;
+  period: Period;
+  contact: string;
+  sliceName: string | undefined;
+}
+
+/** Why not: a reason for programs and a message on which a person can act. */
+export interface Refused {
+  reason: string;
+  message: string;
+}
+
+/** The question that an rcap puts to the node of this name; refused where it could be granted nowhere, or not here. */
+export function readAsk(rcap: ResourceCapability, nodeName: string): Ask | Refused {
+  const wrongNode = refuseNode(rcap, nodeName);
+  if (wrongNode) return wrongNode;
+  const violations = validateCapability(rcap);
+  if (violations.length > 0) return { reason: CapabilityReason.InvalidSpec, message: describe(violations) };
+  const { spec } = rcap;
+  if (spec.from !== undefined || spec.redeem !== undefined) {
+    const field = spec.from === undefined ? 'redeem' : 'from';
+    return { reason: CapabilityReason.Unsupported, message: `spec.${field} is not supported yet: leave it out` };
+  }
+  return {
+    ...identity(rcap),
+    generation: rcap.metadata.generation ?? 0,
+    amounts: amounts(spec.resources),
+    period: periodOf(spec.window),
+    contact: spec.contact,
+    sliceName: spec.sliceName || undefined,
+  };
+}
+
+/**
+ * What an rcap was granted, by its own status: all that is left when this node's ledger is lost. undefined where the
+ * status makes no sense.
+ */
+export function readGranted(rcap: ResourceCapability, granted: GrantStatus): Ask | undefined {
+  const { contact, nodeName } = rcap.spec;
+  const { resources, window } = granted;
+  if (validateCapability({ ...rcap, spec: { contact, nodeName, resources, window } }).length > 0) return undefined;
+  return {
+    ...identity(rcap),
+    generation: granted.observedGeneration,
+    amounts: amounts(granted.resources),
+    period: periodOf(granted.window),
+    contact: rcap.spec.contact,
+    sliceName: granted.sliceName || undefined,
+  };
+}
+
+export function isRefused(answer: Ask | Refused): answer is Refused {
+  return 'reason' in answer;
+}
+
+/** Seconds are enough for people, and equal instants read the same. */
+export function formatInstant(instant: number): string {
+  return new Date(instant).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/**
+ * Both the label, by which we see it, and the spec must name this node: an rcap whose label alone was moved is ours to
+ * refuse and must not be granted by two nodes.
+ */
+function refuseNode(rcap: ResourceCapability, nodeName: string): Refused | undefined {
+  if (rcap.spec.nodeName === nodeName && rcap.metadata.labels?.[LABEL_NODE] === nodeLabelValue(nodeName)) {
+    return undefined;
+  }
+  const asked = String(rcap.spec.nodeName).slice(0, 253);
+  const message =
+    asked === nodeName
+      ? `the label ${LABEL_NODE} must be ${nodeLabelValue(nodeName)}`
+      : `asks for node ${asked} with the label of ${nodeName}: a right can't move; delete it and ask there`;
+  return { reason: CapabilityReason.WrongNode, message };
+}
+
+function identity({ metadata }: ResourceCapability): Pick<Ask, 'uid' | 'namespace' | 'name'> {
+  return { uid: metadata.uid ?? '', namespace: metadata.namespace ?? '', name: metadata.name };
+}
+
+function periodOf(window: Window | undefined): Period {
+  const instant = (time: string | undefined): number | undefined => (time ? Date.parse(time) : undefined);
+  return { start: instant(window?.start), end: instant(window?.end) };
+}

@@ -1,0 +1,158 @@
+/** Whether this node can grant what is asked: one rule after the other, the first that fails is the answer. */
+import { CapabilityReason } from '../../crds/conditions.ts';
+import { formatBytes, formatRate } from '../../crds/quantity.ts';
+import { portKey } from '../../crds/rspec.ts';
+import { type Ask, formatInstant, type Refused } from './ask.ts';
+import { booked, type Books, type Entry, type Grant, overlaps, type Period, stretches } from './ledger.ts';
+import { budgetOf, type Policy, portRefusal } from './policy.ts';
+
+/** Everything that a judgement depends on. */
+export interface Bench {
+  policy: Policy;
+  /** What slices can have in all, other pods' requests taken off. */
+  offered: Books;
+  /** Every other entry of the ledger: never the asking one, whose old grant the new one would take the place of. */
+  others: readonly Entry[];
+  now: number;
+}
+
+type Rule = (ask: Ask, bench: Bench) => Refused | undefined;
+
+const RULES: readonly Rule[] = [
+  windowIsNotOver,
+  privilegesAreOffered,
+  namespaceIsWelcome,
+  noBlackoutIsMet,
+  portsAreOffered,
+  budgetOfPending,
+  budgetOfShares,
+  budgetOfPorts,
+  portsAreFree,
+  sumsFit,
+];
+
+/** The first reason against granting, or undefined: then it fits, at every instant of its window. */
+export function judge(ask: Ask, bench: Bench): Refused | undefined {
+  for (const rule of RULES) {
+    const refused = rule(ask, bench);
+    if (refused) return refused;
+  }
+  return undefined;
+}
+
+function windowIsNotOver({ period }: Ask, { now }: Bench): Refused | undefined {
+  if (period.end === undefined || period.end > now) return undefined;
+  return { reason: CapabilityReason.WindowPast, message: `the window ended at ${formatInstant(period.end)}` };
+}
+
+function privilegesAreOffered({ amounts }: Ask): Refused | undefined {
+  if (amounts.privileges.length === 0) return undefined;
+  const message = `${amounts.privileges.join(', ')}: this node offers no privileges yet`;
+  return { reason: CapabilityReason.PrivilegeNotOffered, message };
+}
+
+function namespaceIsWelcome({ namespace }: Ask, { policy }: Bench): Refused | undefined {
+  if (!policy.namespaces.get(namespace)?.refused) return undefined;
+  return { reason: CapabilityReason.NamespaceRefused, message: `the node's owner refuses namespace ${namespace}` };
+}
+
+function noBlackoutIsMet({ period }: Ask, { policy, now }: Bench): Refused | undefined {
+  const from = { start: Math.max(period.start ?? now, now), end: period.end };
+  const met = policy.blackouts.find((blackout) => overlaps(blackout.period, from));
+  if (!met) return undefined;
+  const { start, end } = met.period;
+  const why = met.reason && ` (${met.reason})`;
+  const message = `no slice runs here from ${formatInstant(start!)} until ${formatInstant(end!)}${why}: ask for a window without it`;
+  return { reason: CapabilityReason.Blackout, message };
+}
+
+function portsAreOffered({ amounts }: Ask, { policy }: Bench): Refused | undefined {
+  for (const { protocol, port } of amounts.ports) {
+    const message = portRefusal(policy, protocol, port);
+    if (message) return { reason: CapabilityReason.PortNotOffered, message };
+  }
+  return undefined;
+}
+
+function budgetOfPending({ namespace }: Ask, { policy, others }: Bench): Refused | undefined {
+  const pending = others.filter((entry) => entry.namespace === namespace && !entry.grant).length;
+  const budget = budgetOf(policy, namespace).pending;
+  if (pending < budget) return undefined;
+  const message = `namespace ${namespace} has ${pending} rights here that were not granted, ${budget} are allowed: delete some`;
+  return { reason: CapabilityReason.NamespaceBudget, message };
+}
+
+function budgetOfShares(ask: Ask, { policy, others, now }: Bench): Refused | undefined {
+  const budget = budgetOf(policy, ask.namespace).shares;
+  const tight = tightest(grantsIn(others, ask.namespace), ask.period, now, 'shares');
+  if (tight.used + ask.amounts.shares <= budget) return undefined;
+  const left = Math.max(0, budget - tight.used);
+  const message = `asks ${ask.amounts.shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${tight.when}`;
+  return { reason: CapabilityReason.NamespaceBudget, message };
+}
+
+function budgetOfPorts(ask: Ask, { policy, others }: Bench): Refused | undefined {
+  const wanted = ask.amounts.ports.length;
+  if (wanted === 0) return undefined;
+  const budget = budgetOf(policy, ask.namespace).ports;
+  // counted over the whole window rather than at each instant: simpler, and never too few
+  const used = grantsIn(others, ask.namespace)
+    .filter((grant) => overlaps(grant.period, ask.period))
+    .reduce((sum, grant) => sum + grant.amounts.ports.length, 0);
+  if (used + wanted <= budget) return undefined;
+  const message = `asks ${wanted} ports, ${Math.max(0, budget - used)} of ${budget} left for namespace ${ask.namespace}`;
+  return { reason: CapabilityReason.NamespaceBudget, message };
+}
+
+function portsAreFree(ask: Ask, { others }: Bench): Refused | undefined {
+  if (ask.amounts.ports.length === 0) return undefined;
+  const wanted = new Set(ask.amounts.ports.map(portKey));
+  for (const { namespace, name, grant } of others) {
+    if (!grant || !overlaps(grant.period, ask.period)) continue;
+    const taken = grant.amounts.ports.find((port) => wanted.has(portKey(port)));
+    if (!taken) continue;
+    const until = grant.period.end === undefined ? '' : ` until ${formatInstant(grant.period.end)}`;
+    const message = `${taken.protocol} port ${taken.port} belongs to ${namespace}/${name}${until}`;
+    return { reason: CapabilityReason.PortInUse, message };
+  }
+  return undefined;
+}
+
+const KINDS: readonly [keyof Books, string, (amount: number) => string][] = [
+  ['shares', CapabilityReason.InsufficientShares, String],
+  ['egress', CapabilityReason.InsufficientEgress, formatRate],
+  ['memory', CapabilityReason.InsufficientMemory, formatBytes],
+  ['disk', CapabilityReason.InsufficientDisk, formatBytes],
+  ['pods', CapabilityReason.InsufficientPods, String],
+];
+
+function sumsFit(ask: Ask, { offered, others, now }: Bench): Refused | undefined {
+  const wanted = booked(ask.amounts);
+  const grants = others.flatMap((entry) => entry.grant ?? []);
+  for (const [kind, reason, format] of KINDS) {
+    if (wanted[kind] === 0) continue;
+    const { used, when } = tightest(grants, ask.period, now, kind);
+    if (used + wanted[kind] <= offered[kind]) continue;
+    const free = format(Math.max(0, offered[kind] - used));
+    return { reason, message: `asks ${format(wanted[kind])}, ${free} of ${format(offered[kind])} free${when}` };
+  }
+  return undefined;
+}
+
+/** The stretch of a period, from now on, in which most of a kind is granted already, and when that is, in words. */
+function tightest(
+  grants: readonly Grant[],
+  period: Period,
+  now: number,
+  kind: keyof Books,
+): { used: number; when: string } {
+  const ahead = { start: Math.max(period.start ?? now, now), end: period.end };
+  const worst = stretches(grants, ahead).reduce((a, b) => (b.sums[kind] > a.sums[kind] ? b : a));
+  const from = worst.start !== undefined && worst.start > now ? ` from ${formatInstant(worst.start)}` : '';
+  const until = worst.end === undefined ? '' : ` until ${formatInstant(worst.end)}`;
+  return { used: worst.sums[kind], when: from + until };
+}
+
+function grantsIn(entries: readonly Entry[], namespace: string): Grant[] {
+  return entries.flatMap((entry) => (entry.namespace === namespace && entry.grant ? [entry.grant] : []));
+}

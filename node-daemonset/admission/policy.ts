@@ -1,0 +1,130 @@
+/** The owner's policy: SliceNode.spec with its defaults, and over it the owner's file on the node, which has the last word. */
+import { parseQuantity } from '../../crds/quantity.ts';
+import type { SliceNodeSpec } from '../../crds/types.ts';
+import type { Line } from '../sliver.ts';
+import type { Books, Period } from './ledger.ts';
+
+/** What any one namespace may hold on this node. */
+export interface Budget {
+  shares: number;
+  ports: number;
+  /** Rights it may have asked for without having been granted them. */
+  pending: number;
+}
+
+export interface PortRange {
+  protocol: 'TCP' | 'UDP' | 'ICMP';
+  from: number;
+  to: number;
+}
+
+/** The policy with every default filled in; rates in bits/s, sizes in bytes, times in ms since the epoch. */
+export interface Policy {
+  shares: number;
+  egressLimit: number;
+  /** undefined: all that the node can allocate. */
+  memory: number | undefined;
+  disk: number | undefined;
+  /** undefined: the pods that the node can hold, less some for the cluster's own. */
+  pods: number | undefined;
+  lines: Line[];
+  otherInterfaces: 'Count' | 'Drop';
+  ports: PortRange[];
+  budget: Budget;
+  namespaces: ReadonlyMap<string, { refused: boolean; budget: Budget }>;
+  blackouts: { period: Period; reason: string }[];
+}
+
+/** What the API server knows of the Node; sizes in bytes. */
+export interface Allocatable {
+  cpuMilli: number;
+  memory: number;
+  disk: number;
+  pods: number;
+}
+
+const DEFAULT_BUDGET: Budget = { shares: 250, ports: 50, pending: 100 };
+const DEFAULT_PORTS: PortRange[] = [
+  { protocol: 'TCP', from: 1024, to: 65535 },
+  { protocol: 'UDP', from: 1024, to: 65535 },
+  { protocol: 'ICMP', from: 1, to: 65535 },
+];
+
+/** Never to be had, whoever offers them: the sensors, the kubelet and kube-proxy, and the range of NodePorts. */
+const RESERVED_PORTS: readonly PortRange[] = (['TCP', 'UDP'] as const).flatMap((protocol) => [
+  { protocol, from: 33080, to: 33080 },
+  { protocol, from: 10248, to: 10259 },
+  { protocol, from: 30000, to: 32767 },
+]);
+
+/** Pods of the cluster itself that a node must have room for: kube-proxy, the CNI, logging and the like. */
+const PODS_KEPT = 10;
+
+/** The owner's file over the spec: a field given there replaces the spec's; namespaces are merged by name. */
+export function mergeSpec(spec: SliceNodeSpec, file: SliceNodeSpec): SliceNodeSpec {
+  const merged: SliceNodeSpec = { ...spec, ...file };
+  if (spec.budget && file.budget) merged.budget = { ...spec.budget, ...file.budget };
+  if (spec.namespaces && file.namespaces) {
+    const named = new Set(file.namespaces.map(({ name }) => name));
+    merged.namespaces = [...spec.namespaces.filter(({ name }) => !named.has(name)), ...file.namespaces];
+  }
+  return merged;
+}
+
+/** Fills in the defaults. The spec must be a valid one. */
+export function policyOf(spec: SliceNodeSpec): Policy {
+  const budget: Budget = { ...DEFAULT_BUDGET, ...spec.budget };
+  return {
+    shares: spec.shares ?? 900,
+    egressLimit: parseQuantity(spec.egressLimit ?? '100M'),
+    memory: quantity(spec.memory),
+    disk: quantity(spec.disk),
+    pods: spec.pods,
+    lines: (spec.lines ?? []).map((line) => ({ interface: line.interface, rate: quantity(line.rate) })),
+    otherInterfaces: spec.otherInterfaces ?? 'Count',
+    ports: spec.ports ?? DEFAULT_PORTS,
+    budget,
+    namespaces: new Map(
+      (spec.namespaces ?? []).map(({ name, refused, budget: own }) => [
+        name,
+        { refused: refused ?? false, budget: { ...budget, ...own } },
+      ]),
+    ),
+    blackouts: (spec.blackouts ?? []).map(({ start, end, reason }) => ({
+      period: { start: Date.parse(start), end: Date.parse(end) },
+      reason: reason ?? '',
+    })),
+  };
+}
+
+export function budgetOf(policy: Policy, namespace: string): Budget {
+  return policy.namespaces.get(namespace)?.budget ?? policy.budget;
+}
+
+/**
+ * What slices can have in all. Other pods' requests (1/1000 of a core) count against the shares at every instant: they
+ * were promised first.
+ */
+export function offered(policy: Policy, node: Allocatable, otherRequests: number): Books {
+  const others = node.cpuMilli > 0 ? Math.ceil((otherRequests * 1000) / node.cpuMilli) : 1000;
+  const narrowest = Math.min(...policy.lines.map((line) => line.rate ?? Infinity));
+  return {
+    shares: Math.max(0, Math.min(policy.shares, 1000 - others)),
+    egress: Math.min(policy.egressLimit, narrowest),
+    memory: Math.min(policy.memory ?? node.memory, node.memory),
+    disk: Math.min(policy.disk ?? node.disk, node.disk),
+    pods: Math.max(0, Math.min(policy.pods ?? Infinity, node.pods - PODS_KEPT)),
+  };
+}
+
+/** Why a port can't be had on this node; undefined where it can. */
+export function portRefusal(policy: Policy, protocol: PortRange['protocol'], port: number): string | undefined {
+  const within = (range: PortRange): boolean => range.protocol === protocol && range.from <= port && port <= range.to;
+  if (RESERVED_PORTS.some(within)) return `${protocol} port ${port} is kept for the cluster on every node`;
+  if (!policy.ports.some(within)) return `${protocol} port ${port} is not among the ports that the node's owner offers`;
+  return undefined;
+}
+
+function quantity(value: string | number | undefined): number | undefined {
+  return value === undefined ? undefined : parseQuantity(value);
+}

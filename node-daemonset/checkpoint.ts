@@ -1,0 +1,82 @@
+/** What the node manager knows, as a file of its own: enough to go on after a reboot with the API server out of reach. */
+import { readFileSync, renameSync } from 'node:fs';
+import type { SliceNodeSpec } from '../crds/types.ts';
+import { EMPTY_LEDGER, type Ledger } from './admission/ledger.ts';
+import type { Allocatable } from './admission/policy.ts';
+import { DISK, type Disk, replaceFile } from './durable.ts';
+import type { PodRecord } from './pods.ts';
+
+/** Raised whenever a field changes its meaning; an older reader sets the file aside rather than misread it. */
+const CHECKPOINT_VERSION = 1;
+
+export interface NodeState {
+  ledger: Ledger;
+  pods: PodRecord[];
+  /** Where the search for a free class id goes on: an id is not given again soon after it was free. */
+  nextClassId: number;
+  /** The last that was heard of the Node, and of its owner's policy, from the API server. */
+  node: (Allocatable & { uid: string }) | undefined;
+  spec: SliceNodeSpec | undefined;
+}
+
+export const EMPTY_STATE: NodeState = {
+  ledger: EMPTY_LEDGER,
+  pods: [],
+  nextClassId: 0x100,
+  node: undefined,
+  spec: undefined,
+};
+
+export interface Loaded {
+  state: NodeState;
+  /** Why the file was not used and where it is now; the ledger is then rebuilt from the status of our rcaps. */
+  problem: string | undefined;
+}
+
+/** Reads the state. A file that can't be used is kept under another name for whoever wants to know what was in it. */
+export function loadCheckpoint(path: string, now: number): Loaded {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { state: EMPTY_STATE, problem: undefined };
+    throw error;
+  }
+  try {
+    return { state: parseCheckpoint(text), problem: undefined };
+  } catch (error) {
+    const aside = `${path}.unusable-${now}`;
+    renameSync(path, aside);
+    const problem = `${path} could not be used (${(error as Error).message}); it is kept as ${aside}`;
+    return { state: EMPTY_STATE, problem };
+  }
+}
+
+/** The state is on the disk when this returns. */
+export function saveCheckpoint(path: string, state: NodeState, disk: Disk = DISK): void {
+  replaceFile(path, `${JSON.stringify({ version: CHECKPOINT_VERSION, ...state })}\n`, disk);
+}
+
+/** Throws where the text is not a checkpoint of this version. */
+export function parseCheckpoint(text: string): NodeState {
+  const read = JSON.parse(text) as Partial<NodeState> & { version?: unknown };
+  if (read?.version !== CHECKPOINT_VERSION) {
+    throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
+  }
+  const { ledger, pods, nextClassId, node, spec } = read;
+  if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
+    throw new Error('it has no ledger or no pods');
+  }
+  for (const entry of ledger.entries) {
+    const grant = entry?.grant;
+    if (typeof entry?.uid !== 'string' || (grant && !Number.isFinite(grant.amounts?.shares))) {
+      throw new Error('an entry of its ledger makes no sense');
+    }
+  }
+  for (const pod of pods) {
+    if (typeof pod?.uid !== 'string' || !Number.isInteger(pod.classId) || typeof pod.rcap?.uid !== 'string') {
+      throw new Error('a pod in it makes no sense');
+    }
+  }
+  return { ledger, pods, nextClassId: nextClassId ?? EMPTY_STATE.nextClassId, node, spec };
+}

@@ -1,0 +1,129 @@
+/** Freezes and thaws pods by the v1 freezer or v2 `cgroup.freeze`, at the pod. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findPods, openTree, type TreeOptions } from '../cpu/cgroups.ts';
+import { isEnding, processesOf, readOr } from '../processes.ts';
+import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
+import { type ObservedFreeze, planFreeze } from './plan.ts';
+
+export interface FreezeOptions extends TreeOptions {
+  /** Where proc(5) of the host's processes is. Default /proc. */
+  proc?: string;
+  /** How often frozen pods are looked at for a signal that waits, in ms. Default 1000. */
+  pollMs?: number;
+  now?: () => number;
+}
+
+/** How long a pod that was thawed to end may take before it is frozen again. */
+const ENDING_MS = 120_000;
+
+export interface FreezeEnforcer extends Enforcer {
+  /** Stops looking; what is frozen stays frozen. */
+  close(): void;
+}
+
+/** The enforcer of standing `frozen`. */
+export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforcer {
+  const { proc = '/proc', pollMs = 1000, now = Date.now } = options;
+  /** Directories of the pods that are frozen now, by uid. */
+  let frozen = new Map<string, string>();
+  const endingSince = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const ending = (uid: string, directory: string): boolean => {
+    const pending = processesOf(directory).some((pid) => isEnding(readOr(join(proc, String(pid), 'status'), '')));
+    if (pending) endingSince.set(uid, now());
+    return now() - (endingSince.get(uid) ?? -Infinity) < ENDING_MS;
+  };
+
+  /** Between passes: a kubelet that waits for a frozen pod to end would wait for the next full pass. */
+  const thawEnding = (): void => {
+    for (const [uid, directory] of frozen) {
+      if (!ending(uid, directory)) continue;
+      try {
+        setFrozen(directory, false);
+        frozen.delete(uid);
+      } catch {
+        // gone, or refused: the next pass reports it
+      }
+    }
+    schedule();
+  };
+  const schedule = (): void => {
+    clearTimeout(timer);
+    timer = frozen.size > 0 ? setTimeout(thawEnding, pollMs).unref() : undefined;
+  };
+
+  return {
+    name: 'freeze',
+
+    async enforce({ slivers }: Desired, signal: AbortSignal): Promise<EnforcerReport> {
+      signal.throwIfAborted();
+      const known = new Set(slivers.map(({ id }) => id));
+      for (const uid of endingSince.keys()) if (!known.has(uid)) endingSince.delete(uid);
+      if (slivers.length === 0) {
+        frozen = new Map();
+        schedule();
+        return { writes: 0, problems: [] };
+      }
+      const tree = openTree(options);
+      const pods = findPods(tree);
+      const observed = new Map<string, ObservedFreeze>();
+      const directories = new Map<string, string>();
+      for (const { id, standing } of slivers) {
+        const directory = pods.has(id) ? tree.directory('freezer', pods.get(id)!.path) : undefined;
+        const isFrozen = directory === undefined ? undefined : readFrozen(directory);
+        if (directory === undefined || isFrozen === undefined) continue;
+        directories.set(id, directory);
+        observed.set(id, { frozen: isFrozen, ending: standing === 'frozen' && ending(id, directory) });
+      }
+      const problems: Problem[] = [];
+      let writes = 0;
+      for (const { sliver, freeze } of planFreeze(slivers, observed)) {
+        const directory = directories.get(sliver)!;
+        try {
+          setFrozen(directory, freeze);
+          observed.get(sliver)!.frozen = freeze;
+          writes++;
+        } catch (error) {
+          if (readFrozen(directory) === undefined) continue;
+          const what = freeze ? 'frozen' : 'thawed';
+          problems.push({
+            sliver,
+            reason: freeze ? 'NotFrozen' : 'NotThawed',
+            message: `${directory} could not be ${what}: ${(error as Error).message}`,
+          });
+        }
+      }
+      frozen = new Map([...directories].filter(([id]) => observed.get(id)!.frozen));
+      schedule();
+      return { writes, problems };
+    },
+
+    async release(): Promise<void> {
+      for (const directory of frozen.values()) if (readFrozen(directory)) setFrozen(directory, false);
+      frozen = new Map();
+      clearTimeout(timer);
+    },
+
+    close(): void {
+      clearTimeout(timer);
+      timer = undefined;
+    },
+  };
+}
+
+/** undefined where the pod has no cgroup any more, or this kernel no freezer. */
+function readFrozen(directory: string): boolean | undefined {
+  const v1 = readOr(join(directory, 'freezer.state'), undefined);
+  // FREEZING is not yet FROZEN, but the kernel goes on by itself.
+  if (v1 !== undefined) return v1.trim() !== 'THAWED';
+  const v2 = readOr(join(directory, 'cgroup.freeze'), undefined);
+  return v2 === undefined ? undefined : v2.trim() === '1';
+}
+
+function setFrozen(directory: string, freeze: boolean): void {
+  if (readOr(join(directory, 'freezer.state'), undefined) !== undefined) {
+    writeFileSync(join(directory, 'freezer.state'), freeze ? 'FROZEN' : 'THAWED');
+  } else writeFileSync(join(directory, 'cgroup.freeze'), freeze ? '1' : '0');
+}

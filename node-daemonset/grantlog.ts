@@ -1,0 +1,55 @@
+/** Every grant and refusal of this node, one JSON object a line: on the disk before any status says so. */
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Decision } from './admission/plan.ts';
+import { appendFile, DISK, type Disk, syncDirectory } from './durable.ts';
+
+export interface GrantLogOptions {
+  path: string;
+  /** Bytes after which a new file is begun. Default 8 MiB. */
+  maxBytes?: number;
+  /** Files kept, the present one among them. Default 5. */
+  files?: number;
+  disk?: Disk;
+}
+
+/** Append-only and bounded: the oldest file goes when a new one is begun. */
+export class GrantLog {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  readonly #files: number;
+  readonly #disk: Disk;
+  #torn = true;
+
+  constructor({ path, maxBytes = 8 * 1024 * 1024, files = 5, disk = DISK }: GrantLogOptions) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    this.#files = files;
+    this.#disk = disk;
+  }
+
+  /** All of them in one write; at least once: after a crash a decision may be there twice. */
+  append(decisions: readonly Decision[], now: number): void {
+    if (decisions.length === 0) return;
+    const begun = !existsSync(this.#path);
+    if (!begun && statSync(this.#path).size >= this.#maxBytes) this.#rotate();
+    const time = new Date(now).toISOString();
+    const lines = decisions.map((decision) => `${JSON.stringify({ time, ...decision })}\n`).join('');
+    // A crash, ours or of an earlier run, may have left the last line cut.
+    appendFile(this.#path, this.#torn ? `\n${lines}` : lines, this.#disk);
+    this.#torn = false;
+    if (begun) syncDirectory(dirname(this.#path), this.#disk);
+  }
+
+  #rotate(): void {
+    rmSync(this.#name(this.#files - 1), { force: true });
+    for (let age = this.#files - 2; age >= 0; age--) {
+      if (existsSync(this.#name(age))) renameSync(this.#name(age), this.#name(age + 1));
+    }
+    syncDirectory(dirname(this.#path), this.#disk);
+  }
+
+  #name(age: number): string {
+    return age === 0 ? this.#path : `${this.#path}.${age}`;
+  }
+}

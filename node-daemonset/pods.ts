@@ -1,0 +1,44 @@
+/** The sliver pods of this node, known by the volumes that we published to them. */
+import { type Amounts, amounts } from '../crds/rspec.ts';
+
+/** One pod with a volume of ours; one entry of the checkpoint. */
+export interface PodRecord {
+  /** The pod's uid. */
+  uid: string;
+  name: string;
+  rcap: { namespace: string; name: string; uid: string };
+  slice: string | undefined;
+  classId: number;
+  /** Where the kubelet wanted the volume. */
+  targetPath: string;
+  /** ms since the epoch */
+  publishedAt: number;
+  /** IPv4 and IPv6; empty until they are known. */
+  addresses: string[];
+  /** What its right gave it last. */
+  amounts: Amounts;
+  /** Since when it has had no right; ms since the epoch, undefined while it has one. */
+  penalisedSince?: number;
+}
+
+/** The slivers' HTB minors: below are the tree's own classes, 0xffff is HTB's own. */
+const FIRST_CLASS = 0x100;
+const LAST_CLASS = 0xfffe;
+
+/** What a pod gets that never had a right here. */
+export const NO_RIGHT: Amounts = amounts(undefined);
+
+/**
+ * A class id that nobody has, from `next` on and round: an id is given again only after all others, as counters and
+ * packets still in a queue may carry it. Throws when all are taken, which is far beyond what a node can run.
+ */
+export function planClassId(pods: readonly PodRecord[], next: number): { classId: number; next: number } {
+  const taken = new Set(pods.map((pod) => pod.classId));
+  const span = LAST_CLASS - FIRST_CLASS + 1;
+  const begin = next >= FIRST_CLASS && next <= LAST_CLASS ? next : FIRST_CLASS;
+  for (let step = 0; step < span; step++) {
+    const classId = FIRST_CLASS + ((begin - FIRST_CLASS + step) % span);
+    if (!taken.has(classId)) return { classId, next: classId === LAST_CLASS ? FIRST_CLASS : classId + 1 };
+  }
+  throw new Error(`all ${span} class ids of this node are taken`);
+}

@@ -1,0 +1,71 @@
+/** What each sliver pod is entitled to at this instant. Losing a right is never a promotion. */
+import type { Entry, Ledger } from './admission/ledger.ts';
+import { holdsAt } from './admission/ledger.ts';
+import type { Policy } from './admission/policy.ts';
+import type { PodRecord } from './pods.ts';
+import type { Sliver } from './sliver.ts';
+
+/** How long a pod without a right may go on, in the penalty class, before it is frozen. */
+export const PENALTY_MS = 30_000;
+
+export interface Standings {
+  slivers: Sliver[];
+  /** The records with what changed in them; the very same objects where nothing did. */
+  pods: PodRecord[];
+  /** When the next of them is to be frozen; ms since the epoch. */
+  wakeAt: number | undefined;
+}
+
+/** Why a right gives nothing at this instant; undefined where it holds. */
+export function whyNot(entry: Entry | undefined, blackouts: Policy['blackouts'], now: number): string | undefined {
+  const grant = entry?.grant;
+  if (!entry || !grant) return entry?.refusal?.reason ?? 'NotGranted';
+  if (!grant.sliceName) return 'NotBound';
+  if (!holdsAt(grant.period, now)) return (grant.period.end ?? Infinity) <= now ? 'Expired' : 'WindowNotOpen';
+  return blackouts.some(({ period }) => holdsAt(period, now)) ? 'Blackout' : undefined;
+}
+
+/** At most one pod of an rcap is entitled: the one whose volume was published first. */
+export function planStandings(
+  pods: readonly PodRecord[],
+  ledger: Ledger,
+  blackouts: Policy['blackouts'],
+  now: number,
+): Standings {
+  const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+  const holders = new Map<string, PodRecord>();
+  for (const pod of pods) {
+    const first = holders.get(pod.rcap.uid);
+    if (!first || before(pod, first)) holders.set(pod.rcap.uid, pod);
+  }
+  let wakeAt: number | undefined;
+  const next = pods.map((pod) => {
+    const entry = entries.get(pod.rcap.uid);
+    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now) === undefined) {
+      return entitle(pod, entry!.grant!);
+    }
+    // A clock that was set back must not stretch the penalty.
+    const penalisedSince = Math.min(pod.penalisedSince ?? now, now);
+    const freezeAt = penalisedSince + PENALTY_MS;
+    if (freezeAt > now) wakeAt = Math.min(wakeAt ?? Infinity, freezeAt);
+    return penalisedSince === pod.penalisedSince ? pod : { ...pod, penalisedSince };
+  });
+  return { slivers: next.map((pod) => sliver(pod, now)), pods: next, wakeAt };
+}
+
+function entitle(pod: PodRecord, grant: NonNullable<Entry['grant']>): PodRecord {
+  if (pod.penalisedSince === undefined && pod.amounts === grant.amounts && pod.slice === grant.sliceName) return pod;
+  const { penalisedSince: _, ...rest } = pod;
+  return { ...rest, amounts: grant.amounts, slice: grant.sliceName };
+}
+
+function sliver(pod: PodRecord, now: number): Sliver {
+  const { uid: id, rcap, slice, amounts, classId, addresses, penalisedSince } = pod;
+  const lost = penalisedSince === undefined ? undefined : now - penalisedSince;
+  const standing = lost === undefined ? 'entitled' : lost < PENALTY_MS ? 'penalised' : 'frozen';
+  return { id, rcap, slice, standing, amounts, classId, addresses };
+}
+
+function before(a: PodRecord, b: PodRecord): boolean {
+  return a.publishedAt < b.publishedAt || (a.publishedAt === b.publishedAt && a.uid < b.uid);
+}
