@@ -19,6 +19,8 @@ export interface PodRecord {
   amounts: Amounts;
   /** Since when it has had no right; ms since the epoch, undefined while it has one. */
   penalisedSince?: number;
+  /** Its volume is gone but its processes are not: it has no right and is no pod of the node's own. */
+  unpublished?: true;
 }
 
 /** The slivers' HTB minors: below are the tree's own classes, 0xffff is HTB's own. */

@@ -34,7 +34,7 @@ export function planStandings(
 ): Standings {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
   const holders = new Map<string, PodRecord>();
-  for (const pod of pods) {
+  for (const pod of pods.filter((one) => !one.unpublished)) {
     const first = holders.get(pod.rcap.uid);
     if (!first || before(pod, first)) holders.set(pod.rcap.uid, pod);
   }
