@@ -3,10 +3,10 @@ import { ExecError, run } from '../exec.ts';
 import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
 import { type Baseline, planUnclassified, sumCounters } from './counters.ts';
 import { TABLE } from './names.ts';
-import { observeLines, observeTable } from './observe.ts';
+import { observeLines, observeTable, readDefaultRoutes, readLinkSpeed } from './observe.ts';
 import { type TcLine, planEgress } from './plan.ts';
 import { type ClassCounters, parseBatchErrors, removeRootLine } from './tc.ts';
-import { planUplinks, readDefaultRoutes, readLinkSpeed } from './uplinks.ts';
+import { planUplinks } from './uplinks.ts';
 
 /** The egress enforcer; acts in the network namespace of this process, the node's. */
 export interface EgressEnforcer extends Enforcer {

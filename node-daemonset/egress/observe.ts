@@ -1,7 +1,9 @@
-/** Reads what tc and nftables have, in one process for each question however many slivers there are. */
+/** Reads what tc, nftables and the routes have, in one process for each question however many slivers there are. */
+import { existsSync, readFileSync } from 'node:fs';
 import { ExecError, run } from '../exec.ts';
 import { parseTable, type ObservedTable } from './nft.ts';
 import { TABLE } from './names.ts';
+import { parseDefaultRoutes } from './uplinks.ts';
 import { type ObservedLine, parseClasses, parseQdiscs } from './tc.ts';
 
 /** Every interface with its root qdisc; the classes of those that are ours. */
@@ -23,5 +25,27 @@ export async function observeTable(signal?: AbortSignal): Promise<ObservedTable>
   } catch (error) {
     if (error instanceof ExecError && /No such file or directory/.test(error.stderr)) return parseTable(undefined);
     throw error;
+  }
+}
+
+/** Interfaces of the default routes of this process's network namespace. */
+export function readDefaultRoutes(): string[] {
+  return parseDefaultRoutes(readText('/proc/net/route'), readText('/proc/net/ipv6_route'));
+}
+
+/** The link's own speed in bits/s. Virtual links claim one that they do not have: theirs is not known. */
+export function readLinkSpeed(name: string): number | undefined {
+  const link = `/sys/class/net/${name}`;
+  if (!existsSync(`${link}/device`) && !existsSync(`${link}/bonding`)) return undefined;
+  const megabits = Number(readText(`${link}/speed`));
+  return megabits > 0 ? megabits * 1e6 : undefined;
+}
+
+/** A file that the kernel may refuse to read, as `speed` of a link that is down. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }

@@ -26,8 +26,9 @@ export interface LineTree {
 
 /** What pods without a right may send. */
 export const PENALTY_RATE = 64_000;
-/** Rate below which no class is made. */
+/** What an entitled sliver gets at least, and one without a right. */
 const MIN_RATE = 1_000;
+const SMALLEST_RATE = 8;
 const EXEMPT_RATE = 8_000;
 /** A line whose rate nobody knows: as good as none, so that only the owner's limit is kept. */
 const UNKNOWN_LINE = 100e9;
@@ -61,7 +62,8 @@ export function planTree(
   }
   const node = printable(line - all - EXEMPT_RATE);
   const guaranteed = slivers.reduce((sum, sliver) => sum + guaranteeOf(sliver), 0);
-  const factor = Math.min(1, all / guaranteed);
+  // The kernel takes no class below 8 bit/s: so much of each is set aside before the rest is cut.
+  const factor = guaranteed <= all ? 1 : Math.max(all - SMALLEST_RATE * slivers.length, 0) / guaranteed;
   if (factor < 1) {
     const message = `slivers hold guarantees of ${guaranteed} bit/s and ${uplink.interface} gives ${all}: each gets ${Math.floor(factor * 100)} % of its guarantee`;
     problems.push({ reason: 'EgressOvercommitted', message });
@@ -76,7 +78,7 @@ export function planTree(
     { ...leafOf(CLASS_NODE, CLASS_LINE, node, line, QUANTUM), leaf: nodeLeaf(line) },
     leafOf(CLASS_EXEMPT, CLASS_LINE, EXEMPT_RATE, line, QUANTUM),
     ...slivers.map((sliver) => {
-      const rate = Math.max(printable(guaranteeOf(sliver) * factor), 8);
+      const rate = Math.max(printable(guaranteeOf(sliver) * factor), SMALLEST_RATE);
       const limit = sliver.standing === 'entitled' ? sliver.amounts.egressLimit : PENALTY_RATE;
       const ceil = Math.max(rate, Math.min(printable(limit), all));
       return leafOf(sliver.classId, CLASS_SLIVERS, rate, ceil, quantumOf(sliver));

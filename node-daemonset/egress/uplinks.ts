@@ -1,5 +1,4 @@
-/** Which interfaces are the node's way out, and how fast each is. */
-import { existsSync, readFileSync } from 'node:fs';
+/** Pure: which interfaces are the node's way out, and how fast each is. */
 import type { Line, Problem } from '../sliver.ts';
 import { isInterfaceName } from './names.ts';
 
@@ -12,7 +11,7 @@ export interface Uplink {
 const RTF_UP = 0x1;
 const RTF_REJECT = 0x200;
 
-/** Pure: the owner's lines, else the default routes' interfaces; a rate from the owner, else from the link. */
+/** The owner's lines, else the default routes' interfaces; a rate from the owner, else from the link. */
 export function planUplinks(
   lines: readonly Line[],
   defaultRoutes: readonly string[],
@@ -58,29 +57,7 @@ export function parseDefaultRoutes(route: string, route6: string): string[] {
   return [...names];
 }
 
-/** Interfaces of the default routes of this process's network namespace. */
-export function readDefaultRoutes(): string[] {
-  return parseDefaultRoutes(readText('/proc/net/route'), readText('/proc/net/ipv6_route'));
-}
-
-/** The link's own speed in bits/s. Virtual links claim one that they do not have: theirs is not known. */
-export function readLinkSpeed(name: string): number | undefined {
-  const link = `/sys/class/net/${name}`;
-  if (!existsSync(`${link}/device`) && !existsSync(`${link}/bonding`)) return undefined;
-  const megabits = Number(readText(`${link}/speed`));
-  return megabits > 0 ? megabits * 1e6 : undefined;
-}
-
 function usable(flags: string | undefined): boolean {
   const bits = parseInt(flags ?? '0', 16);
   return (bits & RTF_UP) !== 0 && (bits & RTF_REJECT) === 0;
-}
-
-/** A file that the kernel may refuse to read, as `speed` of a link that is down. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

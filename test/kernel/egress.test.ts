@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import type { Desired } from '../../node-daemonset/sliver.ts';
+import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
+import { RemoteEnforcer } from './enforcer.ts';
+import { Namespaces } from './netns.ts';
+
+const SEND_ONE = "const s = require('dgram').createSocket('udp4'); s.send('x', 9, '10.88.0.2', () => s.close())";
+
+describe('the egress enforcer on the real kernel', () => {
+  let net: Namespaces;
+  let enforcer: RemoteEnforcer;
+
+  const line = { interface: 'upl0', rate: 120e6 };
+  const two = (): Desired =>
+    makeDesired(
+      [
+        makeSliver(
+          'a',
+          { egressGuarantee: 30e6, egressLimit: 50e6 },
+          { classId: 0x101, addresses: ['10.88.1.2', 'fd00:1::2'] },
+        ),
+        makeSliver('b', {}, { classId: 0x102, addresses: ['10.88.2.2'] }),
+      ],
+      { lines: [line] },
+    );
+  const tc = (...args: string[]): string => net.run('node', ['tc', ...args]);
+  const classes = (): string => tc('class', 'show', 'dev', 'upl0');
+  const table = (): string => net.run('node', ['nft', 'list', 'table', 'inet', 'slice_operator']);
+
+  beforeEach(() => {
+    net = new Namespaces('sot');
+    net.add('node');
+    net.add('world');
+    net.link(['node', 'upl0', '10.88.0.1/24'], ['world', 'w0', '10.88.0.2/24']);
+    enforcer = new RemoteEnforcer(net, 'node');
+  });
+
+  afterEach(() => net.remove());
+
+  it('gives every sliver its class, its queue and its addresses', async () => {
+    const report = await enforcer.enforce(two());
+    assert.deepEqual(report.problems, []);
+    assert.match(classes(), /class htb 1:101 parent 1:10 leaf 101: prio 0 rate 30Mbit ceil 50Mbit/);
+    assert.match(classes(), /class htb 1:102 parent 1:10 leaf 102: prio 0 rate 5Kbit ceil 10Mbit/);
+    assert.match(classes(), /class htb 1:2 parent 1:1 leaf 2: prio 0 rate 19992Kbit ceil 120Mbit/);
+    assert.match(
+      tc('-r', 'qdisc', 'show', 'dev', 'upl0'),
+      /qdisc tbf 101:\S* parent 1:101 rate 10Gbit .* limit 625000b/,
+    );
+    assert.match(table(), /10\.88\.1\.2 : 1:101/);
+    assert.match(table(), /fd00:1::2 : 1:101/);
+  });
+
+  it('writes nothing when all is as it should be, also after a restart, which keeps the queues', async () => {
+    await enforcer.enforce(two());
+    // A class is deleted and made again with counters of 0: one packet shows that it is still the same.
+    net.run('node', [process.execPath, '-e', SEND_ONE]);
+    assert.equal((await enforcer.enforce(two())).writes, 0);
+    await enforcer.stop();
+    enforcer = new RemoteEnforcer(net, 'node');
+    assert.equal((await enforcer.enforce(two())).writes, 0);
+    const node = (await enforcer.counters())[String(0x2)];
+    assert.ok(node && node.packets > 0, 'the counters of 1:2 survived the restart');
+  });
+
+  it('restores a class, a queue, an element and a rule that somebody deleted', async () => {
+    await enforcer.enforce(two());
+    const [before, tableBefore] = [classes(), table()];
+    tc('class', 'del', 'dev', 'upl0', 'classid', '1:102');
+    tc('qdisc', 'replace', 'dev', 'upl0', 'parent', '1:101', 'handle', '999:', 'pfifo');
+    net.run('node', ['nft', 'delete element inet slice_operator v4 { 10.88.1.2 }']);
+    net.run('node', ['nft', 'flush chain inet slice_operator classify']);
+    assert.ok((await enforcer.enforce(two())).writes > 0);
+    const sorted = (text: string): string[] => text.split('\n').sort();
+    assert.deepEqual(sorted(classes()), sorted(before));
+    assert.equal(table(), tableBefore);
+    assert.equal((await enforcer.enforce(two())).writes, 0);
+  });
+
+  it('takes away what nobody has a right to any more', async () => {
+    await enforcer.enforce(two());
+    const one = two();
+    one.slivers.pop();
+    await enforcer.enforce(one);
+    assert.doesNotMatch(classes(), /1:102/);
+    assert.doesNotMatch(table(), /10\.88\.2\.2/);
+    assert.equal((await enforcer.enforce(one)).writes, 0);
+  });
+
+  it('moves an address to another class and changes rates in place', async () => {
+    await enforcer.enforce(two());
+    const changed = two();
+    changed.slivers[0]!.amounts.egressGuarantee = 20e6;
+    changed.slivers[0]!.addresses = [];
+    changed.slivers[1]!.addresses = ['10.88.1.2'];
+    changed.slivers[1]!.amounts = { ...changed.slivers[1]!.amounts, egressGuarantee: 60e6, egressLimit: 60e6 };
+    assert.deepEqual((await enforcer.enforce(changed)).problems, []);
+    assert.match(classes(), /1:101 .* rate 20Mbit/);
+    assert.match(classes(), /1:102 .* rate 60Mbit ceil 60Mbit/);
+    assert.match(table(), /10\.88\.1\.2 : 1:102/);
+  });
+
+  it("leaves somebody else's root qdisc alone and says so", async () => {
+    tc('qdisc', 'add', 'dev', 'upl0', 'root', 'handle', '1:', 'htb', 'default', '2');
+    const shown = (): string => tc('qdisc', 'show', 'dev', 'upl0').replace(/direct_packets_stat \d+/, '');
+    const before = shown();
+    const report = await enforcer.enforce(two());
+    assert.deepEqual(
+      report.problems.map(({ reason }) => reason),
+      ['UplinkBusy'],
+    );
+    assert.equal(report.writes, 0);
+    await enforcer.release();
+    assert.equal(shown(), before);
+  });
+
+  it('touches no uplink before the first sliver comes', async () => {
+    const before = tc('qdisc', 'show', 'dev', 'upl0');
+    assert.equal((await enforcer.enforce(makeDesired([], { lines: [line] }))).writes, 0);
+    assert.equal(tc('qdisc', 'show', 'dev', 'upl0'), before);
+  });
+
+  it('puts everything back on release, also twice', async () => {
+    const [qdiscs, rules] = [tc('qdisc', 'show', 'dev', 'upl0'), net.run('node', ['nft', 'list', 'ruleset'])];
+    await enforcer.enforce(two());
+    await enforcer.release();
+    await enforcer.release();
+    assert.equal(tc('qdisc', 'show', 'dev', 'upl0'), qdiscs);
+    assert.equal(net.run('node', ['nft', 'list', 'ruleset']), rules);
+  });
+
+  it('leaves an uplink that the owner no longer names', async () => {
+    net.link(['node', 'upl1', '10.89.0.1/24'], ['world', 'w1', '10.89.0.2/24']);
+    await enforcer.enforce(two());
+    const moved = two();
+    moved.facts.lines = [{ interface: 'upl1', rate: 120e6 }];
+    await enforcer.enforce(moved);
+    assert.match(tc('qdisc', 'show', 'dev', 'upl0'), /noqueue/);
+    assert.match(tc('qdisc', 'show', 'dev', 'upl1'), /htb 1: root/);
+  });
+
+  it('follows the default route where the owner names no line', async () => {
+    net.ip('node', 'route', 'add', 'default', 'via', '10.88.0.2');
+    const desired = two();
+    desired.facts.lines = [];
+    const report = await enforcer.enforce(desired);
+    assert.deepEqual(
+      report.problems.map(({ reason }) => reason),
+      ['LineUnknown'],
+    );
+    assert.match(classes(), /class htb 1:10 parent 1:1 rate 100Mbit ceil 100Mbit/);
+    assert.equal((await enforcer.enforce(desired)).writes, 0);
+  });
+
+  it('takes a thousand slivers in one pass', async () => {
+    const slivers = Array.from({ length: 1000 }, (_, i) =>
+      makeSliver(`s${i}`, {}, { classId: 0x100 + i, addresses: [`10.1.${i >> 8}.${i & 255}`] }),
+    );
+    const many = makeDesired(slivers, { lines: [line] });
+    assert.deepEqual((await enforcer.enforce(many)).problems, []);
+    assert.equal((await enforcer.enforce(many)).writes, 0);
+  });
+});

@@ -1,0 +1,33 @@
+/** Slivers and facts of a node, for tests and benchmarks of enforcers. */
+import { type Amounts, amounts } from '../../crds/rspec.ts';
+import type { Desired, NodeFacts, Sliver } from '../../node-daemonset/sliver.ts';
+
+/** A sliver by its pod's uid, entitled to the defaults except for what is given. */
+export function makeSliver(id: string, given: Partial<Amounts> = {}, rest: Partial<Sliver> = {}): Sliver {
+  return {
+    id,
+    rcap: { namespace: 'site', name: `slice-${id}`, uid: `rcap-${id}` },
+    slice: 'slice',
+    standing: 'entitled',
+    amounts: { ...amounts(undefined), ...given },
+    classId: 0x101,
+    addresses: [],
+    ...rest,
+  };
+}
+
+export function makeFacts(given: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    nodeName: 'node',
+    cpuMilli: 1000,
+    memory: 2 ** 30,
+    lines: [],
+    egressLimit: 100e6,
+    otherInterfaces: 'Count',
+    ...given,
+  };
+}
+
+export function makeDesired(slivers: Sliver[], facts: Partial<NodeFacts> = {}): Desired {
+  return { slivers, facts: makeFacts(facts) };
+}
