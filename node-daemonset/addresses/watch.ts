@@ -1,0 +1,136 @@
+/**
+ * Finds the addresses of sliver pods without asking the API server: a pod's first process appears in its cgroup when its
+ * network is made, long before an address is in any status.
+ */
+import { type FSWatcher, watch } from 'node:fs';
+import { processesOf } from '../processes.ts';
+import { type PodNetwork, readNetwork } from './netns.ts';
+
+export interface AddressWatchOptions {
+  /** Directory of a pod's cgroup; undefined while it has none. */
+  directoryOf(podUid: string): string | undefined;
+  /** A pod has other addresses than were known of it; `pid` is one of its processes. */
+  onFound(podUid: string, addresses: string[], pid: number): void;
+  /** Where proc(5) of the host's processes is. Default /proc. */
+  proc?: string;
+  now?: () => number;
+}
+
+interface Watched {
+  addresses: readonly string[];
+  /** Since when its network is looked for; undefined while it is known. */
+  lookingSince: number | undefined;
+  watcher: FSWatcher | undefined;
+}
+
+/** From the first process to the class must be 50 ms. */
+const FAST_MS = 15;
+const SLOW_MS = 1000;
+/** A pod that has no network so long after its volume waits for an image or crashes; it is looked at less often. */
+const FAST_FOR_MS = 120_000;
+/** Pods looked at in one turn: a thousand that start together must not take the whole CPU. */
+const PER_TURN = 25;
+
+export class AddressWatch {
+  readonly #options: Required<AddressWatchOptions>;
+  readonly #hostNamespace: string;
+  readonly #pods = new Map<string, Watched>();
+  #timer: NodeJS.Timeout | undefined;
+  #turn = 0;
+
+  constructor(options: AddressWatchOptions) {
+    this.#options = { proc: '/proc', now: Date.now, ...options };
+    const own = readNetwork(this.#options.proc, 'self');
+    if (!own) throw new Error(`${this.#options.proc} is not mounted: the addresses of slivers can't be found`);
+    this.#hostNamespace = own.namespace;
+  }
+
+  /** Watches these pods and no others any more. Called with each pass; costs nothing for pods that are known. */
+  update(pods: readonly { uid: string; addresses: readonly string[] }[]): void {
+    const wanted = new Map(pods.map((pod) => [pod.uid, pod]));
+    for (const [uid, pod] of this.#pods) {
+      if (wanted.has(uid)) continue;
+      pod.watcher?.close();
+      this.#pods.delete(uid);
+    }
+    const lookingSince = this.#options.now();
+    for (const { uid, addresses } of wanted.values()) {
+      if (this.#pods.has(uid)) continue;
+      // Addresses from before a restart of ours may be out of date: they hold until something else is seen.
+      this.#pods.set(uid, { addresses, lookingSince, watcher: undefined });
+    }
+    this.#schedule();
+  }
+
+  /** Looks at every pod once more: inotify may have missed something. Called with each full pass. */
+  recheck(): void {
+    const now = this.#options.now();
+    for (const pod of this.#pods.values()) pod.lookingSince ??= now;
+    this.#schedule();
+  }
+
+  close(): void {
+    this.update([]);
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const now = this.#options.now();
+    const looking = [...this.#pods.values()].flatMap((pod) => pod.lookingSince ?? []);
+    if (looking.length === 0) return;
+    const fast = looking.some((since) => now - since < FAST_FOR_MS);
+    this.#timer = setTimeout(() => this.#lookAround(), fast ? FAST_MS : SLOW_MS);
+  }
+
+  #lookAround(): void {
+    const looking = [...this.#pods].filter(([, pod]) => pod.lookingSince !== undefined);
+    for (let i = 0; i < Math.min(PER_TURN, looking.length); i++) {
+      const [uid, pod] = looking[this.#turn++ % looking.length]!;
+      this.#look(uid, pod);
+    }
+    this.#schedule();
+  }
+
+  #look(uid: string, pod: Watched): void {
+    const directory = this.#options.directoryOf(uid);
+    if (directory === undefined) return;
+    pod.watcher ??= this.#watch(uid, directory);
+    const found = this.#networkIn(directory);
+    if (!found) return;
+    pod.lookingSince = undefined;
+    const { network, pid } = found;
+    const same = network.addresses.join() === pod.addresses.join();
+    if (same) return;
+    pod.addresses = network.addresses;
+    this.#options.onFound(uid, network.addresses, pid);
+  }
+
+  /**
+   * The network of the first process that has left the host's: a container's init is in its cgroup a moment before that.
+   * A pod on the host's network is never found: its addresses are the node's, and must not be classified as a sliver's.
+   */
+  #networkIn(directory: string): { network: PodNetwork; pid: number } | undefined {
+    for (const pid of processesOf(directory, 8)) {
+      const network = readNetwork(this.#options.proc, pid);
+      if (network && network.namespace !== this.#hostNamespace && network.addresses.length > 0) return { network, pid };
+    }
+    return undefined;
+  }
+
+  /** A container that comes or goes may be the pod's sandbox, and then its addresses are others. */
+  #watch(uid: string, directory: string): FSWatcher | undefined {
+    try {
+      const watcher = watch(directory, { persistent: false }, (event) => {
+        const pod = this.#pods.get(uid);
+        if (event !== 'rename' || !pod) return;
+        pod.lookingSince = this.#options.now();
+        this.#schedule();
+      });
+      watcher.on('error', () => watcher.close());
+      return watcher;
+    } catch {
+      return undefined; // no inotify watch is left: the full pass still looks
+    }
+  }
+}

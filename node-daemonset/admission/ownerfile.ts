@@ -1,0 +1,80 @@
+/** The owner's file on the node: what it says goes before everything that the API server says. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { API_VERSION } from '../../crds/names.ts';
+import type { SliceNodeSpec } from '../../crds/types.ts';
+import { describe, validateSliceNode } from '../../crds/validate.ts';
+import { mergeSpec, type Policy, policyOf } from './policy.ts';
+
+/** A policy to go by, and what is wrong with the present one where it is an older one. */
+export interface PolicyReading {
+  /** undefined where there never was a valid one: then nothing is granted. */
+  policy: Policy | undefined;
+  problem: string | undefined;
+}
+
+const MAX_BYTES = 256 * 1024;
+
+/**
+ * Reads the policy anew whenever it is asked, and keeps the last valid one: a slip of the owner's pen must neither open
+ * the node nor end what runs on it.
+ */
+export class PolicySource {
+  readonly #path: string;
+  #last: { text: string; spec: SliceNodeSpec | undefined; reading: PolicyReading } | undefined;
+
+  /** `path` may be missing: then the SliceNode alone counts. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  read(spec: SliceNodeSpec | undefined): PolicyReading {
+    let text: string;
+    try {
+      text = readFileSync(this.#path, 'utf8');
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') return { policy: this.#last?.reading.policy, problem: `${this.#path}: ${message}` };
+      text = '';
+    }
+    const last = this.#last;
+    if (last && last.text === text && last.spec === spec) return last.reading;
+    const reading = this.#judge(text, spec);
+    this.#last = { text, spec, reading };
+    return reading;
+  }
+
+  #judge(text: string, spec: SliceNodeSpec = {}): PolicyReading {
+    try {
+      check(spec, 'the SliceNode');
+      const file = readSpec(text, this.#path);
+      check(file, this.#path);
+      return { policy: policyOf(mergeSpec(spec, file)), problem: undefined };
+    } catch (error) {
+      return { policy: this.#last?.reading.policy, problem: (error as Error).message };
+    }
+  }
+}
+
+function readSpec(text: string, path: string): SliceNodeSpec {
+  if (text.length > MAX_BYTES) throw new Error(`${path} is larger than ${MAX_BYTES} bytes`);
+  let spec: unknown;
+  try {
+    spec = parse(text, { maxAliasCount: 10 }) ?? {};
+  } catch (error) {
+    throw new Error(`${path} is not YAML: ${(error as Error).message}`, { cause: error });
+  }
+  if (typeof spec !== 'object' || Array.isArray(spec))
+    throw new Error(`${path} must hold the fields of a SliceNode's spec`);
+  return spec as SliceNodeSpec;
+}
+
+function check(spec: SliceNodeSpec, where: string): void {
+  const violations = validateSliceNode({
+    apiVersion: API_VERSION,
+    kind: 'SliceNode',
+    metadata: { name: 'node' },
+    spec,
+  });
+  if (violations.length > 0) throw new Error(`${where}: ${describe(violations)}`);
+}

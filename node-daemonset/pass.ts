@@ -1,0 +1,236 @@
+/** One pass: gather, admit, say what is desired, make the kernel so, report. */
+import type { Logger } from 'pino';
+import type { ResourceCapability, SliceNode } from '../crds/types.ts';
+import type { AddressWatch } from './addresses/watch.ts';
+import { nextEdge } from './admission/ledger.ts';
+import type { PolicyReading, PolicySource } from './admission/ownerfile.ts';
+import { type Decision, planAdmission } from './admission/plan.ts';
+import { offered, type Policy } from './admission/policy.ts';
+import type { NodeState } from './checkpoint.ts';
+import type { GrantLog } from './grantlog.ts';
+import type { PodRecord } from './pods.ts';
+import type { NodeMetrics } from './report/metrics.ts';
+import type { Statuses } from './report/statuses.ts';
+import type { Desired, Enforcer, NodeFacts, Problem } from './sliver.ts';
+import { planStandings } from './standing.ts';
+import type { StateStore } from './state.ts';
+import type { SliverDirectories } from './volume/directory.ts';
+
+export interface PassParts {
+  nodeName: string;
+  store: StateStore;
+  grantLog: Pick<GrantLog, 'append'>;
+  policy: Pick<PolicySource, 'read'>;
+  /** Every rcap with our label, and our SliceNode; undefined while the API server was not heard completely. */
+  rcaps(): readonly ResourceCapability[] | undefined;
+  sliceNode(): SliceNode | undefined;
+  /** CPU that other pods requested, in 1/1000 of a core. */
+  otherRequests(slivers: ReadonlySet<string>, cpuMilli: number): number;
+  /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
+  isGone(podUid: string): boolean;
+  enforcers: readonly Enforcer[];
+  directories: Pick<SliverDirectories, 'write' | 'sweep'>;
+  addresses: Pick<AddressWatch, 'update' | 'recheck'>;
+  statuses: Pick<Statuses, 'granted' | 'enforced' | 'node' | 'keep'>;
+  metrics: NodeMetrics;
+  attributes: Record<string, string>;
+  versions: { nodeManager: string; kernel: string };
+  log: Logger;
+  now(): number;
+}
+
+export interface PassResult {
+  problems: Problem[];
+  /** Something failed that another try may mend. */
+  failed: boolean;
+  /** When time alone changes something: a window's edge, a penalty's end; ms since the epoch. */
+  wakeAt: number | undefined;
+}
+
+/** A published pod that never started, and whose kubelet has forgotten it, is dropped after this. */
+const FORGET_MS = 60_000;
+/** One enforcer that hangs must not keep the others from their work. */
+const ENFORCER_MS = 30_000;
+
+/** `full` also looks for what came without an event: addresses, directories and pods that are gone. */
+export async function runPass(parts: PassParts, full: boolean): Promise<PassResult> {
+  const { store, now } = parts;
+  const problems: Problem[] = [];
+  hearNode(parts);
+  const { node, spec } = store.get();
+  const reading = parts.policy.read(spec);
+  const others = node ? otherRequests(parts, node.cpuMilli, problems) : 0;
+  admit(parts, reading.policy, others, problems);
+
+  if (full) forgetGone(parts);
+  const { ledger, pods } = store.get();
+  const blackouts = reading.policy?.blackouts ?? [];
+  const standings = planStandings(pods, ledger, blackouts, now());
+  attempt(problems, 'StateNotSaved', () => store.set(changedPods(pods, standings.pods)));
+  settle(parts, pods, standings.pods, full, problems);
+  // From here on others may change the store: the pass speaks of what it saw.
+  const outcome = { ledger, pods: standings.pods, problems, blackouts, now: now() };
+  parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
+  if (node && reading.policy) {
+    const desired = { slivers: standings.slivers, facts: factsOf(parts.nodeName, node, reading.policy) };
+    problems.push(...(await enforce(parts, desired)));
+  }
+  parts.metrics.slivers(standings.slivers);
+  parts.statuses.enforced({ ...outcome, rcaps: parts.rcaps() ?? [], now: now() }, full);
+  reportNode(parts, ledger, reading, others, problems);
+
+  const edges = [standings.wakeAt, nextEdge(ledger, now()), nextBlackout(reading.policy, now())];
+  const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
+  const failed = problems.some(({ reason }) => RETRIED.has(reason));
+  return { problems, failed, wakeAt: Number.isFinite(wakeAt) ? wakeAt : undefined };
+}
+
+/** Failures of ours, as opposed to states of the node that a person must change. */
+const RETRIED: ReadonlySet<string> = new Set([
+  'StateNotSaved',
+  'DirectoryNotWritten',
+  'EnforcerFailed',
+  'RequestsUnknown',
+]);
+
+/** The Node and its owner's policy as the API server has them, kept for the time when it can't be reached. */
+function hearNode({ store, sliceNode }: PassParts): void {
+  const heard = sliceNode();
+  if (!heard) return;
+  const { uid, allocatable } = heard.status?.node ?? {};
+  const { cpuMilli, memory, disk, pods } = allocatable ?? {};
+  const before = store.get();
+  const change: Partial<NodeState> = {};
+  if (uid && cpuMilli && memory !== undefined) {
+    const node = { uid, cpuMilli, memory, disk: disk ?? 0, pods: pods ?? 0 };
+    if (JSON.stringify(node) !== JSON.stringify(before.node)) change.node = node;
+  }
+  if (JSON.stringify(heard.spec) !== JSON.stringify(before.spec)) change.spec = heard.spec;
+  store.set(change);
+}
+
+function otherRequests(parts: PassParts, cpuMilli: number, problems: Problem[]): number {
+  const slivers = new Set(parts.store.get().pods.map((pod) => pod.uid));
+  try {
+    return parts.otherRequests(slivers, cpuMilli);
+  } catch (error) {
+    // Unknown is as much as everything: nothing is granted on a guess.
+    problems.push({ reason: 'RequestsUnknown', message: (error as Error).message });
+    return cpuMilli;
+  }
+}
+
+/** Log, then ledger, then status: what a status says is on the disk. On a full disk nothing new is granted. */
+function admit(parts: PassParts, policy: Policy | undefined, others: number, problems: Problem[]): void {
+  const { store, grantLog, metrics, log, nodeName, now } = parts;
+  const { ledger, node } = store.get();
+  // A guess about other pods must not become a refusal, which is final.
+  const known = !problems.some(({ reason }) => reason === 'RequestsUnknown');
+  const input = { ledger, rcaps: parts.rcaps(), nodeName, node, otherRequests: others, now: now() };
+  const admission = planAdmission({ ...input, policy: known ? policy : undefined });
+  attempt(problems, 'StateNotSaved', () => {
+    grantLog.append(admission.decisions, now());
+    store.set({ ledger: admission.ledger });
+    for (const decision of admission.decisions) {
+      metrics.decided(decision.event, decision.reason);
+      log.info(fieldsOf(decision), 'right decided');
+    }
+  });
+}
+
+function fieldsOf({ event, namespace, name, uid, reason, message }: Decision): object {
+  return { event, rcap: `${namespace}/${name}`, uid, reason, detail: message };
+}
+
+/** Pods of which nothing is left but our record: a kubelet whose state was wiped never takes their volume back. */
+function forgetGone({ store, isGone, now }: PassParts): void {
+  const { pods } = store.get();
+  const left = pods.filter((pod) => (now() - pod.publishedAt < FORGET_MS && !pod.unpublished) || !isGone(pod.uid));
+  if (left.length < pods.length) store.set({ pods: left });
+}
+
+/** What slivers see of themselves, and whose addresses are looked for. */
+function settle(
+  { directories, addresses }: PassParts,
+  before: readonly PodRecord[],
+  pods: readonly PodRecord[],
+  full: boolean,
+  problems: Problem[],
+): void {
+  for (const pod of pods) {
+    if (!before.includes(pod)) attempt(problems, 'DirectoryNotWritten', () => directories.write(pod), pod.uid);
+  }
+  addresses.update(pods);
+  if (!full) return;
+  addresses.recheck();
+  directories.sweep(new Set(pods.map((pod) => pod.uid)));
+}
+
+function changedPods(before: NodeState['pods'], after: NodeState['pods']): Partial<NodeState> {
+  return after.some((pod, i) => pod !== before[i]) ? { pods: after } : {};
+}
+
+function factsOf(nodeName: string, node: NonNullable<NodeState['node']>, policy: Policy): NodeFacts {
+  const { cpuMilli, memory } = node;
+  const { lines, egressLimit, otherInterfaces } = policy;
+  return { nodeName, cpuMilli, memory, lines, egressLimit, otherInterfaces };
+}
+
+/** One after the other; a failure of one does not stop the others. */
+async function enforce(parts: PassParts, desired: Desired): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const enforcer of parts.enforcers) {
+    try {
+      const result = await within(ENFORCER_MS, (signal) => enforcer.enforce(desired, signal));
+      parts.metrics.enforced(enforcer.name, result.writes, result.problems.length);
+      problems.push(...result.problems);
+    } catch (error) {
+      parts.metrics.enforced(enforcer.name, 0, 1);
+      parts.log.error({ enforcer: enforcer.name, err: error }, 'enforcer failed');
+      const message = `${enforcer.name}: ${(error as Error).message}`;
+      problems.push({ reason: 'EnforcerFailed', message });
+    }
+  }
+  return problems;
+}
+
+function reportNode(
+  parts: PassParts,
+  ledger: NodeState['ledger'],
+  { policy, problem }: PolicyReading,
+  others: number,
+  problems: readonly Problem[],
+): void {
+  const { store, statuses, nodeName, attributes, versions } = parts;
+  const { node } = store.get();
+  const sliceNode = parts.sliceNode();
+  const books = node && policy && offered(policy, node, others);
+  const now = parts.now();
+  if (sliceNode) {
+    statuses.node({ sliceNode, ledger, offered: books, policyProblem: problem, problems, attributes, versions, now });
+  }
+  const rcaps = parts.rcaps();
+  if (rcaps) statuses.keep(rcaps, nodeName);
+}
+
+function nextBlackout(policy: Policy | undefined, now: number): number | undefined {
+  const edges = (policy?.blackouts ?? []).flatMap(({ period }) => [period.start ?? 0, period.end ?? 0]);
+  const ahead = edges.filter((edge) => edge > now);
+  return ahead.length > 0 ? Math.min(...ahead) : undefined;
+}
+
+function attempt(problems: Problem[], reason: string, work: () => void, sliver?: string): void {
+  try {
+    work();
+  } catch (error) {
+    problems.push({ ...(sliver && { sliver }), reason, message: (error as Error).message });
+  }
+}
+
+async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(ms);
+  const late = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error(`took longer than ${ms} ms`)), { once: true });
+  });
+  return await Promise.race([work(signal), late]);
+}

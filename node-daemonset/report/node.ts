@@ -1,0 +1,87 @@
+/** What the node says of itself: what it offers, has granted and has left. */
+import { type Condition, NodeCondition as Type, NodeReason as Reason, setCondition } from '../../crds/conditions.ts';
+import type { NodeBooks, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
+import { type Books, grantsOf, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
+import type { Problem } from '../sliver.ts';
+
+export interface NodeFactsReported {
+  sliceNode: SliceNode;
+  ledger: Ledger;
+  /** undefined before the Node or its policy is known. */
+  offered: Books | undefined;
+  /** What is wrong with the owner's policy. */
+  policyProblem: string | undefined;
+  problems: readonly Problem[];
+  attributes: Record<string, string>;
+  versions: { nodeManager: string; kernel: string };
+  now: number;
+}
+
+type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
+
+/** The part of the status that is ours; `status.node` is the operator's. Pure. */
+export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
+  const { sliceNode, ledger, offered, now, attributes, versions } = facts;
+  const grants = grantsOf(ledger);
+  const granted = sumsAt(grants, now);
+  const ahead = peak(grants, { start: now, end: undefined });
+  const verdicts: [string, Verdict][] = [
+    [Type.Ready, ready(facts)],
+    [Type.LineKnown, lineKnown(facts.problems)],
+    [Type.WithinOffer, withinOffer(ahead, offered)],
+  ];
+  let conditions = sliceNode.status?.conditions ?? [];
+  for (const [type, verdict] of verdicts) conditions = setCondition(conditions, { type, ...verdict }, new Date(now));
+  const free = offered && each(offered, (amount, kind) => Math.max(0, amount - ahead[kind]));
+  return {
+    ...(offered && { offered: books(offered) }),
+    granted: books(granted),
+    ...(free && { free: books(free) }),
+    attributes,
+    versions,
+    conditions,
+  };
+}
+
+function ready({ offered, policyProblem, problems }: NodeFactsReported): Verdict {
+  if (policyProblem) {
+    return { status: 'False', reason: Reason.PolicyInvalid, message: `the last valid policy holds: ${policyProblem}` };
+  }
+  if (!offered) {
+    const message = 'the operator has not said yet what the Node can allocate';
+    return { status: 'False', reason: Reason.WaitingForNode, message };
+  }
+  const busy = problems.find(({ reason }) => reason === 'UplinkBusy');
+  if (busy) return { status: 'False', reason: Reason.UplinkBusy, message: busy.message };
+  // A sliver's own problem is told by its rcap.
+  const failed = problems.find(({ sliver, reason }) => sliver === undefined && reason !== 'LineUnknown');
+  if (failed) {
+    return { status: 'False', reason: Reason.EnforcementFailed, message: `${failed.reason}: ${failed.message}` };
+  }
+  return { status: 'True', reason: Reason.Ready, message: 'rights are granted and enforced' };
+}
+
+function lineKnown(problems: readonly Problem[]): Verdict {
+  const unknown = problems.find(({ reason }) => reason === 'LineUnknown');
+  if (unknown) return { status: 'False', reason: Reason.LineUnknown, message: unknown.message };
+  return { status: 'True', reason: Reason.LinesKnown, message: 'the rate of every line is known' };
+}
+
+function withinOffer(ahead: Books, offered: Books | undefined): Verdict {
+  const over = offered && (Object.keys(ahead) as (keyof Books)[]).filter((kind) => ahead[kind] > offered[kind]);
+  if (!over?.length) return { status: 'True', reason: Reason.WithinOffer, message: 'what is granted is offered' };
+  const what = over.map((kind) => `${kind} ${ahead[kind]} of ${offered![kind]}`).join(', ');
+  const message = `more was granted than is offered now (${what}): nothing of that kind is granted until rights end`;
+  return { status: 'False', reason: Reason.Overcommitted, message };
+}
+
+function books(of: Books): NodeBooks {
+  const { shares, egress, memory, disk, pods } = of;
+  return { shares, egress: String(egress), memory: String(memory), disk: String(disk), pods };
+}
+
+function each(of: Books, change: (amount: number, kind: keyof Books) => number): Books {
+  return Object.fromEntries(
+    Object.entries(of).map(([kind, amount]) => [kind, change(amount, kind as keyof Books)]),
+  ) as unknown as Books;
+}

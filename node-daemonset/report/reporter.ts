@@ -1,0 +1,124 @@
+/** Writes what changed to the API server, and nothing else. It may be away for days: the node does not wait for it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+
+/** One object's status as it should be. */
+export interface StatusReport {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string; uid?: string };
+  status: object;
+}
+
+export interface ReporterOptions {
+  /** Writes one status; rejects with an error that may have an HTTP `code`. */
+  write(report: StatusReport): Promise<void>;
+  log: Logger;
+  /** Writes under way at a time. Default 8. */
+  concurrency?: number;
+  /** The least time between two writes of one object. Default 200 ms. */
+  gapMs?: number;
+  now?: () => number;
+}
+
+interface Item {
+  wanted: StatusReport | undefined;
+  /** What was written last, and when: the cache may not show it yet. */
+  sent: object | undefined;
+  sentAt: number;
+  /** Not before this: the gap between writes, or the back-off after a failure. */
+  notBefore: number;
+  failures: number;
+  busy: boolean;
+}
+
+/** So long a cache may lag behind our own write before the write counts as lost. */
+const LAG_MS = 10_000;
+const MAX_BACKOFF_MS = 30_000;
+
+/** One queue over all objects; only the latest status of each is kept. */
+export class Reporter {
+  readonly #options: Required<ReporterOptions>;
+  readonly #items = new Map<string, Item>();
+  #busy = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: ReporterOptions) {
+    this.#options = { concurrency: 8, gapMs: 200, now: Date.now, ...options };
+  }
+
+  /** Says how an object's status should be, and how it is by the cache, as far as it is ours. */
+  report(key: string, wanted: StatusReport, observed: object | undefined): void {
+    const item = this.#items.get(key) ?? {
+      wanted: undefined,
+      sent: undefined,
+      sentAt: 0,
+      notBefore: 0,
+      failures: 0,
+      busy: false,
+    };
+    this.#items.set(key, item);
+    const status = plain(wanted.status);
+    const lagging = this.#options.now() - item.sentAt < LAG_MS;
+    const isThere = isDeepStrictEqual(status, observed && plain(observed));
+    const isOnItsWay = lagging && isDeepStrictEqual(status, item.sent);
+    // What lies in the cache may be older than what we wrote after it.
+    const isUndone = lagging && item.sent !== undefined && !isDeepStrictEqual(status, item.sent);
+    item.wanted = (isThere && !isUndone) || isOnItsWay ? undefined : { ...wanted, status };
+    this.#pump();
+  }
+
+  /** Forgets objects that are gone. */
+  keep(keys: ReadonlySet<string>): void {
+    for (const [key, item] of this.#items) if (!keys.has(key) && !item.busy) this.#items.delete(key);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #pump(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    const now = this.#options.now();
+    let next = Infinity;
+    for (const [key, item] of this.#items) {
+      if (!item.wanted || item.busy) continue;
+      if (item.notBefore > now) next = Math.min(next, item.notBefore);
+      else if (this.#busy < this.#options.concurrency) void this.#send(key, item, item.wanted);
+    }
+    if (Number.isFinite(next)) this.#timer = setTimeout(() => this.#pump(), next - now);
+  }
+
+  async #send(key: string, item: Item, report: StatusReport): Promise<void> {
+    const { log, now, gapMs } = this.#options;
+    item.busy = true;
+    this.#busy++;
+    try {
+      await this.#options.write(report);
+      item.sent = report.status;
+      item.sentAt = now();
+      item.failures = 0;
+      item.notBefore = now() + gapMs;
+      if (item.wanted === report) item.wanted = undefined;
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      // Gone, or another object of the same name: the cache will tell.
+      if ((code === 404 || code === 409) && item.wanted === report) item.wanted = undefined;
+      item.failures++;
+      item.notBefore = now() + Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(item.failures, 10));
+      log.warn({ key, code, err: error, failures: item.failures }, 'status was not written');
+    } finally {
+      item.busy = false;
+      this.#busy--;
+      this.#pump();
+    }
+  }
+}
+
+/** As it would come back from the server: without undefined fields. */
+function plain(value: object): object {
+  return JSON.parse(JSON.stringify(value)) as object;
+}

@@ -1,0 +1,97 @@
+/** Which statuses are due after a pass: those of which something changed. */
+import { API_VERSION } from '../../crds/names.ts';
+import type { ResourceCapability } from '../../crds/types.ts';
+import type { Entry, Ledger } from '../admission/ledger.ts';
+import type { Policy } from '../admission/policy.ts';
+import type { PodRecord } from '../pods.ts';
+import type { Problem } from '../sliver.ts';
+import { whyNot } from '../standing.ts';
+import { planCapabilityStatus } from './capability.ts';
+import { type NodeFactsReported, planNodeStatus } from './node.ts';
+import type { Reporter } from './reporter.ts';
+
+/** A snapshot of what one pass saw and did. */
+export interface PassOutcome {
+  rcaps: readonly ResourceCapability[];
+  ledger: Ledger;
+  pods: readonly PodRecord[];
+  problems: readonly Problem[];
+  blackouts: Policy['blackouts'];
+  now: number;
+}
+
+/** What a status was made from; all of them are replaced, never changed in place. */
+interface Sources {
+  rcap: ResourceCapability;
+  entry: Entry;
+  pod: PodRecord | undefined;
+  problems: string;
+  whyNot: string | undefined;
+}
+
+/** A thousand statuses need not be made anew in each pass when nothing changed. */
+export class Statuses {
+  readonly #reporter: Pick<Reporter, 'report' | 'keep'>;
+  readonly #made = new Map<string, Sources>();
+
+  constructor(reporter: Pick<Reporter, 'report' | 'keep'>) {
+    this.#reporter = reporter;
+  }
+
+  /** Right after admission: rights without a pod wait for no enforcer. */
+  granted(outcome: PassOutcome): void {
+    this.#capabilities(outcome, false);
+  }
+
+  /** After the enforcers; `full` looks at every rcap, whether something changed or not: a write may have been lost. */
+  enforced(outcome: PassOutcome, full: boolean): void {
+    if (full) this.#made.clear();
+    this.#capabilities(outcome, true);
+  }
+
+  node(facts: NodeFactsReported): void {
+    const { metadata, kind, status } = facts.sliceNode;
+    const { name, uid } = metadata;
+    const { node: _, ...observed } = status ?? {};
+    const wanted = { apiVersion: API_VERSION, kind, metadata: { name, uid }, status: planNodeStatus(facts) };
+    this.#reporter.report(name, wanted, observed);
+  }
+
+  /** Forgets what is reported no more. */
+  keep(rcaps: readonly ResourceCapability[], nodeName: string): void {
+    const uids = new Set(rcaps.map(({ metadata }) => metadata.uid ?? ''));
+    for (const uid of this.#made.keys()) if (!uids.has(uid)) this.#made.delete(uid);
+    this.#reporter.keep(uids.add(nodeName));
+  }
+
+  #capabilities({ rcaps, ledger, pods, problems, blackouts, now }: PassOutcome, withPod: boolean): void {
+    const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+    const holders = new Map(pods.filter((pod) => !pod.unpublished).map((pod) => [pod.rcap.uid, pod]));
+    const general = problems.filter(({ sliver }) => sliver === undefined);
+    const own = Map.groupBy(problems, ({ sliver }) => sliver);
+    for (const rcap of rcaps) {
+      const { uid = '', name, namespace } = rcap.metadata;
+      const entry = entries.get(uid);
+      const pod = holders.get(uid);
+      if (!entry || (pod && !withPod)) continue;
+      const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
+      const why = whyNot(entry, blackouts, now);
+      const sources: Sources = { rcap, entry, pod, problems: JSON.stringify(known), whyNot: why };
+      // A pod without an address is a matter of time as well.
+      if (pod?.addresses.length !== 0 && isSame(this.#made.get(uid), sources)) continue;
+      this.#made.set(uid, sources);
+      const facts = { rcap, entry, nodeUID: ledger.nodeUID ?? '', pod, problems: known, whyNot: why, now };
+      const metadata = { name, namespace, uid };
+      const status = planCapabilityStatus(facts);
+      this.#reporter.report(
+        uid,
+        { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata, status },
+        rcap.status,
+      );
+    }
+  }
+}
+
+function isSame(a: Sources | undefined, b: Sources): boolean {
+  return a !== undefined && (Object.keys(b) as (keyof Sources)[]).every((key) => a[key] === b[key]);
+}
