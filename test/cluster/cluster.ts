@@ -1,0 +1,53 @@
+/** The clusters of this machine: their descriptions on disk, and who has which index. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bridgeLink, checkClusterName, clusterDir, clustersDir, MAX_CLUSTERS, type Cluster } from './config.ts';
+
+const indexFile = (cache: string, index: number): string => join(clustersDir(cache), `.index-${index}`);
+
+/** The cluster of that name if it was brought up, wholly or in part. */
+export function findCluster(cache: string, name: string): Cluster | undefined {
+  checkClusterName(name);
+  const file = join(clusterDir(cache, name), 'cluster.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Cluster) : undefined;
+}
+
+export function listClusters(cache: string): Cluster[] {
+  if (!existsSync(clustersDir(cache))) return [];
+  const names = readdirSync(clustersDir(cache)).filter((name) => !name.startsWith('.'));
+  return names.map((name) => findCluster(cache, name)).filter((cluster) => cluster !== undefined);
+}
+
+/** Takes the lowest index that nobody has; creating the file is what makes it ours, also beside another `up`. */
+function claimIndex(cache: string, name: string): number {
+  mkdirSync(clustersDir(cache), { recursive: true });
+  for (let index = 0; index < MAX_CLUSTERS; index++) {
+    if (existsSync(`/sys/class/net/${bridgeLink(index)}`)) continue; // of a cluster with another cache
+    try {
+      writeFileSync(indexFile(cache, index), name, { flag: 'wx' });
+      return index;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+  throw new Error(`there are ${MAX_CLUSTERS} clusters already: take one down`);
+}
+
+/** Records a new cluster; from here on `down` finds everything of it. */
+export function createCluster(
+  cache: string,
+  name: string,
+  settings: Pick<Cluster, 'cpus' | 'cpusPerNode' | 'binaries' | 'minor'>,
+): Cluster {
+  checkClusterName(name);
+  const cluster: Cluster = { name, index: claimIndex(cache, name), ...settings, dir: clusterDir(cache, name), cache };
+  mkdirSync(cluster.dir, { recursive: true });
+  writeFileSync(join(cluster.dir, 'cluster.json'), JSON.stringify(cluster, null, 2));
+  return cluster;
+}
+
+/** Forgets a cluster of which nothing runs any more. */
+export function forgetCluster(cluster: Cluster): void {
+  rmSync(cluster.dir, { recursive: true, force: true });
+  rmSync(indexFile(cluster.cache, cluster.index), { force: true });
+}
