@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict';
+import type { ResourceCapability, Rspec, SliceNodeSpec } from '../../../crds/types.ts';
+import { EMPTY_LEDGER, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
+import type { AdmissionInput } from '../../../node-daemonset/admission/plan.ts';
+import { admit, edited, granted, NODE, NOW, right, shares } from '../rights.ts';
+
+const DAY = 86_400_000;
+
+function refusalOf(ledger: Ledger, uid: string): { reason: string; message: string } {
+  const entry = ledger.entries.find((one) => one.uid === uid);
+  assert.ok(entry?.refusal, `${uid} was not refused`);
+  return entry.refusal;
+}
+
+function grantOf(ledger: Ledger, uid: string): NonNullable<Ledger['entries'][number]['grant']> {
+  const grant = ledger.entries.find((one) => one.uid === uid)?.grant;
+  assert.ok(grant, `${uid} holds nothing`);
+  return grant;
+}
+
+interface Case {
+  what: string;
+  rcap: ResourceCapability;
+  reason: string;
+  message: RegExp;
+  held?: ResourceCapability[];
+  change?: Partial<AdmissionInput> & { spec?: SliceNodeSpec };
+}
+
+const at = (days: number): string => new Date(NOW + days * DAY).toISOString();
+const port = (number: number, protocol: 'TCP' | 'UDP' | 'ICMP' = 'TCP'): Rspec => ({
+  ports: [{ protocol, port: number }],
+});
+
+const REFUSALS: Case[] = [
+  {
+    what: 'more shares than are free until a right ends',
+    held: [right('a', shares(780), { window: { end: at(30) } })],
+    rcap: right('b', shares(300), {}, { namespace: 'lab' }),
+    reason: 'InsufficientShares',
+    message: /^asks 300, 120 of 900 free until 2026-12-01T00:00:00Z$/,
+  },
+  {
+    what: 'shares that are free now but not later',
+    held: [right('a', shares(800), { window: { start: at(5), end: at(6) } })],
+    rcap: right('b', shares(200)),
+    reason: 'InsufficientShares',
+    message: /^asks 200, 100 of 900 free from 2026-11-06T00:00:00Z until 2026-11-07T00:00:00Z$/,
+  },
+  {
+    what: 'shares that other pods requested',
+    rcap: right('b', shares(500)),
+    change: { otherRequests: 1200 },
+    reason: 'InsufficientShares',
+    message: /^asks 500, 400 of 400 free$/,
+  },
+  {
+    what: 'a guarantee above what the owner lets out',
+    rcap: right('b', { egress: { guarantee: '101M', limit: '101M' } }),
+    reason: 'InsufficientEgress',
+    message: /^asks 101 Mbit\/s, 100 Mbit\/s of 100 Mbit\/s free$/,
+  },
+  {
+    what: 'a guarantee above what the line carries',
+    rcap: right('b', { egress: { guarantee: '11M', limit: '20M' } }),
+    change: { spec: { lines: [{ interface: 'eth0', rate: '10M' }] } },
+    reason: 'InsufficientEgress',
+    message: /10 Mbit\/s of 10 Mbit\/s free/,
+  },
+  {
+    what: 'memory',
+    rcap: right('b', { memory: '9Gi' }),
+    reason: 'InsufficientMemory',
+    message: /asks 9 GiB, 8 GiB of 8 GiB/,
+  },
+  { what: 'disk', rcap: right('b', { disk: '200Gi' }), reason: 'InsufficientDisk', message: /100 GiB free/ },
+  {
+    what: 'a pod',
+    held: [right('a')],
+    rcap: right('b'),
+    change: { spec: { pods: 1 } },
+    reason: 'InsufficientPods',
+    message: /asks 1, 0 of 1 free/,
+  },
+  {
+    what: "another right's port",
+    held: [right('a', port(8080))],
+    rcap: right('b', port(8080)),
+    reason: 'PortInUse',
+    message: /^TCP port 8080 belongs to team\/right-a$/,
+  },
+  { what: 'a low port', rcap: right('b', port(80)), reason: 'PortNotOffered', message: /TCP port 80 is not among/ },
+  {
+    what: "the sensors' port",
+    rcap: right('b', port(33080)),
+    reason: 'PortNotOffered',
+    message: /kept for the cluster/,
+  },
+  {
+    what: "the kubelet's port, even where the owner offers it",
+    rcap: right('b', port(10250)),
+    change: { spec: { ports: [{ protocol: 'TCP', from: 1, to: 65535 }] } },
+    reason: 'PortNotOffered',
+    message: /kept for the cluster/,
+  },
+  { what: 'a NodePort', rcap: right('b', port(30001, 'UDP')), reason: 'PortNotOffered', message: /kept/ },
+  {
+    what: 'a privilege',
+    rcap: right('b', { privileges: ['RawSockets'] }),
+    reason: 'PrivilegeNotOffered',
+    message: /RawSockets/,
+  },
+  {
+    what: 'more shares than its namespace may have',
+    held: [right('a', shares(200))],
+    rcap: right('b', shares(100)),
+    change: { spec: { budget: {} } },
+    reason: 'NamespaceBudget',
+    message: /^asks 100 shares, 50 of 250 left for namespace team$/,
+  },
+  {
+    what: 'more ports than its namespace may have',
+    held: [right('a', port(8000))],
+    rcap: right('b', port(8001)),
+    change: { spec: { namespaces: [{ name: 'team', budget: { ports: 1 } }] } },
+    reason: 'NamespaceBudget',
+    message: /asks 1 ports, 0 of 1 left/,
+  },
+  {
+    what: 'a right in a namespace with too many refused ones',
+    held: [right('a', shares(1000))],
+    rcap: right('b'),
+    change: { spec: { budget: { pending: 1 } } },
+    reason: 'NamespaceBudget',
+    message: /1 rights here that were not granted, 1 are allowed/,
+  },
+  {
+    what: 'anything for a refused namespace',
+    rcap: right('b'),
+    change: { spec: { namespaces: [{ name: 'team', refused: true }] } },
+    reason: 'NamespaceRefused',
+    message: /refuses namespace team/,
+  },
+  {
+    what: 'a window in the past',
+    rcap: right('b', {}, { window: { end: at(-1) } }),
+    reason: 'WindowPast',
+    message: /ended at 2026-10-31T00:00:00Z/,
+  },
+  {
+    what: 'a window that meets a blackout',
+    rcap: right('b'),
+    change: { spec: { blackouts: [{ start: at(2), end: at(3), reason: 'new disks' }] } },
+    reason: 'Blackout',
+    message: /from 2026-11-03T00:00:00Z until 2026-11-04T00:00:00Z \(new disks\)/,
+  },
+  {
+    what: 'a window that ends before it starts',
+    rcap: right('b', {}, { window: { start: at(2), end: at(1) } }),
+    reason: 'InvalidSpec',
+    message: /spec.window/,
+  },
+  { what: '0 shares', rcap: right('b', shares(0)), reason: 'InvalidSpec', message: /spec.resources.cpu.shares/ },
+  { what: '1001 shares', rcap: right('b', shares(1001)), reason: 'InvalidSpec', message: /spec.resources.cpu.shares/ },
+  {
+    what: 'a guarantee above the limit',
+    rcap: right('b', { egress: { guarantee: '2M', limit: '1M' } }),
+    reason: 'InvalidSpec',
+    message: /guarantee must not exceed/,
+  },
+  { what: 'a split', rcap: right('b', {}, { from: 'a' }), reason: 'Unsupported', message: /spec.from/ },
+  { what: 'a transfer', rcap: right('b', {}, { redeem: 'a' }), reason: 'Unsupported', message: /spec.redeem/ },
+  {
+    what: 'another node',
+    rcap: right('b', {}, { nodeName: 'node2' }),
+    reason: 'WrongNode',
+    message: /asks for node node2/,
+  },
+  {
+    what: 'this node with the label of another',
+    rcap: right('b', {}, {}, { labels: { 'slice-operator.io/node': 'node2' } }),
+    reason: 'WrongNode',
+    message: /the label slice-operator.io\/node must be node1/,
+  },
+];
+
+describe('admission', () => {
+  for (const { what, rcap, reason, message, held = [], change } of REFUSALS) {
+    it(`refuses ${what}`, () => {
+      const before = granted(...held);
+      const { ledger, decisions } = admit(before, [...held, rcap], change);
+      const refusal = refusalOf(ledger, 'b');
+      assert.equal(refusal.reason, reason);
+      assert.match(refusal.message, message);
+      assert.deepEqual(
+        decisions.map(({ event, uid }) => [event, uid]),
+        [['denied', 'b']],
+      );
+      assert.deepEqual(ledger.entries[0], before.entries[0] ?? ledger.entries[0], 'what was held stays as it was');
+    });
+  }
+
+  it('grants what fits, and says so once', () => {
+    const rcaps = [right('a', shares(600)), right('b', shares(300))];
+    const first = admit(EMPTY_LEDGER, rcaps);
+    assert.deepEqual(
+      first.decisions.map(({ event }) => event),
+      ['granted', 'granted'],
+    );
+    const second = admit(first.ledger, rcaps);
+    assert.equal(second.ledger, first.ledger);
+    assert.deepEqual(second.decisions, []);
+  });
+
+  it('gives the same port to two rights that never meet', () => {
+    const rcaps = [
+      right('a', port(8080), { window: { end: at(1) } }),
+      right('b', port(8080), { window: { start: at(1) } }),
+    ];
+    const { ledger } = admit(EMPTY_LEDGER, rcaps);
+    assert.ok(grantOf(ledger, 'a') && grantOf(ledger, 'b'));
+  });
+
+  it('keeps a refusal for its generation, whatever becomes free', () => {
+    const [held, late] = [right('a', shares(900)), right('b', shares(100))];
+    const full = admit(granted(held), [held, late]).ledger;
+    const { ledger } = admit(full, [late]);
+    assert.equal(refusalOf(ledger, 'b').reason, 'InsufficientShares');
+    const anew = admit(ledger, [edited(late, { contact: 'noc@example.org' })]);
+    assert.ok(grantOf(anew.ledger, 'b'));
+  });
+
+  it('renews where the edit fits, and keeps the old grant where it does not', () => {
+    const [a, b] = [right('a', shares(400)), right('b', shares(400))];
+    const larger = edited(a, { resources: shares(500) });
+    const renewed = admit(granted(a, b), [larger, b]);
+    assert.equal(grantOf(renewed.ledger, 'a').amounts.shares, 500);
+    assert.equal(renewed.decisions[0]!.event, 'renewed');
+    const tooLarge = edited(larger, { resources: shares(501) });
+    const refused = admit(renewed.ledger, [tooLarge, b]);
+    assert.equal(grantOf(refused.ledger, 'a').amounts.shares, 500);
+    assert.equal(refusalOf(refused.ledger, 'a').reason, 'InsufficientShares');
+    assert.equal(refused.decisions[0]!.event, 'resizeDenied');
+    assert.deepEqual(admit(refused.ledger, [tooLarge, b]).decisions, []);
+  });
+
+  it('binds once', () => {
+    const unbound = right('a', {}, { sliceName: undefined });
+    const bound = edited(unbound, { sliceName: 'one' });
+    const ledger = admit(granted(unbound), [bound]).ledger;
+    assert.equal(grantOf(ledger, 'a').sliceName, 'one');
+    for (const sliceName of ['two', undefined]) {
+      const after = admit(ledger, [edited(bound, { sliceName })]).ledger;
+      assert.equal(grantOf(after, 'a').sliceName, 'one');
+      assert.match(refusalOf(after, 'a').message, /bound to slice one/);
+    }
+  });
+
+  it('gives up a right that was moved to another node', () => {
+    const rcap = right('a', shares(900));
+    const moved = edited(rcap, { nodeName: 'node2' });
+    const { ledger } = admit(granted(rcap), [moved]);
+    assert.equal(ledger.entries[0]!.grant, undefined);
+    assert.equal(refusalOf(ledger, 'a').reason, 'WrongNode');
+    assert.ok(grantOf(admit(ledger, [moved, right('b', shares(900))]).ledger, 'b'), 'its shares are free again');
+  });
+
+  it('refuses a right that another node granted and that was moved here', () => {
+    const resources = { cpu: { shares: 1 } };
+    const status = { granted: { nodeUID: 'another', observedGeneration: 1, resources } };
+    const moved = { ...edited(right('a'), {}), status };
+    assert.equal(refusalOf(admit(EMPTY_LEDGER, [moved]).ledger, 'a').reason, 'WrongNode');
+    const registeredAnew = { ...right('a'), status };
+    assert.ok(grantOf(admit(EMPTY_LEDGER, [registeredAnew]).ledger, 'a'));
+  });
+
+  it('expires by time alone, without the API server', () => {
+    const rcap = right('a', shares(900), { window: { end: at(1) } });
+    const { ledger, decisions } = admit(granted(rcap), undefined, { now: NOW + DAY });
+    assert.equal(refusalOf(ledger, 'a').reason, 'Expired');
+    assert.equal(decisions[0]!.event, 'expired');
+    const longer = edited(rcap, { window: { end: at(9) } });
+    assert.ok(grantOf(admit(ledger, [longer], { now: NOW + DAY }).ledger, 'a'));
+  });
+
+  it('releases what was deleted, but nothing before it has heard of all', () => {
+    const before = granted(right('a', shares(900)));
+    assert.equal(admit(before, undefined).ledger, before);
+    const { ledger, decisions } = admit(before, []);
+    assert.deepEqual(ledger.entries, []);
+    assert.equal(decisions[0]!.event, 'released');
+  });
+
+  it('takes the same name with another uid for another right', () => {
+    const again = right('b', shares(900), {}, { name: 'right-a' });
+    const { ledger } = admit(granted(right('a', shares(900))), [again]);
+    assert.deepEqual(
+      ledger.entries.map(({ uid, grant }) => [uid, grant?.amounts.shares]),
+      [['b', 900]],
+    );
+  });
+
+  it('grants everything anew when the Node was registered anew', () => {
+    const rcaps = [right('a', shares(300)), right('b', shares(300))];
+    const before = admit(EMPTY_LEDGER, rcaps).ledger;
+    const { ledger, decisions } = admit(before, rcaps, { node: { ...NODE, uid: 'other' } });
+    assert.equal(ledger.nodeUID, 'other');
+    assert.deepEqual(ledger.formerNodeUIDs, ['node-uid']);
+    assert.deepEqual(
+      decisions.map(({ event }) => event),
+      ['released', 'released', 'granted', 'granted'],
+    );
+  });
+
+  it('rebuilds a lost ledger from its own statuses, never beyond what fits', () => {
+    const status = (count: number): ResourceCapability['status'] => ({
+      granted: { nodeUID: NODE.uid, observedGeneration: 1, sliceName: 'measure', resources: shares(count) },
+    });
+    const earlier = right('new', shares(900), {}, { namespace: 'lab', creationTimestamp: '2026-01-01T00:00:00Z' });
+    const kept = { ...edited(right('kept', shares(500)), { resources: shares(901) }), status: status(500) };
+    const forged = {
+      ...right('later', shares(1), {}, { creationTimestamp: '2026-10-02T00:00:00Z' }),
+      status: status(800),
+    };
+    const { ledger } = admit(EMPTY_LEDGER, [earlier, forged, kept]);
+    assert.equal(grantOf(ledger, 'kept').amounts.shares, 500, 'what was granted goes before older questions');
+    assert.equal(refusalOf(ledger, 'kept').reason, 'InsufficientShares', 'its edit is judged after that');
+    assert.equal(refusalOf(ledger, 'new').reason, 'InsufficientShares');
+    assert.equal(grantOf(ledger, 'later').amounts.shares, 1, 'a status that does not fit proves nothing');
+  });
+
+  it('decides nothing while the Node or its policy is unknown', () => {
+    for (const change of [{ node: undefined }, { policy: undefined }]) {
+      assert.deepEqual(admit(EMPTY_LEDGER, [right('a')], change).ledger.entries, []);
+    }
+  });
+
+  it('asks nobody to be granted who is being deleted', () => {
+    const rcap = right('a', {}, {}, { deletionTimestamp: '2026-10-31T00:00:00Z' });
+    assert.equal(admit(EMPTY_LEDGER, [rcap]).decisions.length, 0);
+    assert.ok(grantOf(admit(granted(right('a')), [rcap]).ledger, 'a'), 'what is granted holds until it is gone');
+  });
+});
