@@ -1,0 +1,56 @@
+/** Whether the spec is one to act on, and if not, what is to be done about it. */
+import { SliceReason } from '../../../crds/conditions.ts';
+import { SLIVER_MOUNT } from '../../../crds/names.ts';
+import type { Slice } from '../../../crds/types.ts';
+import { describe, validateSlice } from '../../../crds/validate.ts';
+import { BOOT_MOUNT, BOOT_VOLUME } from './bootscript.ts';
+import { SLIVER_VOLUME } from './podspec.ts';
+
+export type Refusal = { reason: string; message: string };
+
+/** undefined: accepted. Whatever is refused here leads to no write beside the status. */
+export function refusalOf(slice: Slice, now: number): Refusal | undefined {
+  const violations = [...validateSlice(slice), ...reservedNames(slice)];
+  if (violations.length > 0) return { reason: SliceReason.InvalidSpec, message: describe(violations) };
+  const { sliver, broker, window } = slice.spec;
+  if (sliver.network === 'Host') {
+    return {
+      reason: SliceReason.HostNetworkNotOffered,
+      message: 'spec.sliver.network: Host is not offered in this version; use Pod, the default',
+    };
+  }
+  if (broker !== undefined && broker !== slice.metadata.namespace) {
+    return {
+      reason: SliceReason.OtherBroker,
+      message: `spec.broker names ${broker}: rights from other brokers are not taken over in this version; remove it`,
+    };
+  }
+  if (window?.end && Date.parse(window.end) <= now) {
+    return {
+      reason: SliceReason.WindowPast,
+      message: `the window ended at ${window.end}; set a later spec.window.end`,
+    };
+  }
+  return undefined;
+}
+
+function reservedNames({ spec: { sliver } }: Slice): { path: string; message: string }[] {
+  const taken = new Set([SLIVER_MOUNT, BOOT_MOUNT]);
+  return [
+    ...(sliver.volumes ?? [])
+      .filter(({ name }) => name === SLIVER_VOLUME || name === BOOT_VOLUME)
+      .map(({ name }) => ({ path: `spec.sliver.volumes[${name}]`, message: 'the name is reserved; choose another' })),
+    ...(sliver.volumeMounts ?? [])
+      .filter(({ mountPath }) => taken.has(mountPath.replace(/(.)\/+$/, '$1')))
+      .map(({ mountPath }) => ({
+        path: `spec.sliver.volumeMounts[${mountPath}]`,
+        message: 'the path is reserved; choose another',
+      })),
+    ...(sliver.volumeMounts ?? [])
+      .filter(({ name }) => !sliver.volumes?.some((volume) => volume.name === name))
+      .map(({ name, mountPath }) => ({
+        path: `spec.sliver.volumeMounts[${mountPath}]`,
+        message: `there is no volume ${name} in spec.sliver.volumes`,
+      })),
+  ];
+}

@@ -1,0 +1,65 @@
+/** What a slice's plan is made from: everything that is known, at one instant, without I/O. */
+import type { NodeAllocatable, NodeBooks, ResourceCapability, Slice } from '../../../crds/types.ts';
+import type { ConfigMap, KubeObject, ObjectRef, Pod, Taint } from '../../kinds.ts';
+
+/** A node as placement sees it. */
+export interface NodeState {
+  name: string;
+  /** undefined: there is no such Node now, only its SliceNode. */
+  uid: string | undefined;
+  labels: Readonly<Record<string, string>>;
+  taints: readonly Taint[];
+  cordoned: boolean;
+  /** Why the node can not be counted on, as the end of the sentence "node1 ..."; undefined while it can. */
+  lost: string | undefined;
+  /** As copied to the SliceNode for this very uid; undefined until then. */
+  allocatable: NodeAllocatable | undefined;
+  /** What its manager says is left, for choosing only: the node itself decides. */
+  free: NodeBooks | undefined;
+}
+
+export interface SliceInput {
+  slice: Slice;
+  /** Labels of the slice's namespace. */
+  namespaceLabels: Readonly<Record<string, string>>;
+  nodes: ReadonlyMap<string, NodeState>;
+  /** The rcaps that the slice controls. */
+  capabilities: readonly ResourceCapability[];
+  /** The pods that these rcaps control, by name. */
+  pods: ReadonlyMap<string, Pod>;
+  /** The ConfigMap with the boot script, where the slice controls it. */
+  bootScript: ConfigMap | undefined;
+  /** What somebody else has under a name that we would give, by `nameKey`. It is never touched. */
+  taken: { get(key: string): KubeObject | undefined };
+}
+
+/** One write. What is to be edited, removed or replaced is named with its uid. */
+export type Effect =
+  | { kind: 'create'; object: KubeObject; node?: string }
+  | { kind: 'edit'; ref: ObjectRef; patch: EditedFields; node?: string }
+  | { kind: 'remove'; ref: ObjectRef; why: RemoveReason; propagation: 'Foreground' | 'Background'; node?: string }
+  /** Remove what is over, then ask again under the same name. */
+  | { kind: 'replace'; ref: ObjectRef; object: KubeObject; now: boolean; node?: string };
+
+/** Whole top-level fields, each replacing what is there. */
+export interface EditedFields {
+  spec?: unknown;
+  data?: Record<string, string>;
+  labels?: Record<string, string>;
+}
+
+export type RemoveReason =
+  | 'Surplus'
+  | 'WindowClosed'
+  | 'Deleting'
+  | 'Suspended'
+  | 'NotGranted'
+  | 'Expired'
+  | 'Outdated'
+  | 'NodeGone'
+  | 'Unused';
+
+/** The key under which a name is taken. */
+export function nameKey(kind: string, name: string): string {
+  return `${kind}/${name}`;
+}

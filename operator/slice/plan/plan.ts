@@ -1,0 +1,85 @@
+/** The whole plan of a slice: what is to be written, in which order, and when to look again. */
+import { SliceReason } from '../../../crds/conditions.ts';
+import { amounts } from '../../../crds/rspec.ts';
+import type { SliceStatus } from '../../../crds/types.ts';
+import { isDeleting, refOf, type KubeObject } from '../../kinds.ts';
+import { refusalOf, type Refusal } from './accept.ts';
+import { earliest } from './backoff.ts';
+import { planBootScript } from './bootscript.ts';
+import { askedOf, planCapabilities } from './capabilities.ts';
+import { planDeletion } from './deletion.ts';
+import type { Effect, SliceInput } from './input.ts';
+import { planPlacement } from './placement.ts';
+import { planPods } from './pods.ts';
+import { planStatus, type Failure } from './status.ts';
+
+export interface SlicePlan {
+  /** Steps in their order; what is in one step may be done side by side. A step is begun only if the last one succeeded. */
+  steps: Effect[][];
+  finalizer: 'keep' | 'remove';
+  /** When to look again, in ms since the epoch; undefined: an event will tell. */
+  wakeAt: number | undefined;
+  /** The status to show, given what went wrong in carrying out the steps. */
+  status(failures: readonly Failure[], now: number): SliceStatus;
+}
+
+interface Facts {
+  refusal?: Refusal;
+  placing?: { wanted: number; matching: number };
+  taken?: KubeObject[];
+  waitingFor?: string[];
+}
+
+/** Everything that is to be done for the slice in the state that it is in. */
+export function planSlice(input: SliceInput, now: number): SlicePlan {
+  const { slice } = input;
+  if (isDeleting(slice)) {
+    const { effects, waitingFor } = planDeletion(input);
+    const finalizer = waitingFor.length === 0 ? 'remove' : 'keep';
+    return { steps: [effects], finalizer, wakeAt: undefined, status: statusOf(input, { waitingFor }) };
+  }
+  const refusal = refusalOf(slice, now);
+  if (refusal) {
+    const steps = refusal.reason === SliceReason.WindowPast ? [releaseAll(input)] : [];
+    return { steps, finalizer: 'keep', wakeAt: undefined, status: statusOf(input, { refusal }) };
+  }
+  const placing = planPlacement(input, amounts(askedOf(slice)), now);
+  const boot = planBootScript(input);
+  const pods = planPods(without(input, placing.release), boot.ready, now);
+  const taken = [...placing.taken, ...(boot.taken ? [boot.taken] : []), ...pods.taken];
+  return {
+    steps: [boot.effects, [...planCapabilities(slice, placing), ...pods.effects]],
+    finalizer: 'keep',
+    wakeAt: earliest(placing.wakeAt, pods.wakeAt, nextChange(slice.spec.window, now)),
+    status: statusOf(input, { placing, taken }),
+  };
+}
+
+function statusOf(input: SliceInput, facts: Facts): SlicePlan['status'] {
+  const { refusal, placing = { wanted: 0, matching: 0 }, taken = [], waitingFor = [] } = facts;
+  return (failures, now) => planStatus({ input, refusal, placing, taken, failures, waitingFor }, now);
+}
+
+/** The window is over: the rights go back, and their pods with them. */
+function releaseAll({ capabilities }: SliceInput): Effect[] {
+  return capabilities
+    .filter((capability) => !isDeleting(capability))
+    .map((capability) => ({
+      kind: 'remove',
+      ref: refOf(capability),
+      why: 'WindowClosed',
+      propagation: 'Foreground',
+      node: capability.spec.nodeName,
+    }));
+}
+
+/** The pods of rights that are given back go with them: one write a sliver. */
+function without(input: SliceInput, release: ReturnType<typeof planPlacement>['release']): SliceInput {
+  const gone = new Set(release.map(({ capability }) => capability));
+  return { ...input, capabilities: input.capabilities.filter((capability) => !gone.has(capability)) };
+}
+
+function nextChange(window: { start?: string; end?: string } | undefined, now: number): number | undefined {
+  const instants = [window?.start, window?.end].filter((one) => one !== undefined).map((one) => Date.parse(one));
+  return earliest(...instants.filter((instant) => instant > now));
+}

@@ -1,0 +1,164 @@
+/** The status of a slice: counts, the first few refusals, and three conditions that a person can act on. */
+import { setCondition, SliceCondition, SliceReason, type Condition } from '../../../crds/conditions.ts';
+import type { Denial, SliceStatus } from '../../../crds/types.ts';
+import { isDeleting, type KubeObject } from '../../kinds.ts';
+import type { Refusal } from './accept.ts';
+import type { SliceInput } from './input.ts';
+import { observe, type Observed } from './observe.ts';
+import { first, list, plural } from './wording.ts';
+
+/** A write that the API server, or somebody's policy, refused. */
+export interface Failure {
+  node: string | undefined;
+  /** What was refused, the object, and what was answered. */
+  message: string;
+}
+
+export interface StatusInput {
+  input: SliceInput;
+  refusal: Refusal | undefined;
+  placing: { wanted: number; matching: number };
+  taken: readonly KubeObject[];
+  failures: readonly Failure[];
+  /** For a slice that is being deleted: what is still there. */
+  waitingFor: readonly string[];
+}
+
+/** Verdict of one condition; the reason is one of SliceReason. */
+interface Verdict {
+  status: Condition['status'];
+  reason: string;
+  message: string;
+}
+
+const MAX_DENIALS = 5;
+
+export function planStatus(of: StatusInput, now: number): SliceStatus {
+  const { slice } = of.input;
+  const { slivers, absent } = observe(of.input);
+  const denials = slivers.filter(({ denial }) => denial).map(({ node, denial }): Denial => ({ node, ...denial! }));
+  const accepted = acceptedVerdict(of);
+  const allocated = allocatedVerdict(of, slivers);
+  const ready = readyVerdict(of, slivers, absent, accepted, allocated, now);
+  const observedGeneration = slice.metadata.generation;
+  const verdicts: [string, Verdict][] = [
+    [SliceCondition.Ready, ready],
+    [SliceCondition.Accepted, accepted],
+    [SliceCondition.Allocated, allocated],
+  ];
+  const conditions = verdicts.map(([type, verdict]) => {
+    const set = setCondition(slice.status?.conditions, { type, ...verdict, observedGeneration }, new Date(now));
+    return set.find((condition) => condition.type === type)!;
+  });
+  return {
+    observedGeneration,
+    nodes: {
+      wanted: of.placing.wanted,
+      granted: count(slivers, ({ standing }) => standing === 'granted'),
+      denied: count(slivers, ({ standing }) => standing === 'denied'),
+      running: count(slivers, ({ running }) => running),
+      upToDate: count(slivers, ({ upToDate }) => upToDate),
+    },
+    ...(denials.length > 0 && {
+      denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: one.message.slice(0, 1024) })),
+    }),
+    conditions,
+  };
+}
+
+function acceptedVerdict({ input, refusal, taken }: StatusInput): Verdict {
+  if (isDeleting(input.slice)) return no(SliceReason.Deleting, 'the Slice is being deleted');
+  if (refusal) return no(refusal.reason, refusal.message);
+  if (taken.length > 0) {
+    const names = taken.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    const message = `not made by this Slice and left alone: ${first(names)}; delete it or rename the Slice`;
+    return no(SliceReason.NameTaken, message);
+  }
+  return yes(SliceReason.Accepted, 'the spec is acted on');
+}
+
+function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: readonly Observed[]): Verdict {
+  const { wanted, matching } = placing;
+  if (isDeleting(input.slice)) return no(SliceReason.Deleting, 'the rights are being released');
+  if (refusal) return no(refusal.reason, refusal.message);
+  if (wanted > matching) {
+    const asks = `asks for ${plural(wanted, 'node')}, ${matching} match its placement`;
+    return no(SliceReason.TooFewNodes, `${asks}; lower spec.placement.count or widen spec.placement`);
+  }
+  if (wanted === 0 && input.slice.spec.placement?.count === undefined) {
+    return no(
+      SliceReason.NoNodes,
+      matching === 0
+        ? 'no node matches spec.placement'
+        : `${plural(matching, 'node')} match, none is ready, uncordoned and with a live node manager (kubectl get slicenodes)`,
+    );
+  }
+  const refused = slivers.filter(({ denial }) => denial);
+  const granted = slivers.filter(({ standing }) => standing === 'granted');
+  if (refused.length > 0) {
+    const why = first(refused.map(({ node, denial }) => `${node}: ${denial!.reason}: ${denial!.message}`));
+    return no(SliceReason.Denied, `${granted.length} of ${wanted} granted; refused by ${why}`);
+  }
+  const open = slivers.filter(({ standing, judged }) => standing !== 'granted' || !judged);
+  if (granted.length < wanted || open.length > 0) {
+    const lost = open.filter((one) => one.lost);
+    const waits = open.length > 0 ? `waits for ${list(open.map(({ node }) => node))}` : 'waits for a node in order';
+    const message = `${granted.length} of ${wanted} granted; ${waits}`;
+    if (lost.length > 0) return no(SliceReason.NodeLost, `${message}; ${first(lost.map(sayLost))}`);
+    return no(SliceReason.WaitingForNodes, message);
+  }
+  return yes(SliceReason.AllGranted, `${granted.length} of ${wanted} granted`);
+}
+
+function readyVerdict(
+  { input, failures, placing: { wanted }, waitingFor }: StatusInput,
+  slivers: readonly Observed[],
+  absent: readonly string[],
+  accepted: Verdict,
+  allocated: Verdict,
+  now: number,
+): Verdict {
+  const { suspended, window } = input.slice.spec;
+  if (accepted.reason === SliceReason.Deleting) {
+    return no(SliceReason.Deleting, `waits for ${first(waitingFor)}`);
+  }
+  if (accepted.status === 'False') return no(accepted.reason, accepted.message);
+  const refused = failures.map(({ node, message }) => (node ? `${node}: ${message}` : message));
+  if (suspended) return no(SliceReason.Suspended, 'suspended: the rights are kept, the pods are not');
+  if (window?.start && Date.parse(window.start) > now) {
+    return no(SliceReason.WindowNotOpen, `the window opens at ${window.start}`);
+  }
+  const running = count(slivers, (one) => one.running);
+  const sum = `${running} of ${wanted} running`;
+  const lost = slivers.filter((one) => one.lost);
+  if (refused.length > 0) return no(SliceReason.PodsFailing, `${sum}; ${first(refused)}`);
+  if (lost.length > 0) return no(SliceReason.NodeLost, `${sum}; ${first(lost.map(sayLost))}`);
+  const problems = slivers.filter(({ problem }) => problem).map(({ node, problem }) => `${node}: ${problem}`);
+  if (problems.length > 0) return no(SliceReason.PodsFailing, `${sum}; ${first(problems)}`);
+  if (allocated.status === 'False') return no(allocated.reason, allocated.message);
+  const current = count(slivers, (one) => one.upToDate);
+  if (running < wanted) {
+    const waits = slivers.filter((one) => !one.running && one.progress).map((one) => `${one.node} ${one.progress}`);
+    const reason = current < slivers.length && running > 0 ? SliceReason.Updating : SliceReason.Starting;
+    return no(reason, waits.length > 0 ? `${sum}; ${first(waits)}` : sum);
+  }
+  if (current < wanted) return no(SliceReason.Updating, `${sum}; ${current} of ${wanted} up to date`);
+  const kept = absent.length > 0 ? `; rights are kept for ${list(absent)}, whose Node is gone` : '';
+  return yes(SliceReason.AllRunning, `${sum}${kept}`);
+}
+
+function sayLost({ node, lost }: Observed): string {
+  return `${node} ${lost}; its sliver keeps its right`;
+}
+
+function count(slivers: readonly Observed[], test: (one: Observed) => boolean): number {
+  return slivers.filter(test).length;
+}
+
+function no(reason: string, message: string): Verdict {
+  return { status: 'False', reason, message };
+}
+
+function yes(reason: string, message: string): Verdict {
+  return { status: 'True', reason, message };
+}
