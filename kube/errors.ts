@@ -1,0 +1,62 @@
+/** What can go wrong on the way to the API server, told apart by what the caller has to do about it. */
+
+/** As `metav1.Status`, the body of a refusal. */
+interface StatusBody {
+  reason?: string;
+  message?: string;
+  code?: number;
+  details?: { retryAfterSeconds?: number };
+}
+
+/** The API server answered, and the answer is no. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  /** HTTP status, for example 409. */
+  readonly status: number;
+  /** For example `Conflict`, `AlreadyExists`, `NotFound`, `Expired`; '' where the server gave none. */
+  readonly reason: string;
+  /** What the server asks to wait; undefined where it asks nothing. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(what: string, status: number, body: string, retryAfter?: string | null) {
+    const parsed = parseStatus(body);
+    super(`${what}: ${status} ${parsed.reason ?? ''}: ${(parsed.message ?? body).slice(0, 500)}`);
+    this.status = status;
+    this.reason = parsed.reason ?? '';
+    const seconds = Number(retryAfter ?? parsed.details?.retryAfterSeconds ?? Number.NaN);
+    this.retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 60) * 1000 : undefined;
+  }
+}
+
+/** This process may not write any more: it is not, or no longer, the leader. */
+export class FencedError extends Error {
+  override readonly name = 'FencedError';
+}
+
+/** Trying again cannot help until something else changes: counted and reported, not retried. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+}
+
+export function isStatus(error: unknown, ...statuses: number[]): error is ApiError {
+  return error instanceof ApiError && statuses.includes(error.status);
+}
+
+/** The name already exists: somebody else's object, or ours after an answer that was lost. */
+export function isAlreadyExists(error: unknown): boolean {
+  return isStatus(error, 409) && error.reason === 'AlreadyExists';
+}
+
+/** The resource version is too old to go on from: list again. */
+export function isGone(error: unknown): boolean {
+  return isStatus(error, 410) || (error instanceof ApiError && error.reason === 'Expired');
+}
+
+function parseStatus(body: string): StatusBody {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return typeof parsed === 'object' && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}
