@@ -1,0 +1,73 @@
+/** /healthz, /readyz and /metrics over HTTP: GET only, small, bounded in connections and time. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+
+export interface HealthOptions {
+  /** 0 takes a free one. */
+  port: number;
+  /** Without it, every address. */
+  host?: string;
+  registry: Registry;
+  /** Undefined where all is well, else what is not. */
+  live?: () => string | undefined;
+  ready: () => string | undefined;
+}
+
+export interface HealthServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** Rejects where the port can't be had. */
+export async function serveHealth(options: HealthOptions): Promise<HealthServer> {
+  const server = createServer(
+    { requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 30_000 },
+    (request, response) => {
+      const send = (status: number, body: string, type = 'text/plain; charset=utf-8') =>
+        response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body);
+      const check = (problem: string | undefined) =>
+        problem === undefined ? send(200, 'ok\n') : send(503, `${problem}\n`);
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        send(405, 'only GET and HEAD\n');
+        return;
+      }
+      const path = request.url?.split('?')[0] ?? '';
+      switch (path) {
+        case '/healthz':
+          check(options.live?.());
+          return;
+        case '/readyz':
+          check(options.ready());
+          return;
+        case '/metrics':
+          void options.registry.metrics().then(
+            (text) => send(200, text, options.registry.contentType),
+            (error: Error) => send(500, `${error.message}\n`),
+          );
+          return;
+        default:
+          send(404, 'there are /healthz, /readyz and /metrics\n');
+      }
+    },
+  );
+  server.maxConnections = 64;
+  await listen(server, options);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, { port, host }: HealthOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new Error(`port ${port} for health and metrics can't be had: ${error.message}`)),
+    );
+    server.listen(port, host, resolve);
+  });
+}
