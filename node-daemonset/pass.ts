@@ -11,7 +11,7 @@ import type { GrantLog } from './grantlog.ts';
 import type { PodRecord } from './pods.ts';
 import type { NodeMetrics } from './report/metrics.ts';
 import type { Statuses } from './report/statuses.ts';
-import type { Desired, Enforcer, NodeFacts, Problem } from './sliver.ts';
+import type { Desired, Enforcer, NodeFacts, Problem, Sliver } from './sliver.ts';
 import { planStandings } from './standing.ts';
 import type { StateStore } from './state.ts';
 import type { SliverDirectories } from './volume/directory.ts';
@@ -30,7 +30,7 @@ export interface PassParts {
   isGone(podUid: string): boolean;
   enforcers: readonly Enforcer[];
   directories: Pick<SliverDirectories, 'write' | 'sweep'>;
-  addresses: Pick<AddressWatch, 'update' | 'recheck'>;
+  addresses: Pick<AddressWatch, 'update' | 'recheck' | 'bytesSent'>;
   statuses: Pick<Statuses, 'granted' | 'enforced' | 'node' | 'keep'>;
   metrics: NodeMetrics;
   attributes: Record<string, string>;
@@ -72,7 +72,8 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const outcome = { ledger, pods: standings.pods, problems, blackouts, now: now() };
   parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
   if (node && reading.policy) {
-    const desired = { slivers: standings.slivers, facts: factsOf(parts.nodeName, node, reading.policy) };
+    const slivers = full ? countSent(parts, standings.slivers) : standings.slivers;
+    const desired = { slivers, facts: factsOf(parts.nodeName, node, reading.policy) };
     problems.push(...(await enforce(parts, desired)));
   }
   parts.metrics.slivers(standings.slivers);
@@ -174,6 +175,14 @@ function factsOf(nodeName: string, node: NonNullable<NodeState['node']>, policy:
   const { cpuMilli, memory } = node;
   const { lines, egressLimit, otherInterfaces } = policy;
   return { nodeName, cpuMilli, memory, lines, egressLimit, otherInterfaces };
+}
+
+/** What pods sent by their own count, beside what their classes counted; too dear for every pass. */
+function countSent({ addresses }: PassParts, slivers: readonly Sliver[]): Sliver[] {
+  return slivers.map((sliver) => {
+    const txBytes = addresses.bytesSent(sliver.id);
+    return txBytes === undefined ? sliver : { ...sliver, txBytes };
+  });
 }
 
 /** One after the other; a failure of one does not stop the others. */

@@ -4,13 +4,13 @@
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { processesOf } from '../processes.ts';
-import { type PodNetwork, readNetwork } from './netns.ts';
+import { type PodNetwork, readBytesSent, readNetwork } from './netns.ts';
 
 export interface AddressWatchOptions {
   /** Directory of a pod's cgroup; undefined while it has none. */
   directoryOf(podUid: string): string | undefined;
-  /** A pod has other addresses than were known of it; `pid` is one of its processes. */
-  onFound(podUid: string, addresses: string[], pid: number): void;
+  /** A pod has other addresses than were known of it. */
+  onFound(podUid: string, addresses: string[]): void;
   /** Where proc(5) of the host's processes is. Default /proc. */
   proc?: string;
   now?: () => number;
@@ -21,6 +21,8 @@ interface Watched {
   /** Since when its network is looked for; undefined while it is known. */
   lookingSince: number | undefined;
   watcher: FSWatcher | undefined;
+  /** One of its processes, in its network namespace; undefined before the first was seen. */
+  pid: number | undefined;
 }
 
 /** From the first process to the class must be 50 ms. */
@@ -57,7 +59,7 @@ export class AddressWatch {
     for (const { uid, addresses } of wanted.values()) {
       if (this.#pods.has(uid)) continue;
       // Addresses from before a restart of ours may be out of date: they hold until something else is seen.
-      this.#pods.set(uid, { addresses, lookingSince, watcher: undefined });
+      this.#pods.set(uid, { addresses, lookingSince, watcher: undefined, pid: undefined });
     }
     this.#schedule();
   }
@@ -67,6 +69,12 @@ export class AddressWatch {
     const now = this.#options.now();
     for (const pod of this.#pods.values()) pod.lookingSince ??= now;
     this.#schedule();
+  }
+
+  /** Bytes that a pod has sent by its own interfaces; undefined where no process of it is known. */
+  bytesSent(uid: string): number | undefined {
+    const pid = this.#pods.get(uid)?.pid;
+    return pid === undefined ? undefined : readBytesSent(this.#options.proc, pid);
   }
 
   close(): void {
@@ -99,11 +107,11 @@ export class AddressWatch {
     const found = this.#networkIn(directory);
     if (!found) return;
     pod.lookingSince = undefined;
-    const { network, pid } = found;
-    const same = network.addresses.join() === pod.addresses.join();
-    if (same) return;
-    pod.addresses = network.addresses;
-    this.#options.onFound(uid, network.addresses, pid);
+    pod.pid = found.pid;
+    const { addresses } = found.network;
+    if (addresses.join() === pod.addresses.join()) return;
+    pod.addresses = addresses;
+    this.#options.onFound(uid, addresses);
   }
 
   /**

@@ -41,7 +41,12 @@ export function planUnclassified(
   const baselines = new Map<string, Baseline>();
   const problems: Problem[] = [];
   for (const sliver of slivers) {
-    if (sliver.txBytes === undefined) continue;
+    if (sliver.txBytes === undefined) {
+      // Not counted in this pass: the comparison goes on from where it was.
+      const last = previous.get(sliver.id);
+      if (last) baselines.set(sliver.id, last);
+      continue;
+    }
     const { packets = 0, drops = 0 } = counters.get(sliver.classId) ?? {};
     const seen = packets + drops;
     const was = previous.get(sliver.id);

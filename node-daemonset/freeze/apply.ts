@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPods, openTree, type TreeOptions } from '../cpu/cgroups.ts';
 import { isEnding, processesOf, readOr } from '../processes.ts';
-import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
+import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
 import { type ObservedFreeze, planFreeze } from './plan.ts';
 
 export interface FreezeOptions extends TreeOptions {
@@ -18,6 +18,8 @@ export interface FreezeOptions extends TreeOptions {
 const ENDING_MS = 120_000;
 
 export interface FreezeEnforcer extends Enforcer {
+  /** Thaws these slivers too, for a process that did not freeze them itself. */
+  release(slivers?: readonly Sliver[]): Promise<void>;
   /** Stops looking; what is frozen stays frozen. */
   close(): void;
 }
@@ -100,10 +102,18 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
       return { writes, problems };
     },
 
-    async release(): Promise<void> {
+    async release(slivers = []): Promise<void> {
+      clearTimeout(timer);
+      if (slivers.length > 0) {
+        const tree = openTree(options);
+        const pods = findPods(tree);
+        for (const { id } of slivers) {
+          const directory = pods.has(id) ? tree.directory('freezer', pods.get(id)!.path) : undefined;
+          if (directory !== undefined) frozen.set(id, directory);
+        }
+      }
       for (const directory of frozen.values()) if (readFrozen(directory)) setFrozen(directory, false);
       frozen = new Map();
-      clearTimeout(timer);
     },
 
     close(): void {

@@ -1,0 +1,93 @@
+/**
+ * The node manager. `main.ts` runs it; `main.ts status [--json]` shows every sliver with what it was promised and what it
+ * got; `main.ts release` puts back everything in the kernel, for when it is uninstalled.
+ */
+import { readFileSync } from 'node:fs';
+import { createClient } from '../kube/client.ts';
+import { createLog } from '../kube/log.ts';
+import { createMetrics } from '../kube/metrics.ts';
+import { PolicySource } from './admission/ownerfile.ts';
+import { EMPTY_STATE, loadCheckpoint, type NodeState, parseCheckpoint } from './checkpoint.ts';
+import { type NodeConfig, pathsOf, readConfig } from './config.ts';
+import { createCpuEnforcer } from './cpu/apply.ts';
+import { createEgressEnforcer } from './egress/apply.ts';
+import { createFreezeEnforcer } from './freeze/apply.ts';
+import { startManager } from './manager.ts';
+import { formatTable } from './report/table.ts';
+import { readRows } from './slivers.ts';
+import { planStandings } from './standing.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+async function run(config: NodeConfig): Promise<void> {
+  const log = createLog('node-manager', config.logLevel);
+  const metrics = createMetrics();
+  const { kubeconfig } = config;
+  const userAgent = `slice-operator-node/${version}`;
+  const client = await createClient({ kubeconfig, userAgent, onRequest: metrics.onRequest });
+  const stop = await startManager({ config, client, metrics, version, log });
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      log.info({ signal }, 'stop was asked for');
+      stop().then(
+        () => process.exit(0),
+        (error: Error) => {
+          log.error({ err: error }, 'stop failed');
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+async function showStatus(config: NodeConfig, json: boolean): Promise<void> {
+  const state = readState(config);
+  const { policy } = new PolicySource(config.policyFile).read(state.spec);
+  const rows = await readRows(state, policy?.blackouts ?? [], Date.now(), { prefix: config.cgroupPrefix });
+  process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : formatTable(rows));
+}
+
+/** The files of the manager stay: the grant log is the owner's. */
+async function release(config: NodeConfig): Promise<void> {
+  const options = { prefix: config.cgroupPrefix };
+  const paths = pathsOf(config);
+  const { pods, ledger } = loadCheckpoint(paths.checkpoint, Date.now()).state;
+  const slivers = planStandings(pods, ledger, [], Date.now()).slivers;
+  const freeze = createFreezeEnforcer(options);
+  const releases = [
+    () => freeze.release(slivers),
+    () => createEgressEnforcer().release(),
+    () => createCpuEnforcer({ ...options, stateFile: paths.cpuOriginals }).release(),
+  ];
+  const failures: string[] = [];
+  for (const one of releases) await one().catch((error: Error) => failures.push(error.message));
+  if (failures.length > 0) throw new Error(failures.join('; '));
+}
+
+/** As it is on the disk; a manager that runs beside may be about to replace it. */
+function readState(config: NodeConfig): NodeState {
+  try {
+    return parseCheckpoint(readFileSync(pathsOf(config).checkpoint, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return EMPTY_STATE;
+    throw error;
+  }
+}
+
+async function main([command, ...args]: string[]): Promise<void> {
+  const config = readConfig(process.env);
+  if (command === undefined) return await run(config);
+  if (command === 'status') return await showStatus(config, args.includes('--json'));
+  if (command === 'release') return await release(config);
+  throw new Error(`there is no command ${command}: give none, status [--json] or release`);
+}
+
+main(process.argv.slice(2)).catch((error: Error) => {
+  process.stderr.write(`node-daemonset: ${error.message}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,185 @@
+/** The node manager as a whole: the parts, put together. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { release as kernelRelease } from 'node:os';
+import { join } from 'node:path';
+import { LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
+import type { ResourceCapability, SliceNode } from '../crds/types.ts';
+import type { ApiClient } from '../kube/client.ts';
+import { serveHealth } from '../kube/health.ts';
+import { startInformer } from '../kube/informer.ts';
+import type { Log } from '../kube/log.ts';
+import type { KubeMetrics } from '../kube/metrics.ts';
+import { Resources } from '../kube/resources.ts';
+import { AddressWatch } from './addresses/watch.ts';
+import { PolicySource } from './admission/ownerfile.ts';
+import { readOtherRequests } from './admission/requests.ts';
+import { loadCheckpoint } from './checkpoint.ts';
+import { type NodeConfig, pathsOf } from './config.ts';
+import { createCpuEnforcer } from './cpu/apply.ts';
+import { createEgressEnforcer } from './egress/apply.ts';
+import { createFreezeEnforcer } from './freeze/apply.ts';
+import { GrantLog } from './grantlog.ts';
+import { createLimitsEnforcer } from './limits/apply.ts';
+import { Loop } from './loop.ts';
+import { runPass } from './pass.ts';
+import { podCgroups } from './podcgroups.ts';
+import { startHeartbeat } from './report/heartbeat.ts';
+import { createNodeMetrics } from './report/metrics.ts';
+import { Reporter } from './report/reporter.ts';
+import { Statuses } from './report/statuses.ts';
+import { StateStore } from './state.ts';
+import { SliverDirectories } from './volume/directory.ts';
+import { kernelMounts } from './volume/mounts.ts';
+import { createVolumeService } from './volume/publish.ts';
+import { startVolumeServer } from './volume/server.ts';
+
+export interface ManagerParts {
+  config: NodeConfig;
+  client: ApiClient;
+  metrics: KubeMetrics;
+  version: string;
+  log: Log;
+}
+
+/** Whose fields of a status are ours. */
+const FIELD_MANAGER = 'slice-operator-node';
+/** No pass for so long: the manager hangs, and must be started anew. */
+const HANGING_MS = 180_000;
+
+/** Starts everything; the returned function stops it and leaves the kernel as it is, so that an upgrade has no gap. */
+export async function startManager({
+  config,
+  client,
+  metrics,
+  version,
+  log,
+}: ManagerParts): Promise<() => Promise<void>> {
+  const { nodeName, kubeletDirectory, cgroupPrefix } = config;
+  const paths = pathsOf(config);
+  for (const directory of [config.stateDirectory, paths.slivers]) mkdirSync(directory, { recursive: true });
+  const { state, problem } = loadCheckpoint(paths.checkpoint, Date.now());
+  if (problem) log.error({ problem }, 'checkpoint set aside');
+  const store = new StateStore(paths.checkpoint, state);
+  const tree = { prefix: cgroupPrefix };
+  const cgroups = podCgroups(tree);
+  const directories = new SliverDirectories(paths.slivers, nodeName);
+  const policy = new PolicySource(config.policyFile);
+  const nodeMetrics = createNodeMetrics(metrics.registry);
+  const enforceFreeze = createFreezeEnforcer(tree);
+
+  const addresses = new AddressWatch({
+    directoryOf: cgroups.directoryOf,
+    onFound: (uid, found) =>
+      void classify(uid, found).catch((error: Error) => {
+        log.warn({ pod: uid, err: error }, 'addresses were not classified');
+      }),
+  });
+  const classify = async (uid: string, found: string[]): Promise<void> => {
+    const { pods } = store.get();
+    const known = pods.find((pod) => pod.uid === uid);
+    if (!known) return;
+    store.set({ pods: pods.map((pod) => (pod === known ? { ...pod, addresses: found } : pod)) });
+    await loop.pass();
+    const before = known.addresses.length === 0 ? addresses.bytesSent(uid) : undefined;
+    nodeMetrics.unclassified(before ?? 0);
+    log.info({ pod: uid, addresses: found, sentBefore: before }, 'addresses classified');
+  };
+  const reporter = new Reporter({
+    log,
+    write: async (report) => {
+      await client.apply(report, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
+    },
+  });
+  const onChange = (): void => loop.wake();
+  const rcaps = startInformer<ResourceCapability>({
+    client,
+    log,
+    resource: Resources.ResourceCapability,
+    labelSelector: `${LABEL_NODE}=${nodeLabelValue(nodeName)}`,
+    onChange,
+  });
+  const sliceNodes = startInformer<SliceNode>({
+    client,
+    log,
+    resource: Resources.SliceNode,
+    fieldSelector: `metadata.name=${nodeName}`,
+    onChange,
+  });
+  const parts = {
+    nodeName,
+    store,
+    grantLog: new GrantLog({ path: paths.grantLog }),
+    policy,
+    rcaps: () => (rcaps.store.synced ? rcaps.store.list() : undefined),
+    sliceNode: () => sliceNodes.store.get(nodeName),
+    otherRequests: (slivers: ReadonlySet<string>, cpuMilli: number) =>
+      readOtherRequests(slivers, cpuMilli, paths.cpuOriginals, tree),
+    isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
+    enforcers: [
+      createLimitsEnforcer(tree),
+      createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed: onChange }),
+      createEgressEnforcer(),
+      enforceFreeze,
+    ],
+    directories,
+    addresses,
+    statuses: new Statuses(reporter),
+    metrics: nodeMetrics,
+    attributes: { kernel: kernelRelease(), cgroups: `v${cgroups.version()}` },
+    versions: { nodeManager: version, kernel: kernelRelease() },
+    log,
+    now: Date.now,
+  };
+
+  let lastPass = Date.now();
+  const run = async (full: boolean): ReturnType<typeof runPass> => {
+    const began = process.hrtime.bigint();
+    const result = await runPass(parts, full);
+    lastPass = Date.now();
+    nodeMetrics.passed(Number(process.hrtime.bigint() - began) / 1e9, result.failed);
+    return result;
+  };
+  const loop: Loop = new Loop({ run, log });
+  const isAlive = (): boolean => Date.now() - lastPass < HANGING_MS;
+  const health = await serveHealth({
+    host: config.healthAddress,
+    port: config.healthPort,
+    registry: metrics.registry,
+    live: () => (isAlive() ? undefined : 'no pass has ended for 3 minutes'),
+    ready: () => (rcaps.store.synced ? undefined : 'the API server has not been heard yet'),
+  });
+  // The files of our own are enough for the first pass: it does not wait for the API server.
+  await loop.pass().catch((error: Error) => log.error({ err: error }, 'first pass failed'));
+  const volume = await startVolumeServer({
+    service: createVolumeService({
+      store,
+      directories,
+      mounts: kernelMounts(),
+      kubeletDirectory,
+      blackouts: () => policy.read(store.get().spec).policy?.blackouts ?? [],
+      pass: () => loop.pass(),
+      isRunning: cgroups.isRunning,
+      now: Date.now,
+    }),
+    nodeName,
+    version,
+    csiSocket: paths.csiSocket,
+    registrationSocket: paths.registrationSocket,
+    log,
+  });
+  const { namespace } = config;
+  const heartbeat = startHeartbeat({ client, nodeName, namespace, fieldManager: FIELD_MANAGER, isAlive, log });
+  log.info({ node: nodeName, version, pods: state.pods.length }, 'node manager started');
+
+  return async () => {
+    heartbeat.stop();
+    await volume.close();
+    await loop.stop();
+    addresses.close();
+    enforceFreeze.close();
+    reporter.close();
+    await Promise.all([rcaps.stop(), sliceNodes.stop(), health.close()]);
+    await client.close();
+    log.info('node manager stopped');
+  };
+}

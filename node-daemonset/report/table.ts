@@ -1,0 +1,70 @@
+/** What each sliver was promised and what the kernel gave it, for people and programs on the node. */
+import { formatRate } from '../../crds/quantity.ts';
+import type { Sliver } from '../sliver.ts';
+
+export interface SliverRow {
+  pod: string;
+  namespace: string;
+  name: string;
+  slice: string;
+  standing: Sliver['standing'];
+  /** 1/1000 of the node */
+  shares: number;
+  excess: 'Share' | 'None';
+  /** bits/s */
+  guarantee: number;
+  /** bits/s */
+  limit: number;
+  classId: string;
+  addresses: string[];
+  /** Nanoseconds of CPU used since the pod began; null where it has no cgroup. */
+  cpuTime: number | null;
+  /** Bytes at layer 2 sent through its class; null where it has none. */
+  bytesSent: number | null;
+}
+
+export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: number | undefined): SliverRow {
+  const { id, rcap, slice, standing, amounts, classId, addresses } = sliver;
+  return {
+    pod: id,
+    namespace: rcap.namespace,
+    name: rcap.name,
+    slice: slice ?? '',
+    standing,
+    shares: amounts.shares,
+    excess: amounts.excess,
+    guarantee: amounts.egressGuarantee,
+    limit: amounts.egressLimit,
+    classId: `1:${classId.toString(16)}`,
+    addresses,
+    cpuTime: cpuTime ?? null,
+    bytesSent: bytesSent ?? null,
+  };
+}
+
+const COLUMNS: readonly [string, (row: SliverRow) => string][] = [
+  ['SLIVER', (row) => `${row.namespace}/${row.name}`],
+  ['SLICE', (row) => row.slice],
+  ['STANDING', (row) => row.standing],
+  ['SHARES', (row) => String(row.shares)],
+  ['CPU-SECONDS', (row) => (row.cpuTime === null ? '-' : (row.cpuTime / 1e9).toFixed(2))],
+  ['GUARANTEE', (row) => formatRate(row.guarantee)],
+  ['LIMIT', (row) => formatRate(row.limit)],
+  ['BYTES-SENT', (row) => (row.bytesSent === null ? '-' : String(row.bytesSent))],
+  ['CLASS', (row) => row.classId],
+  ['ADDRESSES', (row) => row.addresses.join(',') || '-'],
+];
+
+export function formatTable(rows: readonly SliverRow[]): string {
+  const cells = [COLUMNS.map(([title]) => title), ...rows.map((row) => COLUMNS.map(([, cell]) => cell(row)))];
+  const widths = COLUMNS.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
+  return cells
+    .map(
+      (line) =>
+        `${line
+          .map((cell, i) => cell.padEnd(widths[i]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}

@@ -1,0 +1,26 @@
+/** What the checkpoint says of the slivers, for the commands that look at a node without its manager. */
+import { findPods, openTree, readCpuTime, type TreeOptions } from './cpu/cgroups.ts';
+import type { NodeState } from './checkpoint.ts';
+import { sumCounters } from './egress/counters.ts';
+import { observeLines } from './egress/observe.ts';
+import type { Policy } from './admission/policy.ts';
+import { rowOf, type SliverRow } from './report/table.ts';
+import { planStandings } from './standing.ts';
+
+/** One row a sliver: promised by the checkpoint, got by the kernel's own counters. */
+export async function readRows(
+  state: NodeState,
+  blackouts: Policy['blackouts'],
+  now: number,
+  options: TreeOptions,
+): Promise<SliverRow[]> {
+  const { slivers } = planStandings(state.pods, state.ledger, blackouts, now);
+  if (slivers.length === 0) return [];
+  const counters = sumCounters((await observeLines()).values());
+  const tree = openTree(options);
+  const pods = findPods(tree);
+  return slivers.map((sliver) => {
+    const pod = pods.get(sliver.id);
+    return rowOf(sliver, pod && readCpuTime(tree, pod.path), counters.get(sliver.classId)?.bytes);
+  });
+}
