@@ -1,0 +1,60 @@
+/** The schemas and the TypeScript rules must come to the same verdicts: the same objects are put before both. */
+import assert from 'node:assert/strict';
+import { describe as describeViolations, validateSlice } from '../../crds/validate.ts';
+import { isStatus } from '../../kube/errors.ts';
+import { resourceOf, resourcePath, type KubeObject } from '../../kube/resources.ts';
+import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, sliceNode } from '../crds/objects.ts';
+import { apiServer, type ApiServer } from './fixture.ts';
+
+/** What only CEL can say; a server without it accepts these, and our programs must not. */
+const RULES = new Set([
+  'a guarantee above the limit',
+  'a limit below the default guarantee',
+  'a window that ends before it starts',
+  'resources and share',
+  'Spread without a topologyKey',
+  'a boot script over 64 KiB in bytes',
+  'a boot script and a command',
+  'a variable with two values',
+  'a volume of no kind',
+  'from and redeem',
+  'a guarantee above its limit',
+  'a range that ends before it begins',
+  'a blackout that ends before it starts',
+]);
+
+describe('the API server', () => {
+  let server: ApiServer;
+  before(async () => {
+    server = await apiServer();
+  });
+
+  async function verdict(object: KubeObject): Promise<'accepted' | 'refused'> {
+    const path = resourcePath(resourceOf(object), { namespace: object.metadata.namespace });
+    try {
+      await server.client.request('POST', path, { body: object, query: { dryRun: 'All' } });
+      return 'accepted';
+    } catch (error) {
+      if (isStatus(error, 422)) return 'refused';
+      throw error;
+    }
+  }
+
+  for (const [what, object] of goodSlices()) {
+    it(`accepts a Slice with ${what}`, async () => assert.equal(await verdict(object), 'accepted'));
+  }
+  it('accepts the other kinds', async () => {
+    assert.equal(await verdict(capability()), 'accepted');
+    assert.equal(await verdict(sliceNode()), 'accepted');
+  });
+  const bad = [...badSlices(), ...badCapabilities(), ...badSliceNodes()] as [string, KubeObject][];
+  for (const [what, object] of bad) {
+    it(`judges a ${object.kind} with ${what}`, async () => {
+      const expected = RULES.has(what) && server.minor < 29 ? 'accepted' : 'refused';
+      assert.equal(await verdict(object), expected);
+    });
+  }
+  it('and our rules say why', () => {
+    for (const [what, slice] of badSlices()) assert.notEqual(describeViolations(validateSlice(slice)), '', what);
+  });
+});
