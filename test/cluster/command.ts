@@ -29,14 +29,18 @@ export class CommandError extends Error {
 
 /** Resolves to standard output; rejects with a CommandError on any exit status but 0. */
 export function run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve, fail) => {
     const timeoutMs = options.timeoutMs ?? 60_000;
     const child = spawn(argv[0]!, argv.slice(1), {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
     });
+    // not spawn's own timeout: that one keeps the harness waiting after a program that could not be started
+    const deadline = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    const reject = (error: CommandError) => {
+      clearTimeout(deadline);
+      fail(error);
+    };
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -46,6 +50,7 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-MAX_OUTPUT / 64)));
     child.on('error', (error) => reject(new CommandError(argv, null, '', error.message)));
     child.on('close', (code, signal) => {
+      clearTimeout(deadline);
       if (code === 0) resolve(stdout);
       else
         reject(

@@ -16,7 +16,6 @@ import {
   whenServing,
   type ControlComponent,
 } from './controlplane.ts';
-import { buildImages } from './images.ts';
 import { findInNode, joinNode, killInNode, nodeInit, nodeNames, powerOff, startInNode } from './node.ts';
 import { NODE_COMPONENTS, type NodeComponent } from './nodefiles.ts';
 import { bringUpNode } from './up.ts';
@@ -53,9 +52,7 @@ export async function startComponent(cluster: Cluster, component: Component, nod
 export const stopNode = (cluster: Cluster, node: string): Promise<void> => powerOff(cluster, node);
 
 /** Switches a node on, a stopped one from the disk it had; resolves when it is Ready. */
-export async function startNode(cluster: Cluster, node: string): Promise<void> {
-  await bringUpNode(cluster, node, await buildImages(cluster.cache));
-}
+export const startNode = (cluster: Cluster, node: string): Promise<void> => bringUpNode(cluster, node);
 
 /** One more node, or one that had been removed. */
 export async function addNode(cluster: Cluster, node: string): Promise<void> {

@@ -25,73 +25,68 @@ const NODE_GRACE = '16s';
 /** Ports that servers before 1.24 open without asking for a name, and later ones no longer know the flags of. */
 const closed = (minor: number, flag: string): string[] => (minor < 24 ? [`--${flag}=0`] : []);
 
-function commandLine(cluster: Cluster, component: ControlComponent): string[] {
+function commandLines(cluster: Cluster): Record<ControlComponent, string[]> {
   const { binaries, minor } = cluster;
   const pki = pkiDir(cluster);
-  const kubeconfig = kubeconfigOf(cluster, component);
-  switch (component) {
-    case 'etcd':
-      return [
-        'etcd',
-        '--name=etcd',
-        `--data-dir=${join(cluster.dir, 'etcd')}`,
-        '--listen-client-urls=http://127.0.0.1:2379',
-        '--advertise-client-urls=http://127.0.0.1:2379',
-        '--listen-peer-urls=http://127.0.0.1:2380',
-        '--initial-advertise-peer-urls=http://127.0.0.1:2380',
-        '--initial-cluster=etcd=http://127.0.0.1:2380',
-        '--unsafe-no-fsync', // survives any process's death, not a power cut: right for tests
-        '--logger=zap',
-        '--log-level=warn',
-      ];
-    case 'kube-apiserver':
-      return [
-        join(binaries, 'kube-apiserver'),
-        '--etcd-servers=http://127.0.0.1:2379',
-        `--advertise-address=${controlAddress(cluster.index)}`,
-        '--secure-port=6443',
-        ...closed(minor, 'insecure-port'),
-        '--allow-privileged=true',
-        `--service-cluster-ip-range=${SERVICE_NETWORK}`,
-        '--authorization-mode=Node,RBAC',
-        '--enable-admission-plugins=NodeRestriction',
-        `--token-auth-file=${pki}/tokens.csv`,
-        `--client-ca-file=${pki}/ca.crt`,
-        `--tls-cert-file=${pki}/apiserver.crt`,
-        `--tls-private-key-file=${pki}/apiserver.key`,
-        `--kubelet-client-certificate=${pki}/kubelet-client.crt`,
-        `--kubelet-client-key=${pki}/kubelet-client.key`,
-        '--kubelet-preferred-address-types=InternalIP',
-        '--service-account-issuer=https://kubernetes.default.svc',
-        `--service-account-signing-key-file=${pki}/service-accounts.key`,
-        `--service-account-key-file=${pki}/service-accounts.key`,
-      ];
-    case 'kube-controller-manager':
-      return [
-        join(binaries, 'kube-controller-manager'),
-        `--kubeconfig=${kubeconfig}`,
-        `--authentication-kubeconfig=${kubeconfig}`,
-        `--authorization-kubeconfig=${kubeconfig}`,
-        '--leader-elect=false',
-        ...closed(minor, 'port'),
-        '--use-service-account-credentials',
-        `--service-account-private-key-file=${pki}/service-accounts.key`,
-        `--root-ca-file=${pki}/ca.crt`,
-        `--cluster-signing-cert-file=${pki}/ca.crt`,
-        `--cluster-signing-key-file=${pki}/ca.key`,
-        `--node-monitor-grace-period=${NODE_GRACE}`,
-        '--controllers=*,-nodeipam',
-      ];
-    case 'kube-scheduler':
-      return [
-        join(binaries, 'kube-scheduler'),
-        `--kubeconfig=${kubeconfig}`,
-        `--authentication-kubeconfig=${kubeconfig}`,
-        `--authorization-kubeconfig=${kubeconfig}`,
-        '--leader-elect=false',
-        ...closed(minor, 'port'),
-      ];
-  }
+  const credentials = (component: ControlComponent): string[] =>
+    ['kubeconfig', 'authentication-kubeconfig', 'authorization-kubeconfig'].map(
+      (flag) => `--${flag}=${kubeconfigOf(cluster, component)}`,
+    );
+  return {
+    etcd: [
+      'etcd',
+      '--name=etcd',
+      `--data-dir=${join(cluster.dir, 'etcd')}`,
+      '--listen-client-urls=http://127.0.0.1:2379',
+      '--advertise-client-urls=http://127.0.0.1:2379',
+      '--listen-peer-urls=http://127.0.0.1:2380',
+      '--initial-advertise-peer-urls=http://127.0.0.1:2380',
+      '--initial-cluster=etcd=http://127.0.0.1:2380',
+      '--unsafe-no-fsync', // survives any process's death, not a power cut: right for tests
+      '--logger=zap',
+      '--log-level=warn',
+    ],
+    'kube-apiserver': [
+      join(binaries, 'kube-apiserver'),
+      '--etcd-servers=http://127.0.0.1:2379',
+      `--advertise-address=${controlAddress(cluster.index)}`,
+      '--secure-port=6443',
+      ...closed(minor, 'insecure-port'),
+      '--allow-privileged=true',
+      `--service-cluster-ip-range=${SERVICE_NETWORK}`,
+      '--authorization-mode=Node,RBAC',
+      '--enable-admission-plugins=NodeRestriction',
+      `--token-auth-file=${pki}/tokens.csv`,
+      `--client-ca-file=${pki}/ca.crt`,
+      `--tls-cert-file=${pki}/apiserver.crt`,
+      `--tls-private-key-file=${pki}/apiserver.key`,
+      `--kubelet-client-certificate=${pki}/kubelet-client.crt`,
+      `--kubelet-client-key=${pki}/kubelet-client.key`,
+      '--kubelet-preferred-address-types=InternalIP',
+      '--service-account-issuer=https://kubernetes.default.svc',
+      `--service-account-signing-key-file=${pki}/service-accounts.key`,
+      `--service-account-key-file=${pki}/service-accounts.key`,
+    ],
+    'kube-controller-manager': [
+      join(binaries, 'kube-controller-manager'),
+      ...credentials('kube-controller-manager'),
+      '--leader-elect=false',
+      ...closed(minor, 'port'),
+      '--use-service-account-credentials',
+      `--service-account-private-key-file=${pki}/service-accounts.key`,
+      `--root-ca-file=${pki}/ca.crt`,
+      `--cluster-signing-cert-file=${pki}/ca.crt`,
+      `--cluster-signing-key-file=${pki}/ca.key`,
+      `--node-monitor-grace-period=${NODE_GRACE}`,
+      '--controllers=*,-nodeipam',
+    ],
+    'kube-scheduler': [
+      join(binaries, 'kube-scheduler'),
+      ...credentials('kube-scheduler'),
+      '--leader-elect=false',
+      ...closed(minor, 'port'),
+    ],
+  };
 }
 
 export const componentLog = (cluster: Cluster, name: string): string => join(logDir(cluster), `${name}.log`);
@@ -108,7 +103,7 @@ export function logTail(cluster: Cluster, name: string, lines = 8): string {
 /** Starts a component unless it runs. */
 export function startControl(cluster: Cluster, component: ControlComponent): void {
   const namespace = namespacePath(controlNamespace(cluster.name));
-  const argv = ['nsenter', `--net=${namespace}`, ...commandLine(cluster, component)];
+  const argv = ['nsenter', `--net=${namespace}`, ...commandLines(cluster)[component]];
   startProcess(cluster.dir, component, argv, componentLog(cluster, component));
 }
 

@@ -12,16 +12,14 @@ import { chooseProvider } from './providers.ts';
 
 const env = process.env;
 
-async function main(command: string | undefined, argument: string | undefined): Promise<void> {
+async function main(command: string, argument: string | undefined): Promise<void> {
   const provider = await chooseProvider({
     cache: resolve(env.SLICE_CACHE ?? join(homedir(), '.cache/slice-operator')),
     name: env.CLUSTER ?? 'demo',
     nodes: Number(env.NODES ?? 2),
     cpus: env.CPUS === undefined ? undefined : Number(env.CPUS),
     kubeconfig: env.KUBECONFIG,
-    searched: [env.KUBEBUILDER_ASSETS, ...(env.PATH ?? '').split(delimiter)].filter(
-      (dir) => dir !== undefined && dir !== '',
-    ),
+    searched: [env.KUBEBUILDER_ASSETS ?? '', ...(env.PATH ?? '').split(delimiter)].filter((dir) => dir !== ''),
   });
   switch (command) {
     case 'up':
@@ -43,7 +41,7 @@ async function main(command: string | undefined, argument: string | undefined): 
   }
 }
 
-main(process.argv[2], process.argv[3]).catch((error: unknown) => {
+main(process.argv[2] ?? '', process.argv[3]).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 });

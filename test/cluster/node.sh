@@ -43,6 +43,7 @@ setting kernel/keys/root_maxbytes 25000000
 setting kernel/random/boot_id "$(cat /proc/sys/kernel/random/uuid)"
 
 mount --make-rshared /   # mounts that pods make (Bidirectional) reach the node, and no further
+export AWS_EC2_METADATA_DISABLED=true   # or an old kubelet looks for Amazon's credentials for six seconds
 rm -f "$dir/start"
 mkfifo -m 600 "$dir/start"
 exec 3<> "$dir/start"    # open for both, so that there is never an end of file

@@ -9,7 +9,7 @@ import { nodeDir, nodeName, nodeNamespace, nodeNumber, podSubnet, prefix, type C
 import { kubectl } from './controlplane.ts';
 import { nodeCpus } from './cpus.ts';
 import { createNodeNamespace, deleteNamespace, namespacePath } from './network.ts';
-import { NODE_COMPONENTS, nodeFiles, type NodeComponent } from './nodefiles.ts';
+import { nodeFiles, type NodeComponent } from './nodefiles.ts';
 import {
   childrenOf,
   endProcess,
@@ -129,7 +129,8 @@ export async function killInNode(
 
 /** kubelet and kube-proxy of a booted node; resolves when the node is Ready. */
 export async function joinNode(cluster: Cluster, node: string): Promise<void> {
-  for (const component of NODE_COMPONENTS) await startInNode(cluster, node, component);
+  await startInNode(cluster, node, 'containerd');
+  await startInNode(cluster, node, 'kubelet');
   const tail = () => nodeLogTail(cluster, node, 'kubelet');
   await until(
     `${node} registered`,
@@ -141,6 +142,7 @@ export async function joinNode(cluster: Cluster, node: string): Promise<void> {
       ),
     tail,
   );
+  await startInNode(cluster, node, 'kube-proxy'); // not earlier: it looks for its Node object once, then waits ever longer
   const subnet = podSubnet(cluster.index, nodeNumber(node));
   await kubectl(cluster, [
     'patch',
@@ -149,7 +151,15 @@ export async function joinNode(cluster: Cluster, node: string): Promise<void> {
     '-p',
     JSON.stringify({ spec: { podCIDR: subnet, podCIDRs: [subnet] } }),
   ]);
-  await kubectl(cluster, ['wait', '--for=condition=Ready', `node/${node}`, '--timeout=120s']);
+  await until(`${node} Ready`, 120_000, () => isReady(cluster, node), tail);
+}
+
+/** Ready, and said so since its last boot: the API server shows a node as Ready for a while after a power cut. */
+async function isReady(cluster: Cluster, node: string): Promise<boolean> {
+  const fields = '{.status.nodeInfo.bootID} {.status.conditions[?(@.type=="Ready")].status}';
+  const status = await kubectl(cluster, ['get', 'node', node, '-o', `jsonpath=${fields}`]).catch(() => '');
+  const bootId = readFileSync(join(nodeDir(cluster, node), 'sysctl/kernel.random.boot_id'), 'utf8').trim();
+  return status === `${bootId} True`;
 }
 
 /** Like a power cut: everything in the node dies at once, its kernel state is gone, its disk stays. */

@@ -102,28 +102,24 @@ const proxyConfig = (cluster: Cluster, node: string): object => ({
   iptables: { minSyncPeriod: '100ms', syncPeriod: '30s' },
 });
 
-function commandLine(cluster: Cluster, n: number, component: NodeComponent): string[] {
+function commandLines(cluster: Cluster, n: number): Record<NodeComponent, string[]> {
   const node = nodeName(n);
   const dir = nodeDir(cluster, node);
-  switch (component) {
-    case 'containerd':
-      return ['containerd', '-c', `${dir}/containerd.toml`];
-    case 'kubelet':
-      return [
-        join(cluster.binaries, 'kubelet'),
-        `--config=${dir}/kubelet.json`,
-        `--kubeconfig=${kubeconfigOf(cluster, node)}`,
-        `--hostname-override=${node}`,
-        `--node-ip=${nodeAddress(cluster.index, n)}`,
-        `--node-labels=topology.kubernetes.io/zone=zone${n}`,
-        ...(cluster.minor < 27
-          ? ['--container-runtime=remote', `--container-runtime-endpoint=unix://${CONTAINERD_SOCKET}`]
-          : []),
-        '--v=2',
-      ];
-    case 'kube-proxy':
-      return [join(cluster.binaries, 'kube-proxy'), `--config=${dir}/kube-proxy.json`];
-  }
+  const socket = `unix://${CONTAINERD_SOCKET}`;
+  return {
+    containerd: ['containerd', '-c', `${dir}/containerd.toml`],
+    kubelet: [
+      join(cluster.binaries, 'kubelet'),
+      `--config=${dir}/kubelet.json`,
+      `--kubeconfig=${kubeconfigOf(cluster, node)}`,
+      `--hostname-override=${node}`,
+      `--node-ip=${nodeAddress(cluster.index, n)}`,
+      `--node-labels=topology.kubernetes.io/zone=zone${n}`,
+      ...(cluster.minor < 27 ? ['--container-runtime=remote', `--container-runtime-endpoint=${socket}`] : []),
+      '--v=2',
+    ],
+    'kube-proxy': [join(cluster.binaries, 'kube-proxy'), `--config=${dir}/kube-proxy.json`],
+  };
 }
 
 /** Files by name relative to the node's directory. */
@@ -136,7 +132,8 @@ export function nodeFiles(cluster: Cluster, n: number, machine: Machine): Record
     'kube-proxy.json': JSON.stringify(proxyConfig(cluster, nodeName(n)), null, 2),
     'resolv.conf': '', // no DNS here: names that a pod asks for fail at once
   };
-  for (const component of NODE_COMPONENTS)
-    files[`${component}.argv`] = commandLine(cluster, n, component).join('\n') + '\n';
+  for (const [component, argv] of Object.entries(commandLines(cluster, n))) {
+    files[`${component}.argv`] = argv.map((argument) => `${argument}\n`).join('');
+  }
   return files;
 }

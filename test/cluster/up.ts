@@ -5,12 +5,11 @@ import { createCluster, findCluster } from './cluster.ts';
 import { adminKubeconfig, MAX_NODES, nodeName, type Cluster } from './config.ts';
 import { kubectl, startControlPlane } from './controlplane.ts';
 import { cpusAreShared, cpusPerNode, formatCpuList, nodeCpus, parseCpuList } from './cpus.ts';
-import { buildImages } from './images.ts';
+import { buildImages, type Images } from './images.ts';
 import { createKeys } from './keys.ts';
 import { loadImages } from './load.ts';
 import { createBridge, createControlNamespace } from './network.ts';
 import { bootNode, joinNode, startInNode } from './node.ts';
-import type { Images } from './images.ts';
 import { ensurePackages } from './packages.ts';
 import { say, step, until } from './progress.ts';
 
@@ -48,13 +47,18 @@ async function describeCluster(options: UpOptions): Promise<Cluster> {
   });
 }
 
-/** Switches a node on, loads its images and waits until it is Ready. */
-export async function bringUpNode(cluster: Cluster, node: string, images: Images): Promise<void> {
+/** Switches a node on and loads its images: all that needs no API server. */
+async function prepareNode(cluster: Cluster, node: string, images: Promise<Images>): Promise<void> {
   await bootNode(cluster, node);
   await startInNode(cluster, node, 'containerd');
-  await loadImages(cluster, node, [images.pause]);
+  const { pause, workload, product } = await images;
+  await loadImages(cluster, node, [pause, workload, product]);
+}
+
+/** Switches a node on, from the disk that it had if there is one, and waits until it is Ready. */
+export async function bringUpNode(cluster: Cluster, node: string): Promise<void> {
+  await prepareNode(cluster, node, buildImages(cluster.cache));
   await joinNode(cluster, node);
-  await loadImages(cluster, node, [images.workload, images.product]);
 }
 
 /** @returns when pods can be created and will run. */
@@ -68,22 +72,21 @@ export async function up(options: UpOptions): Promise<Cluster> {
       `${options.nodes} nodes with ${cluster.cpusPerNode} CPU each on ${cluster.cpus.length} CPUs: nodes share CPUs, and shares of them mean less`,
     );
   }
-  const [images] = await Promise.all([
-    step('images', () => buildImages(cluster.cache)),
-    step('control plane', async () => {
-      await createKeys(cluster);
-      await createBridge(cluster);
-      await createControlNamespace(cluster);
-      await startControlPlane(cluster);
-    }),
-  ]);
+  await createKeys(cluster);
+  await createBridge(cluster);
+  await createControlNamespace(cluster);
+  const images = step('images', () => buildImages(cluster.cache));
   const names = Array.from({ length: options.nodes }, (_, i) => nodeName(i + 1));
+  await Promise.all([
+    images,
+    step('control plane', () => startControlPlane(cluster)),
+    ...names.map((node) => prepareNode(cluster, node, images)),
+  ]);
   await Promise.all(
-    names.map((node, i) =>
-      step(`${node}, CPU ${formatCpuList(nodeCpus(cluster.cpus, cluster.cpusPerNode, i + 1))}`, () =>
-        bringUpNode(cluster, node, images),
-      ),
-    ),
+    names.map((node, i) => {
+      const cpus = formatCpuList(nodeCpus(cluster.cpus, cluster.cpusPerNode, i + 1));
+      return step(`${node} joined, CPU ${cpus}`, () => joinNode(cluster, node));
+    }),
   );
   // without its service account no pod can be created in a namespace
   const account = () =>
