@@ -1,11 +1,8 @@
 /** As much of Kubernetes' own objects as the operator reads: plain JSON, as informers keep it. */
-import type { ObjectMeta, OwnerReference } from '../crds/meta.ts';
+import type { OwnerReference } from '../crds/meta.ts';
+import type { KubeObject } from '../kube/resources.ts';
 
-export interface KubeObject {
-  apiVersion: string;
-  kind: string;
-  metadata: ObjectMeta;
-}
+export type { KubeObject } from '../kube/resources.ts';
 
 /** One object and no other: its uid goes with every edit and every delete. */
 export interface ObjectRef {
@@ -96,11 +93,6 @@ export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
 
 export function isDeleting(object: KubeObject): boolean {
   return object.metadata.deletionTimestamp !== undefined;
-}
-
-export function keyOf(object: KubeObject): string {
-  const { namespace, name } = object.metadata;
-  return namespace ? `${namespace}/${name}` : name;
 }
 
 /** True where the list has this condition with status True. */

@@ -3,6 +3,7 @@ import { bootConfigMapName, LABEL_SLICE, shortHash } from '../../../crds/names.t
 import type { Slice } from '../../../crds/types.ts';
 import { controllerReference, isDeleting, refOf, type ConfigMap, type KubeObject } from '../../kinds.ts';
 import { nameKey, type Effect, type SliceInput } from './input.ts';
+import { mergePatch } from './mergepatch.ts';
 
 export const BOOT_VOLUME = 'slice-operator-boot';
 export const BOOT_MOUNT = '/run/slice-boot';
@@ -40,8 +41,8 @@ export function planBootScript({ slice, bootScript: present, taken }: SliceInput
     return { effects: [{ kind: 'create', object: bootConfigMap(slice, data) }], ready: true, taken: undefined };
   }
   if (isDeleting(present)) return { effects: [], ready: false, taken: undefined };
-  const same = Object.keys(present.data ?? {}).length === 1 && present.data?.[bootKey(script)] === script;
-  const effects: Effect[] = same ? [] : [{ kind: 'edit', ref: refOf(present), patch: { data } }];
+  const patch = mergePatch({ data: present.data ?? {} }, { data });
+  const effects: Effect[] = patch ? [{ kind: 'edit', ref: refOf(present), patch }] : [];
   return { effects, ready: true, taken: undefined };
 }
 

@@ -1,11 +1,11 @@
 /** The rcaps of a slice: what each must say, and the writes that bring them there. */
-import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION, LABEL_NODE, LABEL_SLICE, nodeLabelValue, rcapName } from '../../../crds/names.ts';
 import { fromShare } from '../../../crds/rspec.ts';
 import type { ResourceCapability, ResourceCapabilitySpec, Rspec, Slice } from '../../../crds/types.ts';
 import { controllerReference, refOf } from '../../kinds.ts';
 import { attemptAnnotation, attemptOf } from './backoff.ts';
 import type { Effect } from './input.ts';
+import { mergePatch } from './mergepatch.ts';
 import type { Placing } from './placement.ts';
 
 /** What each sliver of the slice asks for, in the long form. */
@@ -73,13 +73,10 @@ function labels(slice: Slice, node: string): Record<string, string> {
 
 function renewal(slice: Slice, capability: ResourceCapability): Effect[] {
   const node = capability.spec.nodeName;
-  const spec = desiredSpec(slice, node);
   const present = capability.metadata.labels ?? {};
-  const wanted = { ...present, ...labels(slice, node) };
-  const patch = {
-    ...(!isDeepStrictEqual(capability.spec, spec) && { spec }),
-    ...(!isDeepStrictEqual(present, wanted) && { labels: wanted }),
-  };
-  if (Object.keys(patch).length === 0) return [];
-  return [{ kind: 'edit', ref: refOf(capability), patch, node }];
+  const patch = mergePatch(
+    { metadata: { labels: present }, spec: capability.spec },
+    { metadata: { labels: { ...present, ...labels(slice, node) } }, spec: desiredSpec(slice, node) },
+  );
+  return patch ? [{ kind: 'edit', ref: refOf(capability), patch, node }] : [];
 }

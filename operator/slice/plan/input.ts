@@ -1,6 +1,7 @@
 /** What a slice's plan is made from: everything that is known, at one instant, without I/O. */
 import type { NodeAllocatable, NodeBooks, ResourceCapability, Slice } from '../../../crds/types.ts';
 import type { ConfigMap, KubeObject, ObjectRef, Pod, Taint } from '../../kinds.ts';
+import type { MergePatch } from './mergepatch.ts';
 
 /** A node as placement sees it. */
 export interface NodeState {
@@ -36,17 +37,10 @@ export interface SliceInput {
 /** One write. What is to be edited, removed or replaced is named with its uid. */
 export type Effect =
   | { kind: 'create'; object: KubeObject; node?: string }
-  | { kind: 'edit'; ref: ObjectRef; patch: EditedFields; node?: string }
+  | { kind: 'edit'; ref: ObjectRef; patch: MergePatch; node?: string }
   | { kind: 'remove'; ref: ObjectRef; why: RemoveReason; propagation: 'Foreground' | 'Background'; node?: string }
   /** Remove what is over, then ask again under the same name. */
   | { kind: 'replace'; ref: ObjectRef; object: KubeObject; now: boolean; node?: string };
-
-/** Whole top-level fields, each replacing what is there. */
-export interface EditedFields {
-  spec?: unknown;
-  data?: Record<string, string>;
-  labels?: Record<string, string>;
-}
 
 export type RemoveReason =
   | 'Surplus'

@@ -81,7 +81,8 @@ const NORMAL: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializi
 export function podProblem(pod: Pod): string | undefined {
   if (isDeleting(pod)) return undefined;
   const { phase, reason, message, conditions, containerStatuses } = pod.status ?? {};
-  if (phase === 'Failed' || phase === 'Succeeded') return say(reason ?? `Pod${phase}`, message ?? 'its container ended');
+  if (phase === 'Failed' || phase === 'Succeeded')
+    return say(reason ?? `Pod${phase}`, message ?? 'its container ended');
   for (const { state } of containerStatuses ?? []) {
     const { waiting, terminated } = state ?? {};
     if (waiting?.reason && !NORMAL.has(waiting.reason)) return say(waiting.reason, waiting.message);

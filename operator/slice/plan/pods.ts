@@ -64,7 +64,8 @@ function planOne(input: SliceInput, sliver: Sliver, mayCreate: boolean, now: num
     const at = retryAt(attempt, endedAt(pod));
     if (at > now) plan.wakeAt = earliest(plan.wakeAt, at);
     // all its containers have ended, so there is nothing for the kubelet to confirm
-    else plan.effects.push({ kind: 'replace', ref: refOf(pod), object: podOf(attempt + 1), now: true, node: node.name });
+    else
+      plan.effects.push({ kind: 'replace', ref: refOf(pod), object: podOf(attempt + 1), now: true, node: node.name });
   }
 }
 

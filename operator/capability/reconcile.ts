@@ -1,0 +1,39 @@
+/** Deletes sliver pods that outlived their right. */
+import type { ResourceCapability } from '../../crds/types.ts';
+import type { ApiClient } from '../../kube/client.ts';
+import type { Log } from '../../kube/log.ts';
+import { Resources } from '../../kube/resources.ts';
+import { Done, type Outcome } from '../../kube/workers.ts';
+import { controllerOf, type Pod } from '../kinds.ts';
+import { BY_CONTROLLER, type Stores } from '../stores.ts';
+import { planCapability } from './plan.ts';
+
+export function capabilityReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
+  const { client, stores, log } = of;
+
+  /** Whether the Slice that controls the rcap is there: by uid. */
+  function sliceIsThere(capability: ResourceCapability | undefined): boolean {
+    const owner = capability && controllerOf(capability);
+    const slice = owner && stores.slices.get(`${capability.metadata.namespace}/${owner.name}`);
+    return slice !== undefined && slice.metadata.uid === owner?.uid;
+  }
+
+  /** `key` is that of the rcap, which is that of its pod. */
+  return async (key: string, signal: AbortSignal): Promise<Outcome> => {
+    const capability = stores.capabilities.get(key);
+    const pods: Pod[] = capability
+      ? stores.pods.byIndex(BY_CONTROLLER, capability.metadata.uid!)
+      : [stores.pods.get(key)].filter((pod) => pod !== undefined);
+    for (const pod of pods) {
+      if (!planCapability({ pod, capability, sliceIsThere: sliceIsThere(capability) })) continue;
+      // two stores are never of one instant: before anything is deleted the API server itself is asked
+      const { namespace, name } = pod.metadata;
+      const now = await client.get<ResourceCapability>(Resources.ResourceCapability, { namespace, name }, signal);
+      const plan = planCapability({ pod, capability: now, sliceIsThere: sliceIsThere(now) });
+      if (!plan) continue;
+      await client.remove(Resources.Pod, plan.remove, { propagation: 'Background', signal });
+      log.info({ pod: key, why: plan.why }, 'a pod without a right was deleted');
+    }
+    return Done;
+  };
+}

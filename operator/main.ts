@@ -1,0 +1,81 @@
+/** The operator's process: settings from the environment, composition, and an orderly end. */
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { createClient } from '../kube/client.ts';
+import { EventRecorder } from '../kube/events.ts';
+import { serveHealth } from '../kube/health.ts';
+import { Leader } from '../kube/leader.ts';
+import { createLog } from '../kube/log.ts';
+import { createMetrics } from '../kube/metrics.ts';
+import { CONTROLLERS, SliceOperator, type Controller } from './operator.ts';
+
+const LEASE = 'slice-operator';
+/** What is under way when the process is told to end has this long. */
+const GRACE_MS = 10_000;
+
+const { values } = parseArgs({ options: { controllers: { type: 'string', default: CONTROLLERS.join(',') } } });
+const controllers = new Set(values.controllers.split(',') as Controller[]);
+for (const one of controllers) {
+  if (!CONTROLLERS.includes(one)) {
+    console.error(`--controllers: there is no controller ${JSON.stringify(one)}; there are ${CONTROLLERS.join(', ')}`);
+    process.exit(2);
+  }
+}
+
+const {
+  NAMESPACE: namespace = 'slice-operator',
+  POD_NAME: podName = hostname(),
+  LOG_LEVEL: level = 'info',
+  HEALTH_HOST: host,
+  HEALTH_PORT: port = '8081',
+} = process.env;
+
+const log = createLog('slice-operator', level);
+const metrics = createMetrics();
+const { registry, onRequest } = metrics;
+const identity = `${podName}_${process.pid}`;
+
+// the leader's own requests go past the fence that they hold up
+const leader = new Leader({ client: await createClient({ onRequest }), namespace, name: LEASE, identity, log });
+const client = await createClient({ onRequest, fence: leader.fence, connections: 32 });
+const recorder = new EventRecorder({ client, component: 'slice-operator', namespace, log });
+const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+const operator = new SliceOperator({ client, recorder, log, metrics, clock, releaseNamespace: namespace, controllers });
+const health = await serveHealth({
+  port: Number(port),
+  ...(host && { host }),
+  registry,
+  ready: () => operator.problem,
+});
+metrics.setLeading(LEASE, false);
+
+let ending = false;
+async function end(code: number): Promise<void> {
+  if (ending) return;
+  ending = true;
+  setTimeout(() => process.exit(code || 1), GRACE_MS).unref();
+  operator.stop();
+  await operator.finished();
+  await recorder.flush();
+  await leader.stop().catch((error: unknown) => log.warn({ err: error }, 'the lease could not be given back'));
+  await health.close();
+  await client.close();
+  log.info({ code }, 'the operator ended');
+  process.exit(code);
+}
+process.on('SIGTERM', () => void end(0));
+process.on('SIGINT', () => void end(0));
+leader.lost.addEventListener('abort', () => {
+  metrics.setLeading(LEASE, false);
+  // the caches are warm but the state of this process is not to be trusted: begin anew, as a follower
+  void end(1);
+});
+
+const election = leader.run();
+await operator.start();
+log.info({ controllers: [...controllers] }, 'the operator began to watch');
+await leader.elected;
+metrics.setLeading(LEASE, true);
+operator.work();
+log.info({ identity }, 'the operator began to lead');
+await election;

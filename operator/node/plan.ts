@@ -1,0 +1,47 @@
+/** The SliceNode of a Node: made when the Node appears, kept when it goes, told what the API server knows of it. */
+import { isDeepStrictEqual } from 'node:util';
+import { API_VERSION } from '../../crds/names.ts';
+import { parseQuantity } from '../../crds/quantity.ts';
+import type { NodeAllocatable, NodeFactsStatus, SliceNode } from '../../crds/types.ts';
+import type { Node } from '../kinds.ts';
+
+export interface NodePlan {
+  /** To be made: without an owner, so that a Node registered anew finds its owner's policy. */
+  create: SliceNode | undefined;
+  /** To be written to status.node of the SliceNode that is there. */
+  facts: NodeFactsStatus | undefined;
+}
+
+export function planNode(name: string, node: Node | undefined, present: SliceNode | undefined): NodePlan {
+  if (!node || node.metadata.deletionTimestamp || present?.metadata.deletionTimestamp) {
+    return { create: undefined, facts: undefined };
+  }
+  if (!present) {
+    const create: SliceNode = { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name }, spec: {} };
+    return { create, facts: factsOf(node) };
+  }
+  const facts = factsOf(node);
+  return { create: undefined, facts: isDeepStrictEqual(present.status?.node, facts) ? undefined : facts };
+}
+
+function factsOf(node: Node): NodeFactsStatus {
+  return { uid: node.metadata.uid, allocatable: allocatableOf(node.status?.allocatable ?? {}) };
+}
+
+/** Rounded down: nobody is promised a part of a byte. */
+export function allocatableOf(allocatable: Readonly<Record<string, string>>): NodeAllocatable {
+  const amount = (resource: string, unit = 1) => {
+    const quantity = allocatable[resource];
+    return quantity === undefined ? undefined : Math.floor(parseQuantity(quantity) / unit + 1e-6);
+  };
+  return withoutUndefined({
+    cpuMilli: amount('cpu', 0.001),
+    memory: amount('memory'),
+    disk: amount('ephemeral-storage'),
+    pods: amount('pods'),
+  });
+}
+
+function withoutUndefined(given: NodeAllocatable): NodeAllocatable {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,188 @@
+/** The operator as a whole: which events lead to which keys, and who works on them. */
+import type { ApiClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Log } from '../kube/log.ts';
+import type { KubeMetrics } from '../kube/metrics.ts';
+import { KubeOperator } from '../kube/operator.ts';
+import { keyOf, Resources, type KubeObject } from '../kube/resources.ts';
+import { runWorkers, type Outcome } from '../kube/workers.ts';
+import { WorkQueue } from '../kube/workqueue.ts';
+import { FINALIZER, LABEL_SLICE } from '../crds/names.ts';
+import type { Slice } from '../crds/types.ts';
+import { capabilityReconciler } from './capability/reconcile.ts';
+import { controllerOf, type Pod } from './kinds.ts';
+import { measure } from './metrics.ts';
+import { Heartbeats, type Clock } from './node/heartbeat.ts';
+import { nodeReconciler } from './node/reconcile.ts';
+import { NodeView } from './node/view.ts';
+import { announceTo } from './slice/announce.ts';
+import { BootScripts } from './slice/bootscripts.ts';
+import { Expectations } from './slice/expectations.ts';
+import { Pace } from './slice/pace.ts';
+import { sliceReconciler } from './slice/reconcile.ts';
+import { Taken } from './slice/taken.ts';
+import { watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
+
+export type Controller = 'slice' | 'capability' | 'node';
+export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node'];
+
+export interface OperatorOptions {
+  client: ApiClient;
+  recorder: Pick<EventRecorder, 'record'>;
+  log: Log;
+  metrics: KubeMetrics;
+  clock: Clock;
+  /** Where the node managers' heartbeats are. */
+  releaseNamespace: string;
+  controllers: ReadonlySet<Controller>;
+}
+
+const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2 };
+/** How often silence is listened to. */
+const SWEEP_MS = 5_000;
+
+export class SliceOperator extends KubeOperator {
+  readonly #options: OperatorOptions;
+  readonly #queues: Readonly<Record<Controller, WorkQueue>> = {
+    slice: new WorkQueue(),
+    capability: new WorkQueue(),
+    node: new WorkQueue(),
+  };
+  readonly #heartbeats: Heartbeats;
+  #informers: Informers | undefined;
+  #view: NodeView | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+  #working: Promise<unknown> = Promise.resolve();
+  #synced = false;
+
+  constructor(options: OperatorOptions) {
+    super(options.client, options.log);
+    this.#options = options;
+    this.#heartbeats = new Heartbeats(options.clock);
+  }
+
+  /** Undefined once all stores are filled, else what is missing. */
+  get problem(): string | undefined {
+    return this.#synced ? undefined : 'the stores are not filled yet';
+  }
+
+  /** Called by `start`: begins to watch, and returns when everything has been listed once. Writes nothing. */
+  protected override async init(): Promise<void> {
+    const listeners = this.#listeners();
+    const options = watched(this.#options.releaseNamespace);
+    const informers: Partial<Record<keyof Kinds, unknown>> = {};
+    for (const kind of Object.keys(options) as (keyof Kinds)[]) {
+      const tell = listeners[kind] as (object: KubeObject) => void;
+      const onEvent = ({ object }: { object: unknown }) => tell(object as KubeObject);
+      informers[kind] = await this.follow<KubeObject>({ ...(options[kind] as { resource: never }), onEvent });
+    }
+    this.#informers = informers as Informers;
+    const stores = this.#stores();
+    this.#view = new NodeView({ stores, heartbeats: this.#heartbeats, onChange: () => this.#everySlice() });
+    await Promise.all(Object.values(this.#informers).map((informer) => informer.whenSynced()));
+    for (const node of [...stores.nodes.list(), ...stores.sliceNodes.list()]) this.#view.update(node.metadata.name);
+    this.#synced = true;
+    this.#everySlice();
+    this.#sweep = setInterval(() => this.#view!.sweep(), SWEEP_MS);
+    measure(this.#options.metrics.registry, stores, () => this.#view!.nodes);
+  }
+
+  /** Begins to write; call it once, when this process leads. */
+  work(): void {
+    const { client, recorder, log, clock, controllers } = this.#options;
+    const stores = this.#stores();
+    const monotonic = () => clock.monotonic();
+    const slice = sliceReconciler({
+      client,
+      stores,
+      nodes: () => this.#view!.nodes,
+      expectations: new Expectations(monotonic),
+      taken: new Taken(monotonic),
+      bootScripts: new BootScripts(client, monotonic),
+      pace: new Pace(monotonic),
+      announce: announceTo(recorder),
+      finalize: (of) => this.#finalize(of),
+      log,
+      now: () => clock.wall(),
+    });
+    const capability = capabilityReconciler({ client, stores, log });
+    const node = nodeReconciler({ client, stores, log });
+    const reconcilers = { slice, capability, node };
+    this.#working = Promise.all(
+      CONTROLLERS.filter((one) => controllers.has(one)).map((one) => this.#run(one, reconcilers[one])),
+    );
+  }
+
+  /** Takes up nothing new; `finished` tells when what was begun is done. */
+  override stop(): void {
+    clearInterval(this.#sweep);
+    for (const queue of Object.values(this.#queues)) queue.close();
+    super.stop();
+  }
+
+  async finished(): Promise<void> {
+    await this.#working;
+  }
+
+  async #run(name: Controller, reconcile: (key: string, signal: AbortSignal) => Promise<Outcome>): Promise<void> {
+    const queue = this.#queues[name];
+    const { onResult } = this.#options.metrics.controller(name, queue);
+    await runWorkers(queue, reconcile, { name, workers: WORKERS[name], log: this.#options.log, onResult });
+  }
+
+  /** Puts our finalizer on a Slice that has none, takes it off one that is being deleted. */
+  async #finalize(slice: Slice): Promise<void> {
+    await this.handleResourceFinalizer(this.eventOf(Resources.Slice, slice), FINALIZER, () => Promise.resolve());
+  }
+
+  #stores(): Stores {
+    const entries = Object.entries(this.#informers!).map(([kind, { store }]) => [kind, store]);
+    return Object.fromEntries(entries);
+  }
+
+  #listeners(): Listeners {
+    const { slice, capability, node } = this.#queues;
+    return {
+      slices: (object) => slice.add(keyOf(object)),
+      capabilities: (object) => {
+        const owner = controllerOf(object);
+        if (owner?.kind === 'Slice') slice.add(`${object.metadata.namespace}/${owner.name}`);
+        capability.add(keyOf(object));
+      },
+      pods: (object) => this.#podChanged(object),
+      nodes: ({ metadata: { name } }) => {
+        this.#view?.update(name);
+        node.add(name);
+      },
+      sliceNodes: ({ metadata: { name } }) => {
+        this.#view?.update(name);
+        node.add(name);
+      },
+      leases: (object) => {
+        const { name } = object.metadata;
+        if (this.#informers?.leases.store.get(keyOf(object)) ?? !this.#synced) this.#heartbeats.seen(object);
+        else this.#heartbeats.forget(name);
+        this.#view?.updateByLease(name);
+      },
+      namespaces: ({ metadata: { name } }) => {
+        if (!this.#synced) return;
+        for (const one of this.#stores().slices.list()) {
+          if (one.metadata.namespace === name) slice.add(keyOf(one));
+        }
+      },
+    };
+  }
+
+  #podChanged(pod: Pod): void {
+    const { namespace, labels } = pod.metadata;
+    const owner = controllerOf(pod);
+    if (owner?.kind !== 'ResourceCapability') return;
+    this.#queues.capability.add(`${namespace}/${owner.name}`);
+    this.#queues.slice.add(`${namespace}/${labels?.[LABEL_SLICE]}`);
+  }
+
+  #everySlice(): void {
+    if (!this.#synced) return;
+    for (const slice of this.#stores().slices.list()) this.#queues.slice.add(keyOf(slice));
+  }
+}

@@ -1,0 +1,41 @@
+/** Everything that is known of one slice, from the stores, without I/O. */
+import type { KubeObject } from '../../kube/resources.ts';
+import { isControlledBy, type ConfigMap, type Pod } from '../kinds.ts';
+import { BY_CONTROLLER, type Stores } from '../stores.ts';
+import { nameKey, type NodeState, type SliceInput } from './plan/input.ts';
+import type { Taken } from './taken.ts';
+
+/** undefined where there is no such slice. */
+export function gather(
+  key: string,
+  stores: Stores,
+  nodes: ReadonlyMap<string, NodeState>,
+  taken: Taken,
+  bootScript: ConfigMap | undefined,
+): SliceInput | undefined {
+  const slice = stores.slices.get(key);
+  if (!slice) return undefined;
+  const { namespace = '', uid = '' } = slice.metadata;
+  const capabilities = stores.capabilities.byIndex(BY_CONTROLLER, uid);
+  const pods = new Map<string, Pod>();
+  for (const capability of capabilities) {
+    for (const pod of stores.pods.byIndex(BY_CONTROLLER, capability.metadata.uid!)) pods.set(pod.metadata.name, pod);
+  }
+  return {
+    slice,
+    namespaceLabels: stores.namespaces.get(namespace)?.metadata.labels ?? {},
+    nodes: new Map(nodes),
+    capabilities,
+    pods,
+    bootScript,
+    taken: { get: (wanted) => foreign(wanted) ?? taken.get(key, wanted) },
+  };
+
+  /** Rights of others are in the store; of other people's pods and ConfigMaps a refused write tells. */
+  function foreign(wanted: string): KubeObject | undefined {
+    const prefix = nameKey('ResourceCapability', '');
+    if (!wanted.startsWith(prefix)) return undefined;
+    const found = stores.capabilities.get(`${namespace}/${wanted.slice(prefix.length)}`);
+    return found && !isControlledBy(found, slice!) ? found : undefined;
+  }
+}

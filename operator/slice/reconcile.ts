@@ -1,0 +1,114 @@
+/** One pass over one slice: gather, plan, apply, report. */
+import { isDeepStrictEqual } from 'node:util';
+import { API_VERSION, FINALIZER } from '../../crds/names.ts';
+import type { Slice, SliceStatus } from '../../crds/types.ts';
+import type { ApiClient } from '../../kube/client.ts';
+import type { Log } from '../../kube/log.ts';
+import { After, Done, type Outcome } from '../../kube/workers.ts';
+import { isDeleting, type KubeObject, type ObjectRef } from '../kinds.ts';
+import { STATUS_MANAGER } from '../managers.ts';
+import type { Stores } from '../stores.ts';
+import { applySteps } from './apply.ts';
+import type { BootScripts } from './bootscripts.ts';
+import type { Expectations, Seen } from './expectations.ts';
+import { gather } from './gather.ts';
+import type { Announce } from './announce.ts';
+import { earliest } from './plan/backoff.ts';
+import type { Effect, NodeState } from './plan/input.ts';
+import { planSlice } from './plan/plan.ts';
+import type { Taken } from './taken.ts';
+import type { Pace } from './pace.ts';
+
+export interface SliceDeps {
+  client: ApiClient;
+  stores: Stores;
+  nodes: () => ReadonlyMap<string, NodeState>;
+  expectations: Expectations;
+  taken: Taken;
+  bootScripts: BootScripts;
+  pace: Pace;
+  announce: Announce;
+  /** Puts our finalizer on a slice that has none, takes it off one that is being deleted. */
+  finalize: (slice: Slice) => Promise<void>;
+  log: Log;
+  /** ms since the epoch */
+  now: () => number;
+}
+
+/** A store that lags shows our writes within milliseconds, and says so by an event; this is for when none comes. */
+const LOOK_AGAIN_MS = 250;
+const IN_THE_WAY_MS = 1_000;
+
+export function sliceReconciler(deps: SliceDeps) {
+  const { stores, expectations, taken, bootScripts, pace } = deps;
+
+  return async (key: string, signal: AbortSignal): Promise<Outcome> => {
+    if (!expectations.met(key, (ref) => look(stores, ref))) return After(LOOK_AGAIN_MS);
+    const slice = stores.slices.get(key);
+    if (!slice) {
+      for (const memory of [expectations, taken, bootScripts, pace]) memory.forget(key);
+      return Done;
+    }
+    const finalized = slice.metadata.finalizers?.includes(FINALIZER) ?? false;
+    if (isDeleting(slice) && !finalized) return Done;
+    if (!finalized) {
+      await deps.finalize(slice);
+      return Done;
+    }
+    taken.prune(key);
+    const boot = await bootScripts.of(slice, signal);
+    const input = gather(key, stores, deps.nodes(), taken, boot)!;
+    const plan = planSlice(input, deps.now());
+    const onWritten = (effect: Effect, answer: KubeObject | undefined) => {
+      if (kindOf(effect) === 'ConfigMap') {
+        if (answer) bootScripts.written(key, slice.metadata.uid, answer);
+        else bootScripts.forget(key);
+      }
+      deps.announce.effect(slice, effect);
+    };
+    const { failures, again } = await applySteps(key, plan.steps, { ...deps, onWritten }, signal);
+    if (plan.finalizer === 'remove') {
+      await deps.finalize(slice);
+      return Done;
+    }
+    const wait = await report(key, slice, plan.status(failures, deps.now()), signal);
+    if (failures.length > 0) throw new Error(`${key}: ${failures[0]!.message}`);
+    const wakeIn = plan.wakeAt === undefined ? undefined : Math.max(1, plan.wakeAt - deps.now());
+    const next = earliest(wakeIn, wait, again ? IN_THE_WAY_MS : undefined, taken.retryMs(key));
+    return next === undefined ? Done : After(next);
+  };
+
+  /** Writes the status where it differs, at most once a second; returns the ms to wait until it may be written. */
+  async function report(
+    key: string,
+    slice: Slice,
+    status: SliceStatus,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    if (isDeepStrictEqual(slice.status, status)) return undefined;
+    const wait = pace.waitMs(key);
+    if (wait > 0) return wait;
+    const { namespace, name, uid } = slice.metadata;
+    const object = { apiVersion: API_VERSION, kind: 'Slice', metadata: { namespace, name, uid }, status };
+    const options = { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' } as const;
+    const answer = await deps.client.apply<KubeObject>(object, options, signal);
+    pace.wrote(key);
+    expectations.written(key, answer);
+    deps.announce.status(slice, status);
+    return undefined;
+  }
+}
+
+function kindOf(effect: Effect): string {
+  return effect.kind === 'create' ? effect.object.kind : effect.ref.kind;
+}
+
+/** What the stores show of an object that we wrote. */
+function look(stores: Stores, { kind, namespace, name }: ObjectRef): Seen | undefined {
+  const key = `${namespace}/${name}`;
+  const found =
+    kind === 'Slice' ? stores.slices.get(key) : kind === 'Pod' ? stores.pods.get(key) : stores.capabilities.get(key);
+  if (!found) return undefined;
+  const { uid, resourceVersion } = found.metadata;
+  return { uid, resourceVersion, deleting: isDeleting(found) };
+}

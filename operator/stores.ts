@@ -1,0 +1,64 @@
+/** Everything the operator reads, and who is told when it changes. ConfigMaps and Secrets are not among it: to list them is to read everybody's. */
+import type { Informer, InformerOptions } from '../kube/informer.ts';
+import { Resources, type KubeObject } from '../kube/resources.ts';
+import type { Store } from '../kube/store.ts';
+import { LABEL_SLICE } from '../crds/names.ts';
+import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
+import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
+
+/** Index over whatever is controlled: the controller's uid. */
+export const BY_CONTROLLER = 'controller';
+
+export interface Kinds {
+  slices: Slice;
+  capabilities: ResourceCapability;
+  sliceNodes: SliceNode;
+  /** Those with the label of a slice: of others we learn when their name is taken. */
+  pods: Pod;
+  nodes: Node;
+  namespaces: Namespace;
+  /** Those of the release's namespace, where node managers keep their heartbeats. */
+  leases: Lease;
+}
+
+export type Stores = { [K in keyof Kinds]: Store<Kinds[K]> };
+
+/** Told of each object that came, changed or went; the store has it by then. */
+export type Listeners = { [K in keyof Kinds]: (object: Kinds[K]) => void };
+
+export type Informers = { [K in keyof Kinds]: Informer<Kinds[K]> };
+
+/** One informer's options for each kind, but for what all have in common. */
+export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched<Kinds[K]> } {
+  const indexes = { [BY_CONTROLLER]: controllerUid };
+  return {
+    slices: { resource: Resources.Slice },
+    capabilities: { resource: Resources.ResourceCapability, indexes },
+    sliceNodes: { resource: Resources.SliceNode },
+    pods: { resource: Resources.Pod, labelSelector: LABEL_SLICE, indexes, transform: lean },
+    nodes: { resource: Resources.Node, transform: withoutImages },
+    namespaces: { resource: Resources.Namespace },
+    leases: { resource: Resources.Lease, namespace: releaseNamespace },
+  };
+}
+
+type Watched<T extends KubeObject> = Pick<
+  InformerOptions<T>,
+  'resource' | 'indexes' | 'labelSelector' | 'namespace' | 'transform'
+>;
+
+function controllerUid(object: KubeObject): string[] {
+  const uid = controllerOf(object)?.uid;
+  return uid === undefined ? [] : [uid];
+}
+
+/** Of a pod's spec only its node is read; a hundred thousand of them must fit in memory. */
+function lean(pod: Pod): Pod {
+  return { ...pod, spec: { nodeName: pod.spec.nodeName } };
+}
+
+/** Nodes list every image that they hold. */
+function withoutImages(node: Node): Node {
+  const { conditions, allocatable } = node.status ?? {};
+  return { ...node, status: { conditions, allocatable } };
+}
