@@ -36,7 +36,9 @@ export class GrantLog {
     const time = new Date(now).toISOString();
     const lines = decisions.map((decision) => `${JSON.stringify({ time, ...decision })}\n`).join('');
     // A crash, ours or of an earlier run, may have left the last line cut.
-    appendFile(this.#path, this.#torn ? `\n${lines}` : lines, this.#disk);
+    const text = this.#torn ? `\n${lines}` : lines;
+    this.#torn = true;
+    appendFile(this.#path, text, this.#disk);
     this.#torn = false;
     if (begun) syncDirectory(dirname(this.#path), this.#disk);
   }

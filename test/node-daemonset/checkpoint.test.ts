@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EMPTY_STATE, loadCheckpoint, type NodeState, saveCheckpoint } from '../../node-daemonset/checkpoint.ts';
+import { DISK, type Disk } from '../../node-daemonset/durable.ts';
+import { GrantLog } from '../../node-daemonset/grantlog.ts';
+import { StateStore } from '../../node-daemonset/state.ts';
+import { granted, NODE, NOW, pod, right, shares } from './rights.ts';
+
+/** A disk that fails at its n-th step, as a crash or a full disk would; a write that fails wrote a part. */
+function failingDisk(failAt: number): { disk: Disk; steps(): number } {
+  let step = 0;
+  const fail = <A extends unknown[], R>(work: (...args: A) => R, partly?: (...args: A) => void) => {
+    return (...args: A): R => {
+      if (++step !== failAt) return work(...args);
+      partly?.(...args);
+      throw new Error(`failed at step ${failAt}`);
+    };
+  };
+  const disk: Disk = {
+    open: fail(DISK.open),
+    write: fail(DISK.write, (file, text) => DISK.write(file, text.slice(0, text.length / 2))),
+    sync: fail(DISK.sync),
+    close: DISK.close,
+    rename: fail(DISK.rename),
+  };
+  return { disk, steps: () => step };
+}
+
+describe('checkpoint', () => {
+  let directory: string;
+  let path: string;
+  const rcap = right('a', shares(100));
+  const state: NodeState = {
+    ...EMPTY_STATE,
+    ledger: granted(rcap),
+    pods: [pod('p', rcap)],
+    node: NODE,
+    spec: { shares: 500 },
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'checkpoint-'));
+    path = join(directory, 'checkpoint.json');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('is empty at first', () => {
+    assert.deepEqual(loadCheckpoint(path, NOW), { state: EMPTY_STATE, problem: undefined });
+  });
+
+  it('comes back as it was, for us alone to read', () => {
+    saveCheckpoint(path, state);
+    assert.deepEqual(JSON.parse(JSON.stringify(loadCheckpoint(path, NOW).state)), JSON.parse(JSON.stringify(state)));
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+  });
+
+  it('is the old one or the new one after a crash at every step', () => {
+    saveCheckpoint(path, state);
+    const later = { ...state, nextClassId: 0x200 };
+    const counting = failingDisk(0);
+    saveCheckpoint(path, later, counting.disk);
+    assert.ok(counting.steps() >= 6, 'open, write, sync, rename, open, sync');
+    for (let step = 1; step <= counting.steps(); step++) {
+      saveCheckpoint(path, state);
+      assert.throws(() => saveCheckpoint(path, later, failingDisk(step).disk), /failed at step/);
+      const { state: found, problem } = loadCheckpoint(path, NOW);
+      assert.equal(problem, undefined, `step ${step}`);
+      assert.ok([0x100, 0x200].includes(found.nextClassId), `step ${step}`);
+      assert.equal(found.ledger.entries.length, 1);
+    }
+  });
+
+  it('keeps in memory what is on the disk when the disk fails', () => {
+    const store = new StateStore(path, state, failingDisk(2).disk);
+    assert.throws(() => store.set({ nextClassId: 0x300 }));
+    assert.equal(store.get().nextClassId, 0x100);
+    store.set({ nextClassId: 0x300 });
+    assert.equal(loadCheckpoint(path, NOW).state.nextClassId, 0x300);
+  });
+
+  it('is not written when nothing changed', () => {
+    const disk = failingDisk(1);
+    const store = new StateStore(path, state, disk.disk);
+    store.set({ ledger: state.ledger, nextClassId: state.nextClassId });
+    assert.equal(disk.steps(), 0);
+  });
+
+  const unusable: [string, string][] = [
+    ['empty', ''],
+    ['cut', '{"version":1,"ledger":{"entr'],
+    ['of another version', JSON.stringify({ version: 2, ...state })],
+    ['of something else', '[]'],
+    ['without a ledger', '{"version":1,"pods":[]}'],
+    [
+      'with a grant of nothing',
+      JSON.stringify({ version: 1, ledger: { entries: [{ uid: 'a', grant: {} }], formerNodeUIDs: [] }, pods: [] }),
+    ],
+    ['with a pod of nothing', JSON.stringify({ version: 1, ledger: { entries: [], formerNodeUIDs: [] }, pods: [{}] })],
+  ];
+  for (const [what, text] of unusable) {
+    it(`is set aside when it is ${what}`, () => {
+      writeFileSync(path, text);
+      const { state: found, problem } = loadCheckpoint(path, NOW);
+      assert.equal(found, EMPTY_STATE);
+      assert.match(problem!, /could not be used .* kept as/);
+      assert.deepEqual(readdirSync(directory), [`checkpoint.json.unusable-${NOW}`]);
+      assert.equal(readFileSync(`${path}.unusable-${NOW}`, 'utf8'), text);
+    });
+  }
+});
+
+describe('grant log', () => {
+  let directory: string;
+  let path: string;
+  const decision = { event: 'granted', uid: 'a', namespace: 'team', name: 'right-a' } as const;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'grants-'));
+    path = join(directory, 'grants.jsonl');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const lines = (): unknown[] =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .flatMap((line) => {
+        try {
+          return line === '' ? [] : [JSON.parse(line) as unknown];
+        } catch {
+          return ['cut'];
+        }
+      });
+
+  it('says what was decided, in order', () => {
+    const log = new GrantLog({ path });
+    log.append([decision, { ...decision, event: 'released' }], NOW);
+    log.append([], NOW);
+    log.append([{ ...decision, uid: 'b' }], NOW + 1);
+    assert.deepEqual(lines(), [
+      { time: '2026-11-01T00:00:00.000Z', ...decision },
+      { time: '2026-11-01T00:00:00.000Z', ...decision, event: 'released' },
+      { time: '2026-11-01T00:00:00.001Z', ...decision, uid: 'b' },
+    ]);
+  });
+
+  it('loses no line after one that a crash cut', () => {
+    const crashed = new GrantLog({ path, disk: failingDisk(2).disk });
+    assert.throws(() => crashed.append([decision], NOW));
+    new GrantLog({ path }).append([{ ...decision, uid: 'b' }], NOW);
+    assert.deepEqual(lines(), ['cut', { time: '2026-11-01T00:00:00.000Z', ...decision, uid: 'b' }]);
+  });
+
+  it('is bounded', () => {
+    const log = new GrantLog({ path, maxBytes: 200, files: 3 });
+    for (let i = 0; i < 50; i++) log.append([{ ...decision, uid: String(i) }], NOW);
+    assert.deepEqual(readdirSync(directory).sort(), ['grants.jsonl', 'grants.jsonl.1', 'grants.jsonl.2']);
+    assert.ok(JSON.stringify(lines()).includes('"uid":"49"'), 'the latest is kept');
+  });
+});
