@@ -13,12 +13,16 @@ export interface ProcessId {
   startTime: string;
 }
 
-/** The process's identity, or undefined when there is none with this pid or it is a zombie. */
+/**
+ * The process's identity, or undefined when there is none with this pid or it is a zombie whose last thread has ended: a
+ * leader is a zombie before its other threads have let go of their sockets.
+ */
 export function identify(pid: number): ProcessId | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the program's name may hold blanks and brackets
-    return fields[0] === 'Z' ? undefined : { pid, startTime: fields[19]! };
+    const ended = fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length <= 1;
+    return ended ? undefined : { pid, startTime: fields[19]! };
   } catch {
     return undefined;
   }
