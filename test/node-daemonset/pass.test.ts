@@ -1,0 +1,250 @@
+/** Whole passes with enforcers, files and an API server that are tables in memory. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import { getCondition } from '../../crds/conditions.ts';
+import type { ResourceCapability, ResourceCapabilityStatus, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
+import { silentLog } from '../../kube/log.ts';
+import { PolicySource } from '../../node-daemonset/admission/ownerfile.ts';
+import { loadCheckpoint } from '../../node-daemonset/checkpoint.ts';
+import { type PassParts, runPass } from '../../node-daemonset/pass.ts';
+import { createNodeMetrics } from '../../node-daemonset/report/metrics.ts';
+import type { StatusReport } from '../../node-daemonset/report/reporter.ts';
+import { Statuses } from '../../node-daemonset/report/statuses.ts';
+import type { Desired, Enforcer, Problem } from '../../node-daemonset/sliver.ts';
+import { PENALTY_MS } from '../../node-daemonset/standing.ts';
+import { StateStore } from '../../node-daemonset/state.ts';
+import { NODE, NOW, pod, right, shares } from './rights.ts';
+
+interface World {
+  parts: PassParts;
+  rcaps: ResourceCapability[] | undefined;
+  sliceNode: SliceNode | undefined;
+  now: number;
+  desired: Desired[];
+  problems: Problem[];
+  reports: Map<string, StatusReport>;
+  log: string[];
+}
+
+describe('pass', () => {
+  let directory: string;
+  let world: World;
+
+  const sliceNode = (spec: SliceNode['spec'] = {}): SliceNode => {
+    const { uid, ...allocatable } = NODE;
+    return {
+      apiVersion: '',
+      kind: 'SliceNode',
+      metadata: { name: 'node1', uid: 'sln' },
+      spec,
+      status: { node: { uid, allocatable } },
+    };
+  };
+  const enforcer = (name: string, enforce: Enforcer['enforce']): Enforcer => ({
+    name,
+    enforce,
+    release: async () => undefined,
+  });
+
+  const build = (): World => {
+    const path = join(directory, 'checkpoint.json');
+    const made: World = {
+      rcaps: [],
+      sliceNode: sliceNode(),
+      now: NOW,
+      desired: [],
+      problems: [],
+      reports: new Map(),
+      log: [],
+      parts: {
+        nodeName: 'node1',
+        store: new StateStore(path, loadCheckpoint(path, NOW).state),
+        grantLog: {
+          append: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `${event} ${uid}`)),
+        },
+        policy: new PolicySource(join(directory, 'policy.yaml')),
+        rcaps: () => made.rcaps,
+        sliceNode: () => made.sliceNode,
+        otherRequests: () => 0,
+        isGone: () => false,
+        enforcers: [
+          enforcer('first', async () => {
+            throw new Error('no tc');
+          }),
+          enforcer('second', async (desired) => {
+            made.desired.push(desired);
+            return { writes: 1, problems: made.problems };
+          }),
+        ],
+        directories: { write: () => undefined, sweep: () => undefined },
+        addresses: { update: () => undefined, recheck: () => undefined, bytesSent: () => 7 },
+        statuses: new Statuses({ report: (key, report) => void made.reports.set(key, report), keep: () => undefined }),
+        metrics: createNodeMetrics(new Registry()),
+        attributes: {},
+        versions: { nodeManager: '1', kernel: '6' },
+        log: silentLog(),
+        now: () => made.now,
+      },
+    };
+    return made;
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'pass-'));
+    world = build();
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const condition = (uid: string, type: string): string => {
+    const { conditions } = world.reports.get(uid)!.status as ResourceCapabilityStatus;
+    const { status, reason } = getCondition(conditions, type)!;
+    return `${status} ${reason}`;
+  };
+  const publish = (uid: string, rcap: ResourceCapability, change = {}): void => {
+    world.parts.store.set({ pods: [...world.parts.store.get().pods, pod(uid, rcap, change)] });
+  };
+
+  it('grants, and tells who asked and the owner', async () => {
+    world.rcaps = [right('a', shares(100)), right('b', shares(1001))];
+    await runPass(world.parts, true);
+    assert.equal(condition('a', 'Granted'), 'True Granted');
+    assert.equal(condition('a', 'Ready'), 'False NoPod');
+    assert.equal(condition('b', 'Granted'), 'False InvalidSpec');
+    assert.equal(condition('b', 'Ready'), 'False InvalidSpec');
+    const { granted } = world.reports.get('a')!.status as ResourceCapabilityStatus;
+    assert.equal(granted?.nodeUID, NODE.uid);
+    assert.equal(granted?.resources.cpu?.shares, 100);
+    const { free, offered } = world.reports.get('node1')!.status as SliceNodeStatus;
+    assert.deepEqual([offered?.shares, free?.shares, free?.pods], [900, 800, 99]);
+    assert.deepEqual(world.log, ['granted a', 'denied b']);
+  });
+
+  it('has each sliver enforced by every enforcer that works', async () => {
+    const rcap = right('a', shares(100));
+    world.rcaps = [rcap];
+    await runPass(world.parts, true);
+    publish('p', rcap, { addresses: ['10.0.0.1'] });
+    const result = await runPass(world.parts, true);
+    const [sliver] = world.desired.at(-1)!.slivers;
+    assert.deepEqual([sliver!.id, sliver!.standing, sliver!.txBytes], ['p', 'entitled', 7]);
+    assert.equal(result.failed, true);
+    assert.match(result.problems[0]!.message, /first: no tc/);
+    assert.equal(
+      condition('a', 'Enforced'),
+      'False EnforcementFailed',
+      'a promise that is not kept is not told as kept',
+    );
+    world.parts = { ...world.parts, enforcers: world.parts.enforcers.slice(1) };
+    assert.equal((await runPass(world.parts, false)).failed, false);
+    assert.equal(condition('a', 'Ready'), 'True Enforced');
+  });
+
+  it('tells a sliver’s problem in its rcap only, and what binds nobody in none', async () => {
+    world.parts = { ...world.parts, enforcers: world.parts.enforcers.slice(1) };
+    const rcaps = [right('a'), right('b')];
+    world.rcaps = rcaps;
+    for (const [i, rcap] of rcaps.entries()) publish(`p${i}`, rcap, { addresses: [`10.0.0.${i}`], classId: 0x100 + i });
+    world.problems = [
+      { sliver: 'p0', reason: 'CpuWriteFailed', message: 'EPERM' },
+      { reason: 'LineUnknown', message: 'eth0' },
+    ];
+    await runPass(world.parts, false);
+    assert.equal(condition('a', 'Enforced'), 'False EnforcementFailed');
+    assert.equal(condition('b', 'Ready'), 'True Enforced');
+    const { conditions } = world.reports.get('node1')!.status as SliceNodeStatus;
+    assert.equal(getCondition(conditions, 'LineKnown')?.status, 'False');
+    assert.equal(getCondition(conditions, 'Ready')?.status, 'True');
+  });
+
+  it('goes on from its own files without the API server, and forgets nothing', async () => {
+    const rcap = right('a', shares(100), { window: { end: new Date(NOW + 60_000).toISOString() } });
+    world.rcaps = [rcap];
+    world.sliceNode = sliceNode({ egressLimit: '50M' });
+    await runPass(world.parts, true);
+    publish('p', rcap);
+    world = build();
+    world.rcaps = undefined;
+    world.sliceNode = undefined;
+    const { wakeAt } = await runPass(world.parts, true);
+    assert.equal(world.desired[0]!.facts.egressLimit, 50_000_000);
+    assert.equal(world.desired[0]!.slivers[0]!.standing, 'entitled');
+    assert.equal(wakeAt, NOW + 60_000);
+    world.now = NOW + 60_000;
+    assert.equal((await runPass(world.parts, false)).wakeAt, NOW + 60_000 + PENALTY_MS);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'penalised');
+    world.now += PENALTY_MS;
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'frozen');
+    assert.deepEqual(world.log, ['expired a']);
+  });
+
+  it('promises nothing that is not on the disk', async () => {
+    world.rcaps = [right('a')];
+    world.parts = {
+      ...world.parts,
+      grantLog: {
+        append: () => {
+          throw new Error('ENOSPC');
+        },
+      },
+    };
+    const { problems, failed } = await runPass(world.parts, true);
+    assert.equal(failed, true);
+    assert.equal(problems[0]!.reason, 'StateNotSaved');
+    assert.equal(world.reports.has('a'), false);
+    assert.deepEqual(world.parts.store.get().ledger.entries, []);
+    const { conditions } = world.reports.get('node1')!.status as SliceNodeStatus;
+    assert.match(getCondition(conditions, 'Ready')!.message, /ENOSPC/);
+  });
+
+  it('refuses nobody on a guess about other pods', async () => {
+    world.rcaps = [right('a')];
+    const { otherRequests } = world.parts;
+    world.parts = {
+      ...world.parts,
+      otherRequests: () => {
+        throw new Error('no cgroups');
+      },
+    };
+    assert.equal((await runPass(world.parts, true)).failed, true);
+    assert.deepEqual(world.parts.store.get().ledger.entries, []);
+    world.parts = { ...world.parts, otherRequests };
+    await runPass(world.parts, true);
+    assert.equal(condition('a', 'Granted'), 'True Granted');
+  });
+
+  it('does nothing before it knows its node', async () => {
+    world.rcaps = [right('a')];
+    world.sliceNode = { ...sliceNode(), status: {} };
+    await runPass(world.parts, true);
+    assert.equal(world.reports.has('a'), false);
+    assert.deepEqual(world.desired, []);
+    const { conditions } = world.reports.get('node1')!.status as SliceNodeStatus;
+    assert.equal(getCondition(conditions, 'Ready')!.reason, 'WaitingForNode');
+  });
+
+  it('drops the record of a pod that left no trace, on a full pass', async () => {
+    const rcap = right('a');
+    world.rcaps = [rcap];
+    publish('p', rcap);
+    world.parts = { ...world.parts, isGone: () => true };
+    await runPass(world.parts, true);
+    assert.equal(world.parts.store.get().pods.length, 1, 'it may only just have been published');
+    world.now += 60_000;
+    await runPass(world.parts, false);
+    assert.equal(world.parts.store.get().pods.length, 1);
+    await runPass(world.parts, true);
+    assert.equal(world.parts.store.get().pods.length, 0);
+  });
+
+  it('says nothing anew when nothing changed', async () => {
+    world.rcaps = [right('a')];
+    await runPass(world.parts, true);
+    world.reports.clear();
+    await runPass(world.parts, false);
+    assert.deepEqual([...world.reports.keys()], ['node1']);
+  });
+});
