@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createFreezeEnforcer, type FreezeEnforcer } from '../../node-daemonset/freeze/apply.ts';
+import { isEnding } from '../../node-daemonset/processes.ts';
+import type { Standing } from '../../node-daemonset/sliver.ts';
+import { SliverPod } from './sliver-pod.ts';
+
+const BUSY = 'exec bash -c "while :; do :; done"';
+
+describe('freezing in the kernel', () => {
+  let pod: SliverPod;
+  let freeze: FreezeEnforcer;
+  const signal = new AbortController().signal;
+  beforeEach(() => {
+    pod = new SliverPod();
+    pod.addContainer('app');
+    freeze = createFreezeEnforcer({ prefix: pod.prefix, pollMs: 20 });
+  });
+  afterEach(async () => {
+    freeze.close();
+    await pod.remove();
+  });
+
+  const enforce = (standing: Standing): ReturnType<FreezeEnforcer['enforce']> =>
+    freeze.enforce(pod.desired({ standing }), signal);
+  const frozen = (): boolean => /FROZEN|FREEZING|^1$/.test(pod.read('freezer', 'freezer.state', 'cgroup.freeze'));
+  const ticks = ({ pid }: ChildProcess): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[13]);
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const progress = async (child: ChildProcess): Promise<boolean> => {
+    const before = ticks(child);
+    for (let i = 0; i < 100; i++) {
+      await pause(10);
+      if (ticks(child) > before) return true;
+    }
+    return false;
+  };
+  const ended = (child: ChildProcess): Promise<string | null> =>
+    new Promise((resolve) => child.once('exit', (_, by) => resolve(by)));
+
+  it('stops a pod without a right, once, and lets one with a right go on', async () => {
+    const child = await pod.start(BUSY, 'app');
+    assert.deepEqual(await enforce('penalised'), { writes: 0, problems: [] });
+    assert.deepEqual(await enforce('frozen'), { writes: 1, problems: [] });
+    await pause(50);
+    assert.ok(frozen());
+    assert.equal(await progress(child), false);
+    assert.deepEqual(await enforce('frozen'), { writes: 0, problems: [] });
+    assert.deepEqual(await enforce('entitled'), { writes: 1, problems: [] });
+    assert.equal(await progress(child), true);
+  });
+
+  for (const by of ['SIGTERM', 'SIGKILL'] as const) {
+    it(`lets a frozen pod end by ${by}`, async () => {
+      const child = await pod.start(BUSY, 'app');
+      await enforce('frozen');
+      const end = ended(child);
+      child.kill(by);
+      assert.equal(await end, by);
+      assert.deepEqual(await enforce('frozen'), { writes: 0, problems: [] }, 'it is not frozen again while it ends');
+    });
+  }
+
+  it('does not let a pod go on that only caught the signal', async () => {
+    let now = 0;
+    freeze.close();
+    freeze = createFreezeEnforcer({ prefix: pod.prefix, pollMs: 20, now: () => now });
+    const child = await pod.start(`exec bash -c "trap : TERM; while :; do :; done"`, 'app');
+    await pause(50);
+    await enforce('frozen');
+    child.kill('SIGTERM');
+    for (let i = 0; i < 100 && frozen(); i++) await pause(20);
+    assert.equal(frozen(), false);
+    const waits = (): boolean => isEnding(readFileSync(`/proc/${child.pid}/status`, 'utf8'));
+    for (let i = 0; i < 100 && waits(); i++) await pause(20);
+    now += 120_000;
+    assert.deepEqual(await enforce('frozen'), { writes: 1, problems: [] });
+    assert.ok(frozen());
+  });
+
+  it('thaws nobody for a signal that is blocked', async () => {
+    const child = await pod.start(
+      `exec python3 -c "import signal,time
+signal.pthread_sigmask(signal.SIG_BLOCK,[15])
+time.sleep(1000)"`,
+      'app',
+    );
+    for (let i = 0; i < 200 && !/SigBlk:\s*0*4000/.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')); i++)
+      await pause(20);
+    await enforce('frozen');
+    child.kill('SIGTERM');
+    await pause(200);
+    assert.ok(frozen());
+  });
+
+  it('is put back for pods that an earlier manager froze', async () => {
+    const child = await pod.start(BUSY, 'app');
+    await enforce('frozen');
+    freeze.close();
+    freeze = createFreezeEnforcer({ prefix: pod.prefix });
+    await freeze.release([pod.sliver()]);
+    assert.equal(await progress(child), true);
+  });
+});

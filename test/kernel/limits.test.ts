@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { amounts } from '../../crds/rspec.ts';
+import { createLimitsEnforcer } from '../../node-daemonset/limits/apply.ts';
+import { SliverPod } from './sliver-pod.ts';
+
+describe('limits in the kernel', () => {
+  let pod: SliverPod;
+  const signal = new AbortController().signal;
+  beforeEach(() => {
+    pod = new SliverPod();
+  });
+  afterEach(() => pod.remove());
+
+  const enforce = (
+    resources: Parameters<typeof amounts>[0],
+  ): ReturnType<ReturnType<typeof createLimitsEnforcer>['enforce']> =>
+    createLimitsEnforcer({ prefix: pod.prefix }).enforce(pod.desired({ amounts: amounts(resources) }), signal);
+  const memory = (): string => pod.read('memory', 'memory.limit_in_bytes', 'memory.max');
+
+  it('are written once, renewed and lifted', async () => {
+    const none = memory();
+    assert.deepEqual(await enforce({ memory: '100M', processes: 50 }), { writes: 2, problems: [] });
+    assert.equal(Number(memory()), Math.floor(100e6 / 4096) * 4096);
+    assert.equal(pod.read('pids', 'pids.max'), '50');
+    assert.deepEqual(await enforce({ memory: '100M', processes: 50 }), { writes: 0, problems: [] });
+    assert.deepEqual(await enforce({ memory: '200M', processes: 60 }), { writes: 2, problems: [] });
+    assert.deepEqual(await enforce({}), { writes: 1, problems: [] });
+    assert.equal(memory(), none);
+  });
+
+  it('hold', async () => {
+    await enforce({ memory: '32Mi', processes: 8 });
+    const hog = await pod.start('tail /dev/zero');
+    const [, by] = await new Promise<[number | null, string | null]>((resolve) =>
+      hog.once('exit', (code, signalName) => resolve([code, signalName])),
+    );
+    assert.ok(by === 'SIGKILL' || hog.exitCode === 137, `ended by ${by} ${hog.exitCode}`);
+    const bomb = await pod.start('for i in $(seq 30); do sleep 100 & done 2>/dev/null; sleep 100');
+    for (let i = 0; i < 100 && Number(pod.read('pids', 'pids.current')) < 8; i++)
+      await new Promise((r) => setTimeout(r, 20));
+    assert.ok(Number(pod.read('pids', 'pids.current')) <= 8);
+    assert.match(pod.read('pids', 'pids.events'), /max [1-9]/);
+    bomb.kill('SIGKILL');
+    for (const pid of pod.read('pids', 'cgroup.procs').split('\n')) if (pid) process.kill(Number(pid), 'SIGKILL');
+  });
+
+  it('wait for a pod that has no cgroup yet', async () => {
+    const enforcer = createLimitsEnforcer({ prefix: pod.prefix });
+    const desired = pod.desired({ id: 'not-there', amounts: amounts({ memory: '1Mi' }) });
+    assert.deepEqual(await enforcer.enforce(desired, signal), { writes: 0, problems: [] });
+  });
+});
