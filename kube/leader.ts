@@ -3,7 +3,6 @@
  * when we saw them, and our own lease counts from when we *sent* the renewal. `fence` is called before each write and throws
  * from the lease's deadline on, so that a leader that was stopped and continued writes nothing.
  */
-import { setTimeout } from 'node:timers/promises';
 import type { ApiClient } from './client.ts';
 import { FencedError, isStatus } from './errors.ts';
 import type { Log } from './log.ts';
@@ -34,8 +33,6 @@ export interface LeaderOptions {
   renewDeadlineMs?: number;
   retryMs?: number;
   now?: () => number;
-  /** Resolves after that time, or at once when the signal fires; in tests, on a clock of theirs. */
-  sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 const LEASE_MS = 15_000;
@@ -137,8 +134,7 @@ export class Leader {
   /** Whether the lease is ours now. A conflict means that another was faster. */
   async #tryRenew(): Promise<boolean> {
     const { client, namespace, name, identity, leaseMs = LEASE_MS, retryMs = RETRY_MS } = this.#options;
-    const timeoutMs = Math.ceil(Math.min(Math.max(retryMs, 1_000) * 2, this.#left()));
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(timeoutMs)]);
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(Math.max(retryMs, 1_000) * 2)]);
     const lease = await client.get<LeaseObject>(Resources.Lease, { namespace, name }, signal);
     const time = microTime();
     const held = lease?.spec.holderIdentity === identity;
