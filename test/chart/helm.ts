@@ -12,7 +12,13 @@ const SOURCE = fileURLToPath(new URL('render', import.meta.url));
 
 const cache = (): string => process.env.SLICE_CACHE ?? join(homedir(), '.cache/slice-operator');
 
-export const hasHelm = (): Promise<boolean> => succeeds(['helm', 'version', '--short']);
+let helm: Promise<boolean> | undefined;
+
+/** Asked once: nobody installs helm meanwhile. */
+export function hasHelm(): Promise<boolean> {
+  helm ??= succeeds(['helm', 'version', '--short']);
+  return helm;
+}
 
 /** The harness's kubectl where it built one, else the machine's. */
 export function kubectlProgram(): string {

@@ -1,0 +1,172 @@
+/** How the two processes run: the operator locked down, the node manager with what it needs and says. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { DRIVER } from '../../crds/names.ts';
+import { pathsOf, readConfig } from '../../node-daemonset/config.ts';
+import { type Container, one, podSpec } from './objects.ts';
+import { type Manifest, renderChart } from './render.ts';
+
+const source = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+let objects: Manifest[];
+before(async () => void ({ objects } = await renderChart({ kubeVersion: '1.30.0' })));
+
+const containerOf = (kind: string): Container => podSpec(one(objects, kind)).containers[0]!;
+const fields = ({ env }: Container): Record<string, string> =>
+  Object.fromEntries(env.flatMap(({ name, valueFrom }) => (valueFrom ? [[name, valueFrom.fieldRef.fieldPath]] : [])));
+const values = ({ env }: Container): Record<string, string> =>
+  Object.fromEntries(env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])));
+
+describe("the chart's operator", () => {
+  it('fits the restricted profile', () => {
+    const { containers, securityContext, hostNetwork, hostPID, hostIPC, volumes } = podSpec(one(objects, 'Deployment'));
+    assert.equal(securityContext?.runAsNonRoot, true);
+    assert.equal(securityContext?.runAsUser, 65532);
+    assert.deepEqual(securityContext?.seccompProfile, { type: 'RuntimeDefault' });
+    assert.ok(!hostNetwork && !hostPID && !hostIPC);
+    assert.deepEqual(
+      (volumes ?? []).filter(({ hostPath }) => hostPath),
+      [],
+    );
+    assert.equal(containers.length, 1);
+    assert.deepEqual(containers[0]!.securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+  });
+
+  it('runs twice, apart where it can, and is drained one at a time', () => {
+    const { replicas } = one(objects, 'Deployment').spec as { replicas: number };
+    assert.equal(replicas, 2);
+    const { podAntiAffinity } = podSpec(one(objects, 'Deployment')).affinity ?? {};
+    assert.deepEqual(Object.keys(podAntiAffinity ?? {}), ['preferredDuringSchedulingIgnoredDuringExecution']);
+    assert.equal((one(objects, 'PodDisruptionBudget').spec as { maxUnavailable: number }).maxUnavailable, 1);
+  });
+
+  it('is told what it reads, and nothing that it does not', () => {
+    const operator = containerOf('Deployment');
+    assert.match([...(operator.command ?? []), ...(operator.args ?? [])].join(' '), /\boperator\/main\.ts$/);
+    assert.equal(fields(operator).NAMESPACE, 'metadata.namespace');
+    assert.equal(fields(operator).POD_NAME, 'metadata.name');
+    for (const { name } of operator.env) assert.match(source('operator/main.ts'), new RegExp(`\\b${name}\\b`), name);
+  });
+
+  it('is probed where it listens', () => probesAreServed(containerOf('Deployment')));
+});
+
+describe("the chart's node manager", () => {
+  it('has these privileges and no others', () => {
+    const { containers, initContainers, hostNetwork, hostPID, hostIPC } = podSpec(one(objects, 'DaemonSet'));
+    assert.deepEqual({ hostNetwork, hostPID, hostIPC }, { hostNetwork: true, hostPID: true, hostIPC: undefined });
+    assert.deepEqual([containers.length, initContainers], [1, undefined]);
+    const { privileged, readOnlyRootFilesystem } = containers[0]!.securityContext;
+    assert.deepEqual({ privileged, readOnlyRootFilesystem }, { privileged: true, readOnlyRootFilesystem: true });
+  });
+
+  it('sees these paths of its node, each where the node has it', () => {
+    const { containers, volumes } = podSpec(one(objects, 'DaemonSet'));
+    const mounts = containers[0]!.volumeMounts!;
+    for (const { name, hostPath } of volumes!) {
+      const mount = mounts.find((one) => one.name === name);
+      assert.equal(mount?.mountPath, hostPath?.path, `${name}: the kubelet and we speak of the same files`);
+      assert.match(
+        hostPath!.path,
+        /^\/(var\/lib\/(slice-operator|kubelet)|run\/(slice-operator|dbus)|sys\/fs\/cgroup|etc\/slice-operator)(\/|$)/,
+      );
+    }
+    assert.equal(mounts.find(({ mountPath }) => mountPath === '/etc/slice-operator')?.readOnly, true);
+  });
+
+  it('may mount where the kubelet wants slivers’ volumes, and finds its own files', () => {
+    const container = containerOf('DaemonSet');
+    const config = readConfig({ ...values(container), NODE_NAME: 'n', NAMESPACE: 'ns' });
+    const mountOf = (path: string) =>
+      container
+        .volumeMounts!.filter(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`))
+        .toSorted((a, b) => b.mountPath.length - a.mountPath.length)[0];
+    const pods = mountOf(`${config.kubeletDirectory}/pods`);
+    assert.equal(pods?.mountPropagation, 'Bidirectional');
+    for (const path of [...Object.values(pathsOf(config)), config.policyFile]) {
+      assert.ok(mountOf(path), `${path} is in no volume`);
+    }
+  });
+
+  it('is told what it reads, and nothing that it does not', () => {
+    const container = containerOf('DaemonSet');
+    assert.match([...(container.command ?? []), ...(container.args ?? [])].join(' '), /\bnode-daemonset\/main\.ts$/);
+    assert.equal(fields(container).NODE_NAME, 'spec.nodeName');
+    assert.equal(fields(container).NAMESPACE, 'metadata.namespace');
+    const read = source('node-daemonset/config.ts') + source('node-daemonset/main.ts');
+    for (const { name } of container.env) {
+      if (name === 'POD_NAME') continue; // for whoever looks at the pod
+      assert.match(read, new RegExp(`\\b${name}\\b`), name);
+    }
+  });
+
+  it('is probed where it listens, on loopback unless told otherwise', async () => {
+    probesAreServed(containerOf('DaemonSet'));
+    assert.equal(containerOf('DaemonSet').livenessProbe.httpGet.host, '127.0.0.1');
+  });
+
+  it('asks for little, has no CPU limit, and stays wherever slivers may be', () => {
+    const { containers, tolerations } = podSpec(one(objects, 'DaemonSet'));
+    const { requests, limits } = containers[0]!.resources;
+    assert.deepEqual(Object.keys(requests!).toSorted(), ['cpu', 'memory']);
+    assert.equal(requests!.cpu, '20m');
+    assert.equal(limits?.cpu, undefined);
+    assert.deepEqual(tolerations, [{ operator: 'Exists' }]);
+    assert.equal(
+      (one(objects, 'DaemonSet').spec as { updateStrategy: { type: string } }).updateStrategy.type,
+      'RollingUpdate',
+    );
+  });
+});
+
+describe("the chart's other objects", () => {
+  it('give each workload a priority class of its own that exists, the node managers the higher', () => {
+    const valueOf = (kind: string): number => {
+      const name = podSpec(one(objects, kind)).priorityClassName;
+      return objects.find((one) => one.kind === 'PriorityClass' && one.metadata.name === name)?.value as number;
+    };
+    assert.ok(valueOf('DaemonSet') > valueOf('Deployment') && valueOf('Deployment') > 0);
+  });
+
+  it('tell the kubelet to say whose pod a volume is for, inline only', () => {
+    const { metadata, spec } = one(objects, 'CSIDriver');
+    assert.equal(metadata.name, DRIVER);
+    const { attachRequired, podInfoOnMount, volumeLifecycleModes } = spec as Record<string, unknown>;
+    assert.deepEqual(
+      { attachRequired, podInfoOnMount, volumeLifecycleModes },
+      { attachRequired: false, podInfoOnMount: true, volumeLifecycleModes: ['Ephemeral'] },
+    );
+    assert.equal(metadata.labels?.['security.kubernetes.io/csi-ephemeral-volume-profile'], 'restricted');
+  });
+
+  it('select the pods that there are', () => {
+    for (const kind of ['Deployment', 'DaemonSet']) {
+      const { selector, template } = one(objects, kind).spec as {
+        selector: { matchLabels: Record<string, string> };
+        template: { metadata: { labels: Record<string, string> } };
+      };
+      assert.ok(Object.keys(selector.matchLabels).length >= 3);
+      for (const [key, value] of Object.entries(selector.matchLabels))
+        assert.equal(template.metadata.labels[key], value);
+    }
+    const { selector } = one(objects, 'PodDisruptionBudget').spec as { selector: unknown };
+    assert.deepEqual(selector, (one(objects, 'Deployment').spec as { selector: unknown }).selector);
+  });
+});
+
+/** Both probes go to the port that the process is told to listen on. */
+function probesAreServed(container: Container): void {
+  const { livenessProbe, readinessProbe, ports } = container;
+  for (const [{ httpGet }, path] of [
+    [livenessProbe, '/healthz'],
+    [readinessProbe, '/readyz'],
+  ] as const) {
+    const named = ports?.find(({ name }) => name === httpGet.port)?.containerPort;
+    assert.equal(String(named ?? httpGet.port), values(container).HEALTH_PORT);
+    assert.equal(httpGet.path, path);
+  }
+}
