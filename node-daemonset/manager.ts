@@ -105,6 +105,7 @@ export async function startManager({
     fieldSelector: `metadata.name=${nodeName}`,
     onChange,
   });
+  let others: number | undefined;
   const parts = {
     nodeName,
     store,
@@ -112,8 +113,10 @@ export async function startManager({
     policy,
     rcaps: () => (rcaps.store.synced ? rcaps.store.list() : undefined),
     sliceNode: () => sliceNodes.store.get(nodeName),
-    otherRequests: (slivers: ReadonlySet<string>, cpuMilli: number) =>
-      readOtherRequests(slivers, cpuMilli, paths.cpuOriginals, tree),
+    otherRequests: (slivers: ReadonlySet<string>, cpuMilli: number, fresh: boolean) => {
+      if (fresh || others === undefined) others = readOtherRequests(slivers, cpuMilli, paths.cpuOriginals, tree);
+      return others;
+    },
     isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
     enforcers: [
       createLimitsEnforcer(tree),

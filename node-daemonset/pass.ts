@@ -4,7 +4,7 @@ import type { ResourceCapability, SliceNode } from '../crds/types.ts';
 import type { AddressWatch } from './addresses/watch.ts';
 import { nextEdge } from './admission/ledger.ts';
 import type { PolicyReading, PolicySource } from './admission/ownerfile.ts';
-import { type Decision, planAdmission } from './admission/plan.ts';
+import { type Decision, hasQuestions, planAdmission } from './admission/plan.ts';
 import { offered, type Policy } from './admission/policy.ts';
 import type { NodeState } from './checkpoint.ts';
 import type { GrantLog } from './grantlog.ts';
@@ -24,8 +24,8 @@ export interface PassParts {
   /** Every rcap with our label, and our SliceNode; undefined while the API server was not heard completely. */
   rcaps(): readonly ResourceCapability[] | undefined;
   sliceNode(): SliceNode | undefined;
-  /** CPU that other pods requested, in 1/1000 of a core. */
-  otherRequests(slivers: ReadonlySet<string>, cpuMilli: number): number;
+  /** CPU that other pods requested, in 1/1000 of a core; `fresh`: as of now, else as it was when last asked. */
+  otherRequests(slivers: ReadonlySet<string>, cpuMilli: number, fresh: boolean): number;
   /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
   isGone(podUid: string): boolean;
   enforcers: readonly Enforcer[];
@@ -59,7 +59,8 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   hearNode(parts);
   const { node, spec } = store.get();
   const reading = parts.policy.read(spec);
-  const others = node ? otherRequests(parts, node.cpuMilli, problems) : 0;
+  const fresh = full || hasQuestions(store.get().ledger, parts.rcaps() ?? []);
+  const others = node ? otherRequests(parts, node.cpuMilli, fresh, problems) : 0;
   admit(parts, reading.policy, others, problems);
 
   if (full) forgetGone(parts);
@@ -110,10 +111,10 @@ function hearNode({ store, sliceNode }: PassParts): void {
   store.set(change);
 }
 
-function otherRequests(parts: PassParts, cpuMilli: number, problems: Problem[]): number {
+function otherRequests(parts: PassParts, cpuMilli: number, fresh: boolean, problems: Problem[]): number {
   const slivers = new Set(parts.store.get().pods.map((pod) => pod.uid));
   try {
-    return parts.otherRequests(slivers, cpuMilli);
+    return parts.otherRequests(slivers, cpuMilli, fresh);
   } catch (error) {
     // Unknown is as much as everything: nothing is granted on a guess.
     problems.push({ reason: 'RequestsUnknown', message: (error as Error).message });

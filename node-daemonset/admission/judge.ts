@@ -3,7 +3,16 @@ import { CapabilityReason } from '../../crds/conditions.ts';
 import { formatBytes, formatRate } from '../../crds/quantity.ts';
 import { portKey } from '../../crds/rspec.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
-import { booked, type Books, type Entry, type Grant, overlaps, type Period, stretches } from './ledger.ts';
+import {
+  booked,
+  type Books,
+  type Entry,
+  type Grant,
+  overlaps,
+  type Period,
+  type Stretch,
+  stretches,
+} from './ledger.ts';
 import { budgetOf, type Policy, portRefusal } from './policy.ts';
 
 /** Everything that a judgement depends on. */
@@ -84,10 +93,11 @@ function budgetOfPending({ namespace }: Ask, { policy, others }: Bench): Refused
 
 function budgetOfShares(ask: Ask, { policy, others, now }: Bench): Refused | undefined {
   const budget = budgetOf(policy, ask.namespace).shares;
-  const tight = tightest(grantsIn(others, ask.namespace), ask.period, now, 'shares');
-  if (tight.used + ask.amounts.shares <= budget) return undefined;
-  const left = Math.max(0, budget - tight.used);
-  const message = `asks ${ask.amounts.shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${tight.when}`;
+  const tight = tightest(ahead(grantsIn(others, ask.namespace), ask.period, now), 'shares');
+  const used = tight.sums.shares;
+  if (used + ask.amounts.shares <= budget) return undefined;
+  const left = Math.max(0, budget - used);
+  const message = `asks ${ask.amounts.shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
@@ -129,28 +139,35 @@ const KINDS: readonly [keyof Books, string, (amount: number) => string][] = [
 function sumsFit(ask: Ask, { offered, others, now }: Bench): Refused | undefined {
   const wanted = booked(ask.amounts);
   const grants = others.flatMap((entry) => entry.grant ?? []);
+  const parts = ahead(grants, ask.period, now);
   for (const [kind, reason, format] of KINDS) {
     if (wanted[kind] === 0) continue;
-    const { used, when } = tightest(grants, ask.period, now, kind);
+    const tight = tightest(parts, kind);
+    const used = tight.sums[kind];
     if (used + wanted[kind] <= offered[kind]) continue;
     const free = format(Math.max(0, offered[kind] - used));
-    return { reason, message: `asks ${format(wanted[kind])}, ${free} of ${format(offered[kind])} free${when}` };
+    return {
+      reason,
+      message: `asks ${format(wanted[kind])}, ${free} of ${format(offered[kind])} free${when(tight, now)}`,
+    };
   }
   return undefined;
 }
 
-/** The stretch of a period, from now on, in which most of a kind is granted already, and when that is, in words. */
-function tightest(
-  grants: readonly Grant[],
-  period: Period,
-  now: number,
-  kind: keyof Books,
-): { used: number; when: string } {
-  const ahead = { start: Math.max(period.start ?? now, now), end: period.end };
-  const worst = stretches(grants, ahead).reduce((a, b) => (b.sums[kind] > a.sums[kind] ? b : a));
-  const from = worst.start !== undefined && worst.start > now ? ` from ${formatInstant(worst.start)}` : '';
-  const until = worst.end === undefined ? '' : ` until ${formatInstant(worst.end)}`;
-  return { used: worst.sums[kind], when: from + until };
+/** What is granted over the rest of a period: what is past needs not fit. */
+function ahead(grants: readonly Grant[], { start, end }: Period, now: number): Stretch[] {
+  return stretches(grants, { start: Math.max(start ?? now, now), end });
+}
+
+/** The stretch in which most of a kind is granted already. */
+function tightest(parts: readonly Stretch[], kind: keyof Books): Stretch {
+  return parts.reduce((a, b) => (b.sums[kind] > a.sums[kind] ? b : a));
+}
+
+/** When a stretch is, in words. */
+function when({ start, end }: Stretch, now: number): string {
+  const from = start !== undefined && start > now ? ` from ${formatInstant(start)}` : '';
+  return from + (end === undefined ? '' : ` until ${formatInstant(end)}`);
 }
 
 function grantsIn(entries: readonly Entry[], namespace: string): Grant[] {

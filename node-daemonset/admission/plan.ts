@@ -77,6 +77,12 @@ export function planAdmission(input: AdmissionInput): Admission {
   return { ledger: same ? input.ledger : { ...before, entries }, decisions };
 }
 
+/** Whether some rcap has a generation that was not answered yet. */
+export function hasQuestions(ledger: Ledger, rcaps: readonly ResourceCapability[]): boolean {
+  const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+  return rcaps.some(({ metadata }) => answeredUntil(entries.get(metadata.uid ?? '')) < (metadata.generation ?? 0));
+}
+
 /** A Node that was registered anew grants anew: its pods and addresses are others. */
 function forNode(ledger: Ledger, uid: string | undefined, decisions: Decision[]): Ledger {
   if (uid === undefined || uid === ledger.nodeUID) return ledger;
@@ -137,7 +143,7 @@ function decide(
   const ask = readAsk(rcap, nodeName);
   const movedAway = isRefused(ask) && ask.reason === CapabilityReason.WrongNode;
   // A label can change without a new generation; what names another node is given up whenever it is seen.
-  const answered = Math.max(entry?.grant?.generation ?? -1, entry?.refusal?.generation ?? -1) >= generation;
+  const answered = answeredUntil(entry) >= generation;
   if (answered && !(movedAway && entry?.grant)) return undefined;
   if (!entry?.grant && rcap.metadata.deletionTimestamp) return undefined;
 
@@ -178,6 +184,10 @@ function refuseRebinding(ask: Ask, grant: Grant | undefined): Refused | undefine
   if (!grant?.sliceName || grant.sliceName === ask.sliceName) return undefined;
   const message = `it is bound to slice ${grant.sliceName} and stays so: release it and acquire another`;
   return { reason: CapabilityReason.InvalidSpec, message };
+}
+
+function answeredUntil(entry: Entry | undefined): number {
+  return Math.max(entry?.grant?.generation ?? -1, entry?.refusal?.generation ?? -1);
 }
 
 function grantOf(ask: Ask, now: number): Grant {
