@@ -140,7 +140,7 @@ describe("the chart's other objects", () => {
       { attachRequired, podInfoOnMount, volumeLifecycleModes },
       { attachRequired: false, podInfoOnMount: true, volumeLifecycleModes: ['Ephemeral'] },
     );
-    assert.equal(metadata.labels?.['security.kubernetes.io/csi-ephemeral-volume-profile'], 'restricted');
+    assert.equal(metadata.labels?.['security.openshift.io/csi-ephemeral-volume-profile'], 'restricted');
   });
 
   it('select the pods that there are', () => {
