@@ -18,11 +18,17 @@ export function listClusters(cache: string): Cluster[] {
   return names.map((name) => findCluster(cache, name)).filter((cluster) => cluster !== undefined);
 }
 
-/** Takes the lowest index that nobody has; creating the file is what makes it ours, also beside another `up`. */
+function readHolder(cache: string, index: number): string | undefined {
+  return existsSync(indexFile(cache, index)) ? readFileSync(indexFile(cache, index), 'utf8') : undefined;
+}
+
+/** Takes the lowest index that nobody has; creating the file is what makes it ours, also beside another `up`. The cluster's directory must be there: an index without one was left behind by a crash. */
 function claimIndex(cache: string, name: string): number {
-  mkdirSync(clustersDir(cache), { recursive: true });
   for (let index = 0; index < MAX_CLUSTERS; index++) {
     if (existsSync(`/sys/class/net/${bridgeLink(index)}`)) continue; // of a cluster with another cache
+    const holder = readHolder(cache, index);
+    if (holder !== undefined && !existsSync(clusterDir(cache, holder)))
+      rmSync(indexFile(cache, index), { force: true });
     try {
       writeFileSync(indexFile(cache, index), name, { flag: 'wx' });
       return index;
@@ -40,8 +46,8 @@ export function createCluster(
   settings: Pick<Cluster, 'cpus' | 'cpusPerNode' | 'binaries' | 'minor'>,
 ): Cluster {
   checkClusterName(name);
+  mkdirSync(clusterDir(cache, name), { recursive: true });
   const cluster: Cluster = { name, index: claimIndex(cache, name), ...settings, dir: clusterDir(cache, name), cache };
-  mkdirSync(cluster.dir, { recursive: true });
   writeFileSync(join(cluster.dir, 'cluster.json'), JSON.stringify(cluster, null, 2));
   return cluster;
 }

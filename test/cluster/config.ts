@@ -1,5 +1,5 @@
 /** What a cluster is called, where it lives on disk and which addresses it has. Pure: no file is read here. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Clusters that may stand side by side: each has an index, and everything that could collide is derived from it. */
 export const MAX_CLUSTERS = 10;
@@ -30,6 +30,14 @@ const NAME = /^[a-z][a-z0-9]{0,14}$/;
 /** Throws unless the name can be part of a network namespace's, a cgroup's and a directory's name. */
 export function checkClusterName(name: string): void {
   if (!NAME.test(name)) throw new Error(`CLUSTER=${name}: a name is 1 to 15 of a-z and 0-9 and begins with a letter`);
+}
+
+/** Where things are kept that outlive clusters, unless SLICE_CACHE says otherwise. Never below /var, which nodes have of their own. */
+export function cacheDir(home: string, asked?: string): string {
+  const cache = resolve(asked ?? join(home, '.cache/slice-operator'));
+  if (/^\/(var|run|sys|proc|etc)(\/|$)/.test(cache))
+    throw new Error(`SLICE_CACHE=${cache}: nodes have directories of their own there`);
+  return cache;
 }
 
 export const clustersDir = (cache: string): string => join(cache, 'clusters');

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './command.ts';
 import { PAUSE_IMAGE } from './nodefiles.ts';
-import { storeImage, storeLayer, type Blob, type Image } from './oci.ts';
+import { storeImage, storeLayer, type Blob, type Image, type ImageConfig } from './oci.ts';
 import { say } from './progress.ts';
 import { emptyDirectory, findProgram, fingerprint, stageFile, stagePrograms, stageSkeleton } from './rootfs.ts';
 
@@ -13,13 +13,21 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
 
 /** What the product consists of, besides Node and its packages. */
-const SOURCES = ['package.json', 'tsconfig.json', 'crds', 'kube', 'operator', 'node-daemonset'];
+export const SOURCES = ['package.json', 'tsconfig.json', 'crds', 'kube', 'operator', 'node-daemonset'];
 /** What the node manager starts; keep in step with the Dockerfile's packages. */
-const NODE_MANAGER_PROGRAMS = ['tc', 'nft', 'ip', 'mount', 'umount', 'nsenter', 'prlimit'];
+export const NODE_MANAGER_PROGRAMS = ['tc', 'nft', 'ip', 'mount', 'umount', 'nsenter', 'prlimit'];
 const WORKLOAD_PROGRAMS =
   'bash sh sleep cat echo env id ls mkdir rm cp touch head tail wc date dd seq sed grep awk ps kill nproc timeout true false stat sync iperf3 ip ss nsenter'.split(
     ' ',
   );
+
+const PRODUCT_REPOSITORY = 'registry.local/slice-operator';
+export const PRODUCT_CONFIG: ImageConfig = {
+  user: '65532:65532',
+  workingDir: '/app',
+  entrypoint: ['node'],
+  cmd: ['operator/main.ts'],
+};
 
 export interface Images {
   product: Image;
@@ -119,12 +127,7 @@ export async function buildImages(cache: string): Promise<Images> {
     }
   });
   return {
-    product: storeImage(store, 'registry.local/slice-operator', [base, nodeManager, packages, sources], {
-      user: '65532:65532',
-      workingDir: '/app',
-      entrypoint: ['node'],
-      cmd: ['operator/main.ts'],
-    }),
+    product: storeImage(store, PRODUCT_REPOSITORY, [base, nodeManager, packages, sources], PRODUCT_CONFIG),
     workload: storeImage(store, 'registry.local/workload', [base, workload], { cmd: ['sleep', 'infinity'] }),
     pause: storeImage(
       store,

@@ -18,7 +18,7 @@ export async function loadImages(cluster: Cluster, node: string, images: readonl
   const file = join(nodeDir(cluster, node), 'images.json');
   const loaded = readLoaded(file);
   for (const image of images.filter(({ name }) => !loaded.names.includes(name))) {
-    const archive = join(nodeDir(cluster, node), 'archive.tar');
+    const archive = join(nodeDir(cluster, node), `archive-${process.pid}.tar`);
     mkdirSync(nodeDir(cluster, node), { recursive: true });
     await writeArchive(imageStore(cluster.cache), image, archive, new Set(loaded.digests));
     await runInNode(cluster, node, [

@@ -7,14 +7,15 @@
  *   KUBECONFIG   a cluster that exists is taken as it is, unless it is one of ours
  */
 import { homedir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter } from 'node:path';
+import { cacheDir } from './config.ts';
 import { chooseProvider } from './providers.ts';
 
 const env = process.env;
 
 async function main(command: string, argument: string | undefined): Promise<void> {
   const provider = await chooseProvider({
-    cache: resolve(env.SLICE_CACHE ?? join(homedir(), '.cache/slice-operator')),
+    cache: cacheDir(homedir(), env.SLICE_CACHE),
     name: env.CLUSTER ?? 'demo',
     nodes: Number(env.NODES ?? 2),
     cpus: env.CPUS === undefined ? undefined : Number(env.CPUS),

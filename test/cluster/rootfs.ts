@@ -24,7 +24,8 @@ export function findProgram(name: string): string {
 }
 
 /** Pure: where a file belongs in a tree in which /bin, /sbin and /lib* are links into /usr. */
-export const merged = (path: string): string => (/^\/(s?bin|lib\w*)\//.test(path) ? `/usr${path}` : path);
+export const merged = (path: string): string =>
+  /^\/(s?bin|lib|lib32|lib64|libx32)\//.test(path) ? `/usr${path}` : path;
 
 /** Pure: the paths in the output of ldd(1). */
 export const parseLibraries = (output: string): string[] => [...new Set(output.match(/(?<=\s)\/\S+(?= \(0x)/g))];

@@ -1,0 +1,25 @@
+# One image, two entry points: the operator by default, the node manager with the argument node-daemonset/main.ts.
+
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && find node_modules \( -name '*.d.ts' -o -name '*.map' \) -delete
+
+FROM debian:bookworm-slim
+# what the node manager starts: tc, ip; nft; nsenter, prlimit; mount, umount. The libraries are Node's.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends iproute2 nftables util-linux mount libatomic1 libstdc++6 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=packages /usr/local/bin/node /usr/local/bin/node
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json tsconfig.json ./
+COPY crds crds
+COPY kube kube
+COPY operator operator
+COPY node-daemonset node-daemonset
+# the operator needs no privilege; the chart makes the node manager root
+USER 65532:65532
+ENTRYPOINT ["node"]
+CMD ["operator/main.ts"]
