@@ -35,6 +35,8 @@ export interface OperatorOptions {
   /** Where the node managers' heartbeats are. */
   releaseNamespace: string;
   controllers: ReadonlySet<Controller>;
+  /** Between two writes of a slice's status; a second unless a test is in a hurry. */
+  statusIntervalMs?: number;
 }
 
 const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2 };
@@ -89,7 +91,8 @@ export class SliceOperator extends KubeOperator {
 
   /** Begins to write; call it once, when this process leads. */
   work(): void {
-    const { client, recorder, log, clock, controllers } = this.#options;
+    const { client, recorder, log, clock, statusIntervalMs } = this.#options;
+    const { controllers } = this.#options;
     const stores = this.#stores();
     const monotonic = () => clock.monotonic();
     const slice = sliceReconciler({
@@ -99,7 +102,7 @@ export class SliceOperator extends KubeOperator {
       expectations: new Expectations(monotonic),
       taken: new Taken(monotonic),
       bootScripts: new BootScripts(client, monotonic),
-      pace: new Pace(monotonic),
+      pace: new Pace(monotonic, statusIntervalMs),
       announce: announceTo(recorder),
       finalize: (of) => this.#finalize(of),
       log,

@@ -48,7 +48,7 @@ export async function applySteps(
       } catch (error) {
         if (!isRefusal(error)) throw error;
         deps.log.warn({ slice: key, node: effect.node, err: error.message }, 'a write was refused');
-        applied.failures.push({ node: effect.node, message: error.message });
+        applied.failures.push({ node: effect.node, message: inWords(error) });
       }
     });
     if (applied.failures.length > 0) break;
@@ -121,4 +121,9 @@ function isRefusal(error: unknown): error is ApiError {
   return (
     error instanceof ApiError && error.status >= 400 && error.status < 500 && ![401, 409, 429].includes(error.status)
   );
+}
+
+/** The server's own words, which name the object, without the request that they answer. */
+function inWords(error: ApiError): string {
+  return error.message.replace(/^[A-Z]+ \S+: \d+ \w*: /, '').slice(0, 400);
 }

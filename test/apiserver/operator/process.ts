@@ -1,0 +1,93 @@
+/** The operator as a test runs it: with a recorder of its writes, faults on demand, and a clock that can be moved. */
+import type { ApiClient } from '../../../kube/client.ts';
+import { silentLog } from '../../../kube/log.ts';
+import { createMetrics } from '../../../kube/metrics.ts';
+import type { RequestOptions } from '../../../kube/transport.ts';
+import { CONTROLLERS, SliceOperator } from '../../../operator/operator.ts';
+import type { ApiServer } from '../fixture.ts';
+import { RELEASE } from './world.ts';
+
+export interface Write {
+  method: string;
+  path: string;
+}
+
+/** Where a process dies: at its n-th write (from 1), before the server has seen it or after. */
+export interface Crash {
+  at: number;
+  when: 'before' | 'after';
+}
+
+export interface Process {
+  /** Writes that the server accepted. */
+  writes: Write[];
+  events: { reason: string; message: string }[];
+  /** Resolves when the process has died as it was told to. */
+  crashed: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ProcessOptions {
+  crash?: Crash;
+  /** Added to both clocks, in ms. */
+  offset?: () => number;
+  statusIntervalMs?: number;
+}
+
+export async function startProcess(server: ApiServer, options: ProcessOptions = {}): Promise<Process> {
+  const writes: Write[] = [];
+  const events: { reason: string; message: string }[] = [];
+  const crashed = Promise.withResolvers<void>();
+  const client = watchedClient(await server.connect(), writes, options.crash, crashed.resolve);
+  const offset = options.offset ?? (() => 0);
+  const operator = new SliceOperator({
+    client,
+    recorder: { record: (_object, _type, reason, message) => events.push({ reason, message }) },
+    log: silentLog(),
+    metrics: createMetrics(),
+    clock: { wall: () => Date.now() + offset(), monotonic: () => performance.now() + offset() },
+    releaseNamespace: RELEASE,
+    controllers: new Set(CONTROLLERS),
+    statusIntervalMs: options.statusIntervalMs ?? 20,
+  });
+  await operator.start();
+  operator.work();
+  return {
+    writes,
+    events,
+    crashed: crashed.promise,
+    async stop() {
+      operator.stop();
+      await operator.finished();
+    },
+  };
+}
+
+/** The same client, but that it notes writes, and from the crash on does nothing any more. */
+function watchedClient(real: ApiClient, writes: Write[], crash: Crash | undefined, onCrash: () => void): ApiClient {
+  let count = 0;
+  let dead = false;
+  async function request(method: string, path: string, options?: RequestOptions): Promise<unknown> {
+    if (dead) throw new Error('the process is dead');
+    if (method === 'GET') return await real.request(method, path, options);
+    const last = ++count === crash?.at;
+    const die = () => {
+      dead = true;
+      onCrash();
+      throw new Error('the process died');
+    };
+    if (last) dead = true; // nothing else gets out beside the last write
+    if (last && crash?.when === 'before') die();
+    const answer = await real.request(method, path, options);
+    writes.push({ method, path });
+    if (last) die();
+    return answer;
+  }
+  return new Proxy(real, {
+    get(target, property) {
+      if (property === 'request') return request;
+      if (property === 'stream') return target.stream.bind(target);
+      return Reflect.get(target, property, target) as unknown;
+    },
+  });
+}
