@@ -61,6 +61,8 @@ async function start(): Promise<ApiServer> {
     ...['--advertise-address=127.0.0.1', '--authorization-mode=RBAC', `--token-auth-file=${dir}/tokens.csv`],
     ...['--service-account-issuer=https://kubernetes.default.svc', `--service-account-key-file=${dir}/sa.key`],
     ...[`--service-account-signing-key-file=${dir}/sa.key`, '--service-cluster-ip-range=10.96.0.0/16'],
+    // the node managers are privileged
+    '--allow-privileged=true',
     // no controller makes service accounts here, and pods are only objects
     '--disable-admission-plugins=ServiceAccount',
   ];

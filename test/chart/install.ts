@@ -10,6 +10,8 @@ export interface InstallOptions {
   release?: string;
   /** Wait until both workloads run, at most so long. Not at all unless told. */
   rolloutTimeoutMs?: number;
+  /** What installs; helm where there is one unless told. */
+  engine?: 'helm' | 'own';
 }
 
 /** The node managers' namespace must allow privileged pods, where Pod Security is enforced. */
@@ -21,7 +23,7 @@ export async function installChart(options: InstallOptions): Promise<void> {
   const kubectl = kubectlFor(kubeconfig);
   const labelled = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: NAMESPACE_LABELS } };
   await kubectl.apply([labelled]);
-  if (await hasHelm()) {
+  if (await byHelm(options)) {
     const argv = ['helm', 'upgrade', '--install', '--create-namespace', '--kubeconfig', kubeconfig];
     const input = JSON.stringify(values);
     await run([...argv, '--namespace', namespace, '--values', '-', release, CHART], { input, timeoutMs: 300_000 });
@@ -42,7 +44,7 @@ export async function installChart(options: InstallOptions): Promise<void> {
 /** Removes everything but what the chart keeps: the CRDs, and so every Slice, and the namespace. */
 export async function uninstallChart(options: InstallOptions): Promise<void> {
   const { kubeconfig, values = {}, namespace = NAMESPACE, release = RELEASE } = options;
-  if (await hasHelm()) {
+  if (await byHelm(options)) {
     const argv = ['helm', 'uninstall', release, '--namespace', namespace, '--kubeconfig', kubeconfig, '--wait'];
     await run(argv, { timeoutMs: 300_000 });
     return;
@@ -71,6 +73,10 @@ async function waitForRollout(kubeconfig: string, namespace: string, release: st
       timeoutMs + 30_000,
     );
   }
+}
+
+async function byHelm({ engine }: InstallOptions): Promise<boolean> {
+  return engine === undefined ? hasHelm() : engine === 'helm';
 }
 
 const isCrd = ({ kind }: Manifest): boolean => kind === 'CustomResourceDefinition';
