@@ -1,4 +1,5 @@
 /** Who we are to the API server: client-node reads kubeconfigs, service accounts and exec plugins; we keep what it says for a while. */
+import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 
@@ -26,6 +27,7 @@ export async function loadCredentials(kubeconfig?: string): Promise<Credentials>
   const options: RequestOptions = {};
   await config.applyToHTTPSOptions(options);
   const buffer = (value: unknown) => (value === undefined ? undefined : Buffer.from(value as Buffer));
+  const tokenFile = tokenFileOf(config);
   let known: { header: string | undefined; at: number } | undefined;
   return {
     server: cluster.server.replace(/\/$/, ''),
@@ -38,11 +40,7 @@ export async function loadCredentials(kubeconfig?: string): Promise<Credentials>
     },
     async authorization() {
       if (known && performance.now() - known.at < TOKEN_TTL_MS) return known.header;
-      const fresh: RequestOptions = { headers: {} };
-      await config.applyToHTTPSOptions(fresh);
-      const headers = fresh.headers as Record<string, string>;
-      const header =
-        headers['Authorization'] ?? (fresh.auth ? `Basic ${Buffer.from(fresh.auth).toString('base64')}` : undefined);
+      const header = tokenFile ? `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}` : await headerOf(config);
       known = { header, at: performance.now() };
       return header;
     },
@@ -50,4 +48,19 @@ export async function loadCredentials(kubeconfig?: string): Promise<Credentials>
       known = undefined;
     },
   };
+}
+
+/** client-node keeps a file's token for 60 s, also after the server has refused it; so we read this file ourselves. */
+function tokenFileOf(config: KubeConfig): string | undefined {
+  const provider = config.getCurrentUser()?.authProvider as { config?: { tokenFile?: string } } | undefined;
+  return provider?.config?.tokenFile;
+}
+
+async function headerOf(config: KubeConfig): Promise<string | undefined> {
+  const options: RequestOptions = { headers: {} };
+  await config.applyToHTTPSOptions(options);
+  const headers = options.headers as Record<string, string>;
+  return (
+    headers['Authorization'] ?? (options.auth ? `Basic ${Buffer.from(options.auth).toString('base64')}` : undefined)
+  );
 }

@@ -56,7 +56,7 @@ export class EventRecorder {
       return;
     }
     this.#queue.push({ object, type, reason, message: message.slice(0, MAX_MESSAGE) });
-    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
+    this.#draining ??= this.#drain();
   }
 
   /** Resolves when everything recorded so far is written or lost. */
@@ -73,13 +73,15 @@ export class EventRecorder {
         this.#options.log.warn({ reason: next.reason, err: (error as Error).message }, 'an event could not be written');
       }
     }
+    // in the same turn in which the queue was found empty, so that none is left behind
+    this.#draining = undefined;
   }
 
   async #write({ object, type, reason, message }: Pending): Promise<void> {
     const { client, component } = this.#options;
     const { namespace, name, uid, resourceVersion } = object.metadata;
     const time = (this.#options.now?.() ?? new Date()).toISOString().replace(/\.\d+Z$/, 'Z');
-    const id = `${name.slice(0, 200)}.${shortHash([uid ?? name, type, reason, message], 16)}`;
+    const id = `${name.slice(0, 200).replace(/[-.]+$/, '')}.${shortHash([uid ?? name, type, reason, message], 16)}`;
     const known = bound(this.#counts, id) ?? { count: 0, first: time };
     known.count++;
     this.#counts.set(id, known);

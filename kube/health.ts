@@ -22,7 +22,8 @@ export interface HealthServer {
 /** Rejects where the port can't be had. */
 export async function serveHealth(options: HealthOptions): Promise<HealthServer> {
   const server = createServer(
-    { requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 30_000 },
+    // the timeouts are kept only as often as connections are looked at: every 30 s by default
+    { requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 30_000, connectionsCheckingInterval: 1_000 },
     (request, response) => {
       const send = (status: number, body: string, type = 'text/plain; charset=utf-8') =>
         response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body);

@@ -3,11 +3,12 @@
  * the last resource version after any break, lists anew after 410, and backs off when the server does not answer.
  */
 import type { ApiClient } from './client.ts';
-import { isGone, isStatus } from './errors.ts';
+import { ApiError, isGone, isStatus } from './errors.ts';
 import type { Log } from './log.ts';
+import { pause } from './pause.ts';
 import { keyOf, resourcePath, type KubeObject, type Resource } from './resources.ts';
-import { MutableStore, type Change, type Indexes, type Store } from './store.ts';
-import { watchEvents } from './watch.ts';
+import { compareVersions, MutableStore, type Change, type Indexes, type Store } from './store.ts';
+import { SilentWatchError, watchEvents } from './watch.ts';
 
 export interface InformerOptions<T> {
   client: ApiClient;
@@ -19,7 +20,10 @@ export interface InformerOptions<T> {
   indexes?: Indexes<T>;
   /** What to keep of an object; managedFields are dropped in any case. */
   transform?: (object: T) => T;
-  /** Told of each change after the store has it, and of every object at each resync. May throw: it is logged. */
+  /**
+   * Told of each change after the store has it, and of every object at each resync. Another object under the same name is told
+   * of as the end of the first, then as a new one. May throw: it is logged.
+   */
   onChange?: (key: string, after: T | undefined, before: T | undefined) => void;
   log: Log;
   /** How often every object is told of again; a second net for events that were lost. */
@@ -37,6 +41,10 @@ export interface Informer<T> {
 const PAGE = 500;
 const BACKOFF_MS = { first: 200, most: 30_000 };
 const RESYNC_MS = 10 * 60_000;
+/** A watch that ends sooner, without an event, counts as a failure: it would be asked for five times a second. */
+const SHORT_WATCH_MS = 1_000;
+/** Lists older than what is known that are refused in a row, with back-off (6 s and more); the next one is believed. */
+const REFUSED_PASTS = 5;
 
 interface List<T> {
   metadata: { resourceVersion: string; continue?: string };
@@ -51,20 +59,39 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   const stopping = new AbortController();
   const synced = Promise.withResolvers<void>();
 
+  /** The latest version of any list or event. */
+  let newest = '0';
+  let pasts = 0;
+
   const tell = ({ key, after, before }: Change<T>) => {
     try {
-      options.onChange?.(key, after, before);
+      if (after && before && after.metadata.uid !== before.metadata.uid) {
+        options.onChange?.(key, undefined, before);
+        options.onChange?.(key, after, undefined);
+      } else {
+        options.onChange?.(key, after, before);
+      }
     } catch (error) {
       log.error({ err: error, path, key }, 'a change could not be handled');
     }
   };
-  /** Items of a list say neither what they are nor of which version. */
+  /** What the store gets of an object; items of a list say neither what they are nor of which version. */
   const keep = (object: T): T => {
     const whole = { ...object, apiVersion: resource.apiVersion, kind: resource.kind };
     delete (whole.metadata as { managedFields?: unknown }).managedFields;
-    return options.transform ? options.transform(whole) : whole;
+    try {
+      return options.transform?.(whole) ?? whole;
+    } catch (error) {
+      // one odd object must not keep the others from being seen
+      log.error({ err: error, path, key: keyOf(whole) }, 'an object could not be reduced and is kept whole');
+      return whole;
+    }
+  };
+  const advance = (version: string) => {
+    if (compareVersions(version, newest) > 0) newest = version;
   };
 
+  /** A quorum read: nothing that this process has seen can be missing in it, unless the server went back. */
   async function list(): Promise<string> {
     const items: T[] = [];
     let next: string | undefined;
@@ -74,9 +101,17 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
       items.push(...page.items);
       next = page.metadata.continue;
       if (!next) {
-        for (const change of store.replace(items.map(keep))) tell(change);
+        const { resourceVersion } = page.metadata;
+        const older = compareVersions(resourceVersion, newest) < 0;
+        if (older && pasts++ < REFUSED_PASTS) {
+          throw new Error(`GET ${path}: the list is of version ${resourceVersion}, and ${newest} was seen already`);
+        }
+        if (older) log.error({ path, resourceVersion, newest }, 'the server went back in time and was followed');
+        pasts = 0;
+        newest = resourceVersion;
+        for (const change of store.replace(items.map(keep), older)) tell(change);
         synced.resolve();
-        return page.metadata.resourceVersion;
+        return resourceVersion;
       }
     }
   }
@@ -86,12 +121,19 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
     // a server ends watches when it pleases; jitter keeps a thousand of them from coming back at once
     const timeoutSeconds = Math.round(300 + Math.random() * 300);
     const query = { ...selectors, resourceVersion: from, timeoutSeconds };
+    const began = performance.now();
+    let events = 0;
     for await (const { type, object } of watchEvents<T>(client, path, query, stopping.signal, options.silenceMs)) {
+      events++;
+      if (type !== 'BOOKMARK') {
+        const change = type === 'DELETED' ? store.delete(object) : store.put(keep(object));
+        if (change) tell(change);
+      }
+      // only now: an event that could not be kept comes again
+      advance(object.metadata.resourceVersion!);
       onProgress(object.metadata.resourceVersion!);
-      if (type === 'BOOKMARK') continue;
-      const change = type === 'DELETED' ? store.delete(keep(object)) : store.put(keep(object));
-      if (change) tell(change);
     }
+    if (events === 0 && performance.now() - began < SHORT_WATCH_MS) throw new Error(`WATCH ${path}: ended at once`);
   }
 
   async function run(): Promise<void> {
@@ -104,17 +146,14 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
           version = resourceVersion;
           failures = 0;
         });
-        // a proxy that ends every watch at once must not be asked in a tight loop
         await pause(BACKOFF_MS.first, stopping.signal);
       } catch (error) {
         if (stopping.signal.aborted) return;
-        if (isGone(error)) version = undefined;
-        // a CRD that went away and came back counts resource versions of other objects
-        if (isStatus(error, 404)) version = undefined;
+        // too old to go on from; or the CRD was removed, and what comes back under its name are other objects
+        if (isGone(error) || isStatus(error, 404) || error instanceof SilentWatchError) version = undefined;
         failures++;
         const backoff = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.min(failures - 1, 10));
-        const asked =
-          error instanceof Error && 'retryAfterMs' in error ? (error.retryAfterMs as number | undefined) : 0;
+        const asked = error instanceof ApiError ? error.retryAfterMs : 0;
         log.warn({ path, failures, err: (error as Error).message }, 'a watch broke and is started again');
         await pause(Math.max(asked ?? 0, backoff * (0.5 + Math.random() / 2)), stopping.signal);
       }
@@ -136,18 +175,4 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
       await running;
     },
   };
-}
-
-/** Resolves after that time, or at once when the signal fires. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

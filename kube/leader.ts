@@ -113,6 +113,7 @@ export class Leader {
         if (won) this.#renewed(sent);
         else if (this.#deadline > -Infinity) this.#lose('another process took the lease');
       } catch (error) {
+        if (ended.aborted) return;
         log.warn({ identity, err: (error as Error).message }, 'the lease could not be renewed');
       }
       await pause(retryMs, ended);

@@ -70,19 +70,17 @@ export abstract class KubeOperator extends Operator {
     return informer;
   }
 
-  protected override async watchResource(
-    group: string,
-    version: string,
-    plural: string,
-    onEvent: (event: ResourceEvent) => Promise<void>,
-    namespace?: string,
-  ): Promise<void> {
-    const apiVersion = group ? `${group}/${version}` : version;
-    const resource = { apiVersion, plural, kind: '', namespaced: true };
-    const handle = (event: ResourceEvent) => {
-      onEvent(event).catch((error: unknown) => this.log.error({ err: error, plural }, 'an event could not be handled'));
-    };
-    await this.follow({ resource, onEvent: handle, ...(namespace !== undefined && { namespace }) });
+  protected override watchResource(): never {
+    throw new Error('resources are followed by `follow`');
+  }
+
+  /** Its own pushes into the finalizers of the object it is given, which is the cached one; so it gets a copy. */
+  protected override handleResourceFinalizer(
+    event: ResourceEvent,
+    finalizer: string,
+    deleteAction: (event: ResourceEvent) => Promise<void>,
+  ): Promise<boolean> {
+    return super.handleResourceFinalizer({ ...event, object: structuredClone(event.object) }, finalizer, deleteAction);
   }
 
   /** Its own swallows errors and overwrites finalizers that others have set since; here a conflict is an error to retry. */
@@ -102,9 +100,9 @@ export abstract class KubeOperator extends Operator {
     throw new Error('statuses are written by server-side apply');
   }
 
-  /** `handleResourceFinalizer` pushes into the list of the object it is given: it must not be the cached one. */
+  /** What `handleResourceFinalizer` asks for, of an object in a store. */
   protected eventOf(resource: Resource, object: KubeObject): ResourceEvent {
-    return toEvent(resource, structuredClone(object), object, object);
+    return toEvent(resource, object, object, object);
   }
 
   /** Its own aborts watches in a way that its error handler takes for a failure, and exits 1. */

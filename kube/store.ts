@@ -10,6 +10,7 @@ export interface Store<T> {
   readonly synced: boolean;
 }
 
+/** By name, the values under which an object is found. Must not throw. */
 export type Indexes<T> = Readonly<Record<string, (object: T) => string[]>>;
 
 export interface Change<T> {
@@ -47,17 +48,7 @@ export class MutableStore<T extends KubeObject> implements Store<T> {
   put(object: T): Change<T> | undefined {
     const key = keyOf(object);
     const before = this.#objects.get(key);
-    if (before && !isNewer(object, before)) return undefined;
-    this.#unindex(key, before);
-    this.#objects.set(key, object);
-    for (const [name, indexer] of Object.entries(this.#indexers)) {
-      for (const value of indexer(object)) {
-        const index = this.#indexed.get(name)!;
-        const keys = index.get(value) ?? new Set();
-        index.set(value, keys.add(key));
-      }
-    }
-    return { key, before, after: object };
+    return before && !isNewer(object, before) ? undefined : this.#set(key, before, object);
   }
 
   /** As `put`; an event that tells of an older object of the name than the one known deletes nothing. */
@@ -65,21 +56,40 @@ export class MutableStore<T extends KubeObject> implements Store<T> {
     const key = keyOf(object);
     const before = this.#objects.get(key);
     if (!before) return undefined;
-    if (before.metadata.uid !== object.metadata.uid && version(object) < version(before)) return undefined;
+    const older = compareVersions(object.metadata.resourceVersion, before.metadata.resourceVersion) < 0;
+    if (before.metadata.uid !== object.metadata.uid && older) return undefined;
     this.#unindex(key, before);
     this.#objects.delete(key);
     return { key, before, after: undefined };
   }
 
-  /** A whole list takes the place of what is known; the changes that this makes. */
-  replace(objects: readonly T[]): Change<T>[] {
+  /**
+   * A whole list takes the place of what is known; the changes that this makes.
+   * @param goBack also where the list is the older one: etcd was restored from a backup, and the past is the truth now
+   */
+  replace(objects: readonly T[], goBack = false): Change<T>[] {
     const listed = new Set(objects.map(keyOf));
-    const changes = objects.map((object) => this.put(object));
+    const changes = objects.map((object) => {
+      const key = keyOf(object);
+      return goBack ? this.#set(key, this.#objects.get(key), object) : this.put(object);
+    });
     for (const [key, object] of this.#objects) {
       if (!listed.has(key)) changes.push(this.delete(object));
     }
     this.synced = true;
     return changes.filter((change) => change !== undefined);
+  }
+
+  #set(key: string, before: T | undefined, after: T): Change<T> {
+    // before anything is changed: an indexer that throws must leave the store whole
+    const entries = Object.entries(this.#indexers).map(([name, indexer]) => [name, indexer(after)] as const);
+    this.#unindex(key, before);
+    this.#objects.set(key, after);
+    for (const [name, values] of entries) {
+      const index = this.#indexed.get(name)!;
+      for (const value of values) index.set(value, (index.get(value) ?? new Set()).add(key));
+    }
+    return { key, before, after };
   }
 
   #unindex(key: string, object: T | undefined): void {
@@ -96,13 +106,19 @@ export class MutableStore<T extends KubeObject> implements Store<T> {
 }
 
 /** A server that lags behind may show an object as it was; another uid under the same name is another object. */
-function isNewer(object: KubeObject, known: KubeObject): boolean {
-  if (object.metadata.uid !== known.metadata.uid) return version(object) >= version(known);
-  return version(object) > version(known);
+function isNewer({ metadata: object }: KubeObject, { metadata: known }: KubeObject): boolean {
+  const order = compareVersions(object.resourceVersion, known.resourceVersion);
+  return object.uid === known.uid ? order > 0 : order >= 0;
 }
 
-/** Resource versions of one cluster are numbers that grow (KEP-5504 says so at last); others compare as 0. */
-function version(object: KubeObject): bigint {
-  const text = object.metadata.resourceVersion ?? '';
-  return /^\d+$/.test(text) ? BigInt(text) : 0n;
+/**
+ * Below 0 where the first is the older one. Resource versions of one cluster are numbers that grow (KEP-5504 says so at last);
+ * of others only their being different tells anything, and whatever comes then counts as newer.
+ */
+export function compareVersions(one: string | undefined, other: string | undefined): number {
+  if (one === other) return 0;
+  if (!isNumber(one) || !isNumber(other)) return 1;
+  return BigInt(one) < BigInt(other) ? -1 : 1;
 }
+
+const isNumber = (text: string | undefined): text is string => text !== undefined && /^\d+$/.test(text);

@@ -15,7 +15,15 @@ export interface WatchEvent<T> {
 export const SILENCE_MS = 150_000;
 const MAX_LINE = 8 * 1024 * 1024;
 
-/** Throws ApiError for an ERROR event (410: list again), and whatever breaks the connection. */
+/**
+ * Nothing came, not even a bookmark. Perhaps the connection was half open; perhaps the server is behind the version asked for
+ * and waits for it, which after a restored backup can be for ever. Only a new list tells.
+ */
+export class SilentWatchError extends Error {
+  override readonly name = 'SilentWatchError';
+}
+
+/** Throws ApiError for an ERROR event (410: list again), SilentWatchError, and whatever breaks the connection. */
 export async function* watchEvents<T extends KubeObject>(
   client: ApiClient,
   path: string,
@@ -24,7 +32,7 @@ export async function* watchEvents<T extends KubeObject>(
   silenceMs = SILENCE_MS,
 ): AsyncGenerator<WatchEvent<T>> {
   const silence = new AbortController();
-  const onSilence = () => silence.abort(new Error(`the watch of ${path} was silent for ${silenceMs} ms`));
+  const onSilence = () => silence.abort();
   let timer = setTimeout(onSilence, silenceMs);
   const decoder = new TextDecoder();
   let rest = '';
@@ -44,6 +52,9 @@ export async function* watchEvents<T extends KubeObject>(
       for (const line of lines) if (line !== '') yield parseEvent<T>(path, line);
     }
     // a stream that ends within a line was cut: what is missing comes again from the last resource version
+  } catch (error) {
+    if (silence.signal.aborted) throw new SilentWatchError(`the watch of ${path} was silent for ${silenceMs} ms`);
+    throw error;
   } finally {
     clearTimeout(timer);
   }

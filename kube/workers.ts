@@ -69,7 +69,7 @@ export async function runWorkers(
       const key = await queue.take();
       if (key === undefined) return;
       const started = performance.now();
-      let result: Result;
+      let result: Result = 'error';
       try {
         const outcome = await reconcile(key, AbortSignal.timeout(options.deadlineMs ?? DEADLINE_MS));
         failures.delete(key);
@@ -77,9 +77,11 @@ export async function runWorkers(
         result = outcome.kind === 'after' ? 'requeue_after' : 'success';
       } catch (error) {
         result = settle(key, error);
+      } finally {
+        // whatever happens in between, a key that was taken is given back
+        queue.done(key);
       }
       options.onResult?.(result, (performance.now() - started) / 1000);
-      queue.done(key);
     }
   }
   await Promise.all(Array.from({ length: options.workers }, work));
