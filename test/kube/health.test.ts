@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { Registry } from 'prom-client';
+import { createMetrics } from '../../kube/metrics.ts';
+import { serveHealth, type HealthServer } from '../../kube/health.ts';
+import { WorkQueue } from '../../kube/workqueue.ts';
+
+describe('health server', () => {
+  let server: HealthServer;
+  let dead: string | undefined;
+  let unready: string | undefined;
+  const metrics = createMetrics();
+  const ask = (path: string, method = 'GET') => fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+
+  before(async () => {
+    const { registry } = metrics;
+    server = await serveHealth({ port: 0, host: '127.0.0.1', registry, live: () => dead, ready: () => unready });
+  });
+  after(() => server.close());
+
+  for (const [path, set] of [
+    ['/healthz', (problem: string | undefined) => (dead = problem)],
+    ['/readyz', (problem: string | undefined) => (unready = problem)],
+  ] as const) {
+    it(`${path} says ok, or 503 with the reason`, async () => {
+      assert.deepEqual([(await ask(path)).status, await (await ask(path)).text()], [200, 'ok\n']);
+      set('the stores are not filled');
+      const answer = await ask(`${path}?verbose`);
+      set(undefined);
+      assert.deepEqual([answer.status, await answer.text()], [503, 'the stores are not filled\n']);
+    });
+  }
+
+  it('answers GET and HEAD only', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+      assert.equal((await ask('/healthz', method)).status, 405, method);
+    }
+    const head = await ask('/healthz', 'HEAD');
+    assert.deepEqual([head.status, await head.text()], [200, '']);
+  });
+
+  it('has nothing else to show', async () => {
+    for (const path of ['/', '/debug/pprof', '/metrics/..%2f..%2fetc', '//healthz']) {
+      assert.equal((await ask(path)).status, 404, path);
+    }
+  });
+
+  it('shows metrics under the names that dashboards know', async () => {
+    const queue = new WorkQueue();
+    metrics.controller('slice', queue).onResult('success', 0.01);
+    metrics.onRequest('GET', 200);
+    metrics.setLeading('slice-operator', true);
+    queue.add('a/1');
+    const answer = await ask('/metrics');
+    const text = await answer.text();
+    assert.match(answer.headers.get('content-type')!, /^text\/plain/);
+    for (const line of [
+      'controller_runtime_reconcile_total{controller="slice",result="success"} 1',
+      'controller_runtime_reconcile_total{controller="slice",result="terminal"} 0',
+      'rest_client_requests_total{method="GET",code="200"} 1',
+      'leader_election_master_status{name="slice-operator"} 1',
+      'workqueue_depth{name="slice"} 1',
+    ]) {
+      assert.ok(text.includes(line), line);
+    }
+  });
+
+  it('says which port it could not have', async () => {
+    const options = { port: server.port, host: '127.0.0.1', registry: new Registry(), ready: () => undefined };
+    await assert.rejects(serveHealth(options), new RegExp(`port ${server.port} .*EADDRINUSE`));
+  });
+});
