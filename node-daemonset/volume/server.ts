@@ -131,12 +131,15 @@ async function listen(
   return server;
 }
 
+/** A kubelet may keep a connection open for good. */
+const SHUTDOWN_MS = 500;
+
 async function shutDown(server: Server, socket: string): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(() => {
       server.forceShutdown();
       resolve();
-    }, 2000);
+    }, SHUTDOWN_MS);
     server.tryShutdown(() => {
       clearTimeout(timer);
       resolve();
