@@ -1,0 +1,92 @@
+/** What each sliver was promised and what the kernel gave it, read twice from every node's manager. */
+import { formatRate } from '../../crds/quantity.ts';
+import { run } from '../cluster/command.ts';
+
+/** One sliver as `node-daemonset/main.ts status --json` shows it. */
+interface Reading {
+  pod: string;
+  namespace: string;
+  slice: string;
+  shares: number;
+  /** bits/s */
+  guarantee: number;
+  /** bits/s */
+  limit: number;
+  /** nanoseconds since the pod began */
+  cpuTime: number | null;
+  bytesSent: number | null;
+}
+
+export interface Measured {
+  slice: string;
+  node: string;
+  shares: number;
+  /** Part of the node's allocatable CPU, 0 to 1. */
+  cpu: number;
+  guarantee: number;
+  limit: number;
+  /** bits/s at layer 2 */
+  egress: number;
+}
+
+interface NodeReading {
+  /** Seconds on the node manager's way, for the difference of two readings. */
+  at: number;
+  rows: Reading[];
+}
+
+export interface Manager {
+  node: string;
+  pod: string;
+  namespace: string;
+  /** Allocatable CPU in cores. */
+  cores: number;
+}
+
+async function read(kubectl: readonly string[], { pod, namespace }: Manager): Promise<NodeReading> {
+  const argv = [...kubectl, 'exec', '-n', namespace, pod, '--', 'node', 'node-daemonset/main.ts', 'status', '--json'];
+  const before = performance.now();
+  const rows = JSON.parse(await run(argv)) as Reading[];
+  return { at: (before + performance.now()) / 2000, rows };
+}
+
+/** Reads all nodes, waits, reads again; a sliver that was not there both times is left out. */
+export async function measure(
+  kubectl: readonly string[],
+  managers: readonly Manager[],
+  seconds: number,
+): Promise<Measured[]> {
+  const first = await Promise.all(managers.map((manager) => read(kubectl, manager)));
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const second = await Promise.all(managers.map((manager) => read(kubectl, manager)));
+  return managers.flatMap(({ node, cores }, index) => {
+    const elapsed = second[index]!.at - first[index]!.at;
+    return second[index]!.rows.flatMap((row) => {
+      const before = first[index]!.rows.find(({ pod }) => pod === row.pod);
+      if (!before) return [];
+      const cpu = ((row.cpuTime ?? 0) - (before.cpuTime ?? 0)) / 1e9 / elapsed / cores;
+      const egress = (((row.bytesSent ?? 0) - (before.bytesSent ?? 0)) * 8) / elapsed;
+      const { slice, shares, guarantee, limit } = row;
+      return [{ slice: `${row.namespace}/${slice}`, node, shares, cpu, guarantee, limit, egress }];
+    });
+  });
+}
+
+/** A heading and a row a sliver, by node and then by shares. */
+export function rowsOf(measured: readonly Measured[]): string[][] {
+  const sorted = [...measured].sort((a, b) => a.node.localeCompare(b.node) || a.shares - b.shares);
+  const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
+  return [
+    ['SLICE', 'NODE', 'SHARES', 'CPU PROMISED', 'CPU GOT', 'EGRESS GUARANTEE', 'LIMIT', 'EGRESS GOT'],
+    ...sorted.map((one) => [
+      one.slice,
+      one.node,
+      String(one.shares),
+      percent(one.shares / 1000),
+      percent(one.cpu),
+      formatRate(one.guarantee),
+      formatRate(one.limit),
+      formatRate(one.egress),
+    ]),
+  ];
+}
