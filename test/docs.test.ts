@@ -1,0 +1,37 @@
+/** The documentation names what there is. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CapabilityReason, NodeReason, SliceReason } from '../crds/conditions.ts';
+
+const DOCS = fileURLToPath(new URL('../docs', import.meta.url));
+const troubleshooting = readFileSync(join(DOCS, 'troubleshooting.md'), 'utf8');
+
+/** The reasons that a section's table has a row for. */
+function rows(heading: string): string[] {
+  const [, after = ''] = troubleshooting.split(`\n## ${heading}\n`);
+  const [section = ''] = after.split('\n## ');
+  return [...section.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]!);
+}
+
+describe('docs/troubleshooting.md', () => {
+  for (const [kind, reasons] of [
+    ['Slice', SliceReason],
+    ['ResourceCapability', CapabilityReason],
+    ['SliceNode', NodeReason],
+  ] as const) {
+    it(`explains every reason of a ${kind}, once, and no other`, () => {
+      assert.deepEqual(rows(kind).toSorted(), Object.values(reasons).toSorted());
+    });
+  }
+});
+
+describe('docs', () => {
+  for (const file of globSync('*.md', { cwd: DOCS })) {
+    it(`${file} links to files that are there`, () => {
+      const links = [...readFileSync(join(DOCS, file), 'utf8').matchAll(/\]\(([^)#:]+)(#[^)]*)?\)/g)];
+      for (const [, link] of links) assert.ok(existsSync(join(dirname(join(DOCS, file)), link!)), link);
+    });
+  }
+});
