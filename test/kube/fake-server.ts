@@ -100,10 +100,12 @@ export class FakeServer {
     this.writeToken(this.token ?? 'first');
     const kubeconfig = join(this.#dir, 'kubeconfig');
     const user = { 'auth-provider': { name: 'tokenFile', config: { tokenFile: join(this.#dir, 'token') } } };
+    // client-node speaks plain HTTP only to who has asked for no security
+    const cluster = { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
-      clusters: [{ name: 'f', cluster: { server: `http://127.0.0.1:${port}` } }],
+      clusters: [{ name: 'f', cluster }],
       users: [{ name: 'f', user }],
       contexts: [{ name: 'f', context: { cluster: 'f', user: 'f' } }],
       'current-context': 'f',
@@ -233,6 +235,11 @@ export class FakeServer {
     const known = this.#objects.get(key);
     if (verb === 'POST') {
       if (known) return { status: 409, body: status(409, 'AlreadyExists') };
+      return { status: 201, body: this.#store(plural, given!) };
+    }
+    // server-side apply makes what is not there, but not what was there
+    if (!known && query.has('force')) {
+      if (given!.metadata.uid) return { status: 409, body: status(409, 'Conflict') };
       return { status: 201, body: this.#store(plural, given!) };
     }
     if (!known) return { status: 404, body: status(404, 'NotFound') };
