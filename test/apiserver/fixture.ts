@@ -18,6 +18,8 @@ const CRD_PATH = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 export interface ApiServer {
   kubeconfig: string;
+  /** The certificate that the server made for itself, for clients that verify it. */
+  certificate: string;
   /** 20 for Kubernetes 1.20. */
   minor: number;
   /** A client with all rights, closed with the server. */
@@ -89,6 +91,7 @@ async function start(): Promise<ApiServer> {
   await installCrds(client, minor);
   return {
     kubeconfig,
+    certificate: join(dir, 'certs', 'apiserver.crt'),
     minor,
     client,
     connect,
@@ -137,6 +140,8 @@ function launch(dir: string, program: string, argv: string[]): ChildProcess {
   const log = openSync(join(dir, `${program.split('/').pop()}.log`), 'a');
   const child = spawn(program, argv, { stdio: ['ignore', log, log] });
   cleanups.push(() => end(child));
+  // a run that ends without its hooks must not leave them behind
+  process.once('exit', () => child.kill('SIGKILL'));
   return child;
 }
 
