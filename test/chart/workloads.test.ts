@@ -99,7 +99,7 @@ describe("the chart's node manager", () => {
     assert.equal(fields(container).NAMESPACE, 'metadata.namespace');
     const read = source('node-daemonset/config.ts') + source('node-daemonset/main.ts');
     for (const { name } of container.env) {
-      if (name === 'POD_NAME') continue; // for whoever looks at the pod
+      if (name === 'HOST_IP') continue; // HEALTH_ADDRESS may refer to it
       assert.match(read, new RegExp(`\\b${name}\\b`), name);
     }
   });
@@ -113,7 +113,7 @@ describe("the chart's node manager", () => {
     const { containers, tolerations } = podSpec(one(objects, 'DaemonSet'));
     const { requests, limits } = containers[0]!.resources;
     assert.deepEqual(Object.keys(requests!).toSorted(), ['cpu', 'memory']);
-    assert.equal(requests!.cpu, '20m');
+    assert.ok(Number(/^(\d+)m$/.exec(requests!.cpu!)?.[1]) <= 100, `${requests!.cpu} of every node`);
     assert.equal(limits?.cpu, undefined);
     assert.deepEqual(tolerations, [{ operator: 'Exists' }]);
     assert.equal(
