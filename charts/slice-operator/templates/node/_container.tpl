@@ -3,16 +3,14 @@
 image: {{ include "slice-operator.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 env:
+  # Before what refers to it, and always there: an apply that adds it later puts it at the end.
+  - { name: HOST_IP, valueFrom: { fieldRef: { fieldPath: status.hostIP } } }
   - { name: NODE_NAME, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
   - { name: NAMESPACE, valueFrom: { fieldRef: { fieldPath: metadata.namespace } } }
-  - { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
   - { name: LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
-  {{- if .Values.podMonitor.enabled }}
-  # Prometheus comes to the node's address; so whoever reaches it can read the metrics.
-  - { name: HEALTH_ADDRESS, valueFrom: { fieldRef: { fieldPath: status.hostIP } } }
-  {{- else }}
-  - { name: HEALTH_ADDRESS, value: 127.0.0.1 }
-  {{- end }}
+  # Prometheus comes to the node's address, and then so can others. Never a value in one release and a valueFrom in the
+  # next: server-side apply leaves half of the one in the other.
+  - { name: HEALTH_ADDRESS, value: {{ .Values.podMonitor.enabled | ternary "$(HOST_IP)" "127.0.0.1" }} }
   - { name: HEALTH_PORT, value: {{ .Values.node.healthPort | quote }} }
   - { name: KUBELET_DIR, value: {{ .Values.node.kubeletDirectory | quote }} }
   - { name: STATE_DIR, value: /var/lib/slice-operator }
