@@ -3,16 +3,12 @@
  * got; `main.ts release` puts back everything in the kernel, for when it is uninstalled.
  */
 import { readFileSync } from 'node:fs';
-import { createClient } from '../kube/client.ts';
-import { createLog } from '../kube/log.ts';
-import { createMetrics } from '../kube/metrics.ts';
 import { PolicySource } from './admission/ownerfile.ts';
 import { EMPTY_STATE, loadCheckpoint, type NodeState, parseCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf, readConfig } from './config.ts';
 import { createCpuEnforcer } from './cpu/apply.ts';
 import { createEgressEnforcer } from './egress/apply.ts';
 import { createFreezeEnforcer } from './freeze/apply.ts';
-import { startManager } from './manager.ts';
 import { formatTable } from './report/table.ts';
 import { readRows } from './slivers.ts';
 import { planStandings } from './standing.ts';
@@ -22,6 +18,11 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 };
 
 async function run(config: NodeConfig): Promise<void> {
+  // loaded here, because the client library takes more CPU to load than the other commands take in all
+  const { createClient } = await import('../kube/client.ts');
+  const { createLog } = await import('../kube/log.ts');
+  const { createMetrics } = await import('../kube/metrics.ts');
+  const { startManager } = await import('./manager.ts');
   const log = createLog('node-manager', config.logLevel);
   const metrics = createMetrics();
   const { kubeconfig } = config;
@@ -49,7 +50,9 @@ async function showStatus(config: NodeConfig, json: boolean): Promise<void> {
   const state = readState(config);
   const { policy } = new PolicySource(config.policyFile).read(state.spec);
   const rows = await readRows(state, policy?.blackouts ?? [], Date.now(), { prefix: config.cgroupPrefix });
-  process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : formatTable(rows));
+  // when the counters were read: whoever reads twice must not count what came before or after
+  const time = Date.now();
+  process.stdout.write(json ? `${JSON.stringify({ time, slivers: rows }, null, 2)}\n` : formatTable(rows));
 }
 
 /** The files of the manager stay: the grant log is the owner's. */

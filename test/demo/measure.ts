@@ -30,9 +30,9 @@ export interface Measured {
 }
 
 interface NodeReading {
-  /** Seconds on the node manager's way, for the difference of two readings. */
-  at: number;
-  rows: Reading[];
+  /** When the node read its counters, in ms. */
+  time: number;
+  slivers: Reading[];
 }
 
 export interface Manager {
@@ -45,9 +45,7 @@ export interface Manager {
 
 async function read(kubectl: readonly string[], { pod, namespace }: Manager): Promise<NodeReading> {
   const argv = [...kubectl, 'exec', '-n', namespace, pod, '--', 'node', 'node-daemonset/main.ts', 'status', '--json'];
-  const before = performance.now();
-  const rows = JSON.parse(await run(argv)) as Reading[];
-  return { at: (before + performance.now()) / 2000, rows };
+  return JSON.parse(await run(argv)) as NodeReading;
 }
 
 /** Reads all nodes, waits, reads again; a sliver that was not there both times is left out. */
@@ -60,9 +58,9 @@ export async function measure(
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   const second = await Promise.all(managers.map((manager) => read(kubectl, manager)));
   return managers.flatMap(({ node, cores }, index) => {
-    const elapsed = second[index]!.at - first[index]!.at;
-    return second[index]!.rows.flatMap((row) => {
-      const before = first[index]!.rows.find(({ pod }) => pod === row.pod);
+    const elapsed = (second[index]!.time - first[index]!.time) / 1000;
+    return second[index]!.slivers.flatMap((row) => {
+      const before = first[index]!.slivers.find(({ pod }) => pod === row.pod);
       if (!before) return [];
       const cpu = ((row.cpuTime ?? 0) - (before.cpuTime ?? 0)) / 1e9 / elapsed / cores;
       const egress = (((row.bytesSent ?? 0) - (before.bytesSent ?? 0)) * 8) / elapsed;
