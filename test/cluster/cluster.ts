@@ -1,7 +1,7 @@
 /** The clusters of this machine: their descriptions on disk, and who has which index. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bridgeLink, checkClusterName, clusterDir, clustersDir, MAX_CLUSTERS, type Cluster } from './config.ts';
+import { hostLink, checkClusterName, clusterDir, clustersDir, MAX_CLUSTERS, type Cluster } from './config.ts';
 
 const indexFile = (cache: string, index: number): string => join(clustersDir(cache), `.index-${index}`);
 
@@ -25,7 +25,7 @@ function readHolder(cache: string, index: number): string | undefined {
 /** Takes the lowest index that nobody has; creating the file is what makes it ours, also beside another `up`. The cluster's directory must be there: an index without one was left behind by a crash. */
 function claimIndex(cache: string, name: string): number {
   for (let index = 0; index < MAX_CLUSTERS; index++) {
-    if (existsSync(`/sys/class/net/${bridgeLink(index)}`)) continue; // of a cluster with another cache
+    if (existsSync(`/sys/class/net/${hostLink(index)}`)) continue; // of a cluster with another cache
     const holder = readHolder(cache, index);
     if (holder !== undefined && !existsSync(clusterDir(cache, holder)))
       rmSync(indexFile(cache, index), { force: true });

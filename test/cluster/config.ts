@@ -59,18 +59,16 @@ export function nodeNumber(node: string): number {
 /** Of a cluster's cgroups; also what the network namespaces' names begin with. */
 export const prefix = (name: string): string => `slice-${name}`;
 export const nodeNamespace = (name: string, node: string): string => `${prefix(name)}-${node}`;
-/** The control plane has a network namespace of its own, so that no port of the machine is taken. */
+/** The control plane has a network namespace of its own, so that no port of the machine is taken. The cluster's bridge is in there. */
 export const controlNamespace = (name: string): string => `${prefix(name)}-control`;
 
 // Addresses are IPv4 only so far. A second family means one more function beside each of these, and their callers take both.
 
-/** Link names are at most 15 characters, hence the index and not the name. */
-export const bridgeLink = (index: number): string => `slbr${index}`;
-/** The bridge's end of a node's (1..) or the control plane's (0) cable. */
-export const cableLink = (index: number, n: number): string => `slv${index}n${n}`;
+/** The machine's own cable into the cluster, and all that a cluster adds to the machine's network namespace. */
+export const hostLink = (index: number): string => `slicenet${index}`;
 
 export const PREFIX_LENGTH = 24;
-/** The machine itself on the cluster's bridge. */
+/** The machine itself in the cluster's network. */
 export const hostAddress = (index: number): string => `10.${210 + index}.0.1`;
 export const controlAddress = (index: number): string => `10.${210 + index}.0.2`;
 export const nodeAddress = (index: number, n: number): string => `10.${210 + index}.0.${10 + n}`;
@@ -79,6 +77,8 @@ export const podSubnet = (index: number, n: number): string => `10.${240 + index
 
 /** Seen only inside the nodes and the control plane, so all clusters have the same. */
 export const SERVICE_NETWORK = '10.96.0.0/16';
+/** Where pods are told to ask for names. Nobody answers, but a kubelet without it complains about every pod. */
+export const DNS_SERVICE_ADDRESS = '10.96.0.10';
 /** Where pods find the API server. */
 export const API_SERVICE_ADDRESS = '10.96.0.1';
 

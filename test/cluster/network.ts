@@ -1,12 +1,15 @@
-/** The cluster's network: one bridge on the machine, one namespace with one cable to it for the control plane and each node. */
+/**
+ * The cluster's network: a bridge in the control plane's namespace, and a cable to it from each node and from the machine. The
+ * bridge is not the machine's own, so that the machine's firewall has no say in what nodes send each other.
+ */
 import { existsSync } from 'node:fs';
 import { run, succeeds } from './command.ts';
 import {
-  bridgeLink,
-  cableLink,
   controlAddress,
   controlNamespace,
+  DNS_SERVICE_ADDRESS,
   hostAddress,
+  hostLink,
   MAX_NODES,
   nodeAddress,
   nodeName,
@@ -17,41 +20,13 @@ import {
   type Cluster,
 } from './config.ts';
 
+const BRIDGE = 'bridge';
+
 export const namespacePath = (namespace: string): string => `/run/netns/${namespace}`;
-const linkExists = (link: string): boolean => existsSync(`/sys/class/net/${link}`);
 
 /** Many commands of ip(8) in one process. */
 const ipBatch = (lines: readonly string[], namespace?: string): Promise<string> =>
   run(['ip', ...(namespace === undefined ? [] : ['-n', namespace]), '-batch', '-'], { input: `${lines.join('\n')}\n` });
-
-export async function createBridge({ index }: Cluster): Promise<void> {
-  const bridge = bridgeLink(index);
-  if (linkExists(bridge)) return;
-  await ipBatch([
-    `link add ${bridge} type bridge`,
-    `addr add ${hostAddress(index)}/${PREFIX_LENGTH} dev ${bridge}`,
-    `link set ${bridge} up`,
-  ]);
-}
-
-/** A namespace with eth0 on the cluster's bridge and a default route to the machine. */
-async function createNamespace(index: number, namespace: string, n: number, address: string): Promise<void> {
-  const cable = cableLink(index, n);
-  await run(['ip', 'netns', 'add', namespace]);
-  await ipBatch([
-    `link add ${cable} type veth peer name eth0 netns ${namespace}`,
-    `link set ${cable} master ${bridgeLink(index)} up`,
-  ]);
-  await ipBatch(
-    [
-      'link set lo up',
-      `addr add ${address}/${PREFIX_LENGTH} dev eth0`,
-      'link set eth0 up',
-      `route add default via ${hostAddress(index)}`,
-    ],
-    namespace,
-  );
-}
 
 /** Ways to the pods of all nodes that there may ever be, but for the node's own, which its CNI bridge makes. */
 const podRoutes = (index: number, but?: number): string[] =>
@@ -59,34 +34,70 @@ const podRoutes = (index: number, but?: number): string[] =>
     .filter((n) => n !== but)
     .map((n) => `route replace ${podSubnet(index, n)} via ${nodeAddress(index, n)}`);
 
-/** The control plane reaches services (webhooks) through the first node's kube-proxy. */
+/** The control plane reaches services (webhooks) through the first node's kube-proxy; the machine reaches pods, which makes tests short. */
 export async function createControlNamespace({ name, index }: Cluster): Promise<void> {
   const namespace = controlNamespace(name);
   if (existsSync(namespacePath(namespace))) return;
-  await createNamespace(index, namespace, 0, controlAddress(index));
-  await ipBatch([...podRoutes(index), `route replace ${SERVICE_NETWORK} via ${nodeAddress(index, 1)}`], namespace);
+  await run(['ip', 'netns', 'add', namespace]);
+  const link = hostLink(index);
+  await ipBatch([
+    `link add ${link} type veth peer name machine netns ${namespace}`,
+    `addr add ${hostAddress(index)}/${PREFIX_LENGTH} dev ${link}`,
+    `link set ${link} up`,
+    ...podRoutes(index),
+  ]);
+  await ipBatch(
+    [
+      'link set lo up',
+      `link add ${BRIDGE} type bridge`,
+      `addr add ${controlAddress(index)}/${PREFIX_LENGTH} dev ${BRIDGE}`,
+      `link set ${BRIDGE} up`,
+      `link set machine master ${BRIDGE} up`,
+      `route add default via ${hostAddress(index)}`,
+      ...podRoutes(index),
+      `route replace ${SERVICE_NETWORK} via ${nodeAddress(index, 1)}`,
+    ],
+    namespace,
+  );
 }
 
+/** A namespace whose eth0 is the node's one way out. */
 export async function createNodeNamespace({ name, index }: Cluster, n: number): Promise<void> {
-  const namespace = nodeNamespace(name, nodeName(n));
+  const node = nodeName(n);
+  const namespace = nodeNamespace(name, node);
   if (existsSync(namespacePath(namespace))) return;
-  await createNamespace(index, namespace, n, nodeAddress(index, n));
-  await ipBatch(podRoutes(index, n), namespace);
+  await run(['ip', 'netns', 'add', namespace]);
+  await ipBatch(
+    [`link add ${node} type veth peer name eth0 netns ${namespace}`, `link set ${node} master ${BRIDGE} up`],
+    controlNamespace(name),
+  );
+  await ipBatch(
+    [
+      'link set lo up',
+      `addr add ${nodeAddress(index, n)}/${PREFIX_LENGTH} dev eth0`,
+      'link set eth0 up',
+      `route add default via ${hostAddress(index)}`,
+      ...podRoutes(index, n),
+      `route add unreachable ${DNS_SERVICE_ADDRESS}`, // so that asking for a name fails at once
+    ],
+    namespace,
+  );
   await run(['ip', 'netns', 'exec', namespace, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
-  // the machine itself reaches the pods too, which makes tests short
-  await ipBatch([`route replace ${podSubnet(index, n)} via ${nodeAddress(index, n)} dev ${bridgeLink(index)}`]);
 }
 
-/** Whatever the namespace held goes with it: cable, routes, rules, queueing disciplines. */
-export async function deleteNamespace(namespace: string, index: number, n: number): Promise<void> {
+/** Whatever the namespace held goes with it: links, routes, rules, queueing disciplines. */
+async function deleteNamespace(namespace: string): Promise<void> {
   if (existsSync(namespacePath(namespace))) await run(['ip', 'netns', 'del', namespace]);
-  if (n > 0) await succeeds(['ip', 'route', 'del', podSubnet(index, n)]);
-  // the namespace lives on for an instant while the kernel takes it apart: a new cable of the same name must not meet the old
-  await succeeds(['ip', 'link', 'del', cableLink(index, n)]);
 }
 
-export async function deleteNetwork({ name, index }: Cluster): Promise<void> {
-  for (let n = 1; n <= MAX_NODES; n++) await deleteNamespace(nodeNamespace(name, nodeName(n)), index, n);
-  await deleteNamespace(controlNamespace(name), index, 0);
-  if (linkExists(bridgeLink(index))) await run(['ip', 'link', 'del', bridgeLink(index)]);
+export async function deleteNodeNamespace({ name }: Cluster, n: number): Promise<void> {
+  await deleteNamespace(nodeNamespace(name, nodeName(n)));
+  // the kernel takes a namespace apart a little later: a new cable of the same name must not meet the old
+  await succeeds(['ip', '-n', controlNamespace(name), 'link', 'del', nodeName(n)]);
+}
+
+export async function deleteNetwork(cluster: Cluster): Promise<void> {
+  for (let n = 1; n <= MAX_NODES; n++) await deleteNodeNamespace(cluster, n);
+  await deleteNamespace(controlNamespace(cluster.name));
+  await succeeds(['ip', 'link', 'del', hostLink(cluster.index)]); // and the routes to the pods with it
 }

@@ -8,7 +8,7 @@ import { run, succeeds } from './command.ts';
 import { nodeDir, nodeName, nodeNamespace, nodeNumber, podSubnet, prefix, type Cluster } from './config.ts';
 import { kubectl } from './controlplane.ts';
 import { nodeCpus } from './cpus.ts';
-import { createNodeNamespace, deleteNamespace, namespacePath } from './network.ts';
+import { createNodeNamespace, deleteNodeNamespace, namespacePath } from './network.ts';
 import { nodeFiles, type NodeComponent } from './nodefiles.ts';
 import {
   childrenOf,
@@ -167,7 +167,7 @@ export async function powerOff(cluster: Cluster, node: string): Promise<void> {
   await endProcess(cluster.dir, node);
   await removeCgroups(cgroupOf(cluster, node));
   await removeCgroups(`${cgroupOf(cluster, node)}-supervisor`);
-  await deleteNamespace(nodeNamespace(cluster.name, node), cluster.index, nodeNumber(node));
+  await deleteNodeNamespace(cluster, nodeNumber(node));
 }
 
 export const nodeNames = (cluster: Cluster): string[] =>

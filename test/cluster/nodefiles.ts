@@ -1,6 +1,16 @@
 /** The configuration files of one node: containerd, CNI, kubelet, kube-proxy. Pure: text out of a description. */
 import { join } from 'node:path';
-import { MAX_NODES, nodeAddress, nodeDir, nodeName, pkiDir, podNetwork, podSubnet, type Cluster } from './config.ts';
+import {
+  DNS_SERVICE_ADDRESS,
+  MAX_NODES,
+  nodeAddress,
+  nodeDir,
+  nodeName,
+  pkiDir,
+  podNetwork,
+  podSubnet,
+  type Cluster,
+} from './config.ts';
 import { kubeconfigOf } from './keys.ts';
 
 export const PAUSE_IMAGE = 'registry.local/pause:1';
@@ -75,6 +85,8 @@ export function kubeletConfig(cluster: Cluster, dir: string, machine: Machine): 
     ...(cluster.minor >= 31 ? { failCgroupV1: false } : {}),
     ...(cluster.minor >= 27 ? { containerRuntimeEndpoint: `unix://${CONTAINERD_SOCKET}` } : {}),
     failSwapOn: false,
+    clusterDomain: 'cluster.local',
+    clusterDNS: [DNS_SERVICE_ADDRESS],
     resolvConf: `${dir}/resolv.conf`,
     kubeReserved: { cpu: String(machine.cpus - cluster.cpusPerNode), memory: `${reservedMemory}Mi` },
     evictionHard: {
@@ -130,7 +142,7 @@ export function nodeFiles(cluster: Cluster, n: number, machine: Machine): Record
     'cni/10-pods.conflist': JSON.stringify(cni(podSubnet(cluster.index, n)), null, 2),
     'kubelet.json': JSON.stringify(kubeletConfig(cluster, dir, machine), null, 2),
     'kube-proxy.json': JSON.stringify(proxyConfig(cluster, nodeName(n)), null, 2),
-    'resolv.conf': '', // no DNS here: names that a pod asks for fail at once
+    'resolv.conf': '', // for pods in the node's network namespace
   };
   for (const [component, argv] of Object.entries(commandLines(cluster, n))) {
     files[`${component}.argv`] = argv.map((argument) => `${argument}\n`).join('');

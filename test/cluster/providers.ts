@@ -9,8 +9,7 @@ import { kubectl } from './controlplane.ts';
 import { down } from './down.ts';
 import { buildImages } from './images.ts';
 import { kindProvider } from './kind.ts';
-import { loadImages } from './load.ts';
-import { nodeInit, nodeNames } from './node.ts';
+import { loadIntoCluster } from './load.ts';
 import { ensurePackages } from './packages.ts';
 import { prepare, up, type UpOptions } from './up.ts';
 
@@ -85,8 +84,7 @@ function namespaceProvider(options: ProviderOptions): Provider {
     load: async () => {
       const cluster = existing();
       const images = await buildImages(cache);
-      const nodes = nodeNames(cluster).filter((node) => nodeInit(cluster, node) !== undefined);
-      await Promise.all(nodes.map((node) => loadImages(cluster, node, Object.values(images))));
+      await loadIntoCluster(cluster, Object.values(images));
       return [images.product.name, images.workload.name];
     },
     status: async () => describe(existing()),

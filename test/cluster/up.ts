@@ -5,10 +5,10 @@ import { createCluster, findCluster } from './cluster.ts';
 import { adminKubeconfig, MAX_NODES, nodeName, type Cluster } from './config.ts';
 import { kubectl, startControlPlane } from './controlplane.ts';
 import { cpusAreShared, cpusPerNode, formatCpuList, nodeCpus, parseCpuList } from './cpus.ts';
-import { buildImages, type Images } from './images.ts';
+import { buildImages } from './images.ts';
 import { createKeys } from './keys.ts';
-import { loadImages } from './load.ts';
-import { createBridge, createControlNamespace } from './network.ts';
+import { imagesOf, loadImages, rememberImages } from './load.ts';
+import { createControlNamespace } from './network.ts';
 import { bootNode, joinNode, startInNode } from './node.ts';
 import { ensurePackages } from './packages.ts';
 import { say, step, until } from './progress.ts';
@@ -48,16 +48,20 @@ async function describeCluster(options: UpOptions): Promise<Cluster> {
 }
 
 /** Switches a node on and loads its images: all that needs no API server. */
-async function prepareNode(cluster: Cluster, node: string, images: Promise<Images>): Promise<void> {
+async function prepareNode(
+  cluster: Cluster,
+  node: string,
+  remembered: Promise<void> = Promise.resolve(),
+): Promise<void> {
   await bootNode(cluster, node);
   await startInNode(cluster, node, 'containerd');
-  const { pause, workload, product } = await images;
-  await loadImages(cluster, node, [pause, workload, product]);
+  await remembered;
+  await loadImages(cluster, node, imagesOf(cluster));
 }
 
 /** Switches a node on, from the disk that it had if there is one, and waits until it is Ready. */
 export async function bringUpNode(cluster: Cluster, node: string): Promise<void> {
-  await prepareNode(cluster, node, buildImages(cluster.cache));
+  await prepareNode(cluster, node);
   await joinNode(cluster, node);
 }
 
@@ -73,9 +77,10 @@ export async function up(options: UpOptions): Promise<Cluster> {
     );
   }
   await createKeys(cluster);
-  await createBridge(cluster);
   await createControlNamespace(cluster);
-  const images = step('images', () => buildImages(cluster.cache));
+  const images = step('images', async () => {
+    rememberImages(cluster, Object.values(await buildImages(cluster.cache)));
+  });
   const names = Array.from({ length: options.nodes }, (_, i) => nodeName(i + 1));
   await Promise.all([
     images,

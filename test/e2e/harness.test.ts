@@ -11,11 +11,12 @@ import {
   startNode,
   stopNode,
 } from '../cluster/components.ts';
-import { bridgeLink, cacheDir, clusterDir, nodeNamespace, type Cluster } from '../cluster/config.ts';
+import { hostLink, cacheDir, clusterDir, nodeNamespace, type Cluster } from '../cluster/config.ts';
 import { kubectl } from '../cluster/controlplane.ts';
 import { nodeCpus } from '../cluster/cpus.ts';
 import { down } from '../cluster/down.ts';
 import { buildImages } from '../cluster/images.ts';
+import { loadIntoCluster } from '../cluster/load.ts';
 import { runInNode } from '../cluster/node.ts';
 import { namespacePath } from '../cluster/network.ts';
 import { until } from '../cluster/progress.ts';
@@ -81,7 +82,8 @@ describe('cluster harness', () => {
     const left = findCluster(CACHE, NAME);
     if (left !== undefined) await down(left);
     cluster = await up({ cache: CACHE, name: NAME, nodes: 2, searched: [] });
-    const { product } = await buildImages(CACHE);
+    const { product } = await buildImages(CACHE); // not what `up` loaded if the sources were edited since
+    await loadIntoCluster(cluster, [product]);
     for (const [name, host] of [
       ['host', true],
       ['pod', false],
@@ -167,7 +169,7 @@ describe('cluster harness', () => {
     await down(cluster);
     assert.deepEqual(globSync(`/sys/fs/cgroup/{.,*}/slice-${NAME}`), []);
     assert.deepEqual(globSync(`/run/netns/slice-${NAME}-*`), []);
-    assert.equal(existsSync(`/sys/class/net/${bridgeLink(cluster.index)}`), false);
+    assert.equal(existsSync(`/sys/class/net/${hostLink(cluster.index)}`), false);
     assert.equal(existsSync(clusterDir(CACHE, NAME)), false);
     const commandLines = globSync('/proc/[0-9]*/cmdline').map((file) => {
       try {

@@ -7,18 +7,17 @@ const numbers = Array.from({ length: config.MAX_NODES }, (_, i) => i + 1);
 describe('harness: addresses', () => {
   it('gives no two clusters the same network, address or link', () => {
     const all = indices.flatMap((index) => [
-      config.bridgeLink(index),
+      config.hostLink(index),
       config.hostAddress(index),
       config.controlAddress(index),
-      config.cableLink(index, 0),
-      ...numbers.flatMap((n) => [config.cableLink(index, n), config.nodeAddress(index, n), config.podSubnet(index, n)]),
+      ...numbers.flatMap((n) => [config.nodeAddress(index, n), config.podSubnet(index, n)]),
     ]);
     assert.equal(new Set(all).size, all.length);
   });
 
   it('keeps within what the kernel and IPv4 allow', () => {
     for (const index of indices) {
-      for (const n of [0, ...numbers]) assert.ok(config.cableLink(index, n).length <= 15);
+      assert.ok(config.hostLink(index).length <= 15);
       for (const part of config.podSubnet(index, config.MAX_NODES).split(/[./]/)) assert.ok(Number(part) <= 255);
       assert.notEqual(config.podNetwork(index), config.SERVICE_NETWORK);
     }
