@@ -1,6 +1,6 @@
 /** What we do with objects: get, create, apply, patch, remove; each write passes the fence, each edit and delete can name a uid. */
 import { loadCredentials } from './credentials.ts';
-import { isStatus } from './errors.ts';
+import { ApiError, isStatus } from './errors.ts';
 import { resourceOf, resourcePath, type KubeObject, type ObjectRef, type Resource } from './resources.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
@@ -18,8 +18,10 @@ export interface ClientOptions extends TransportOptions {
   kubeconfig?: string | undefined;
 }
 
-/** How the server says that the uid asked for is not the object's; other conflicts are worth another try. */
-const UID_CONFLICT = 'UID in precondition';
+/** How servers say that the uid asked for is not the object's; other conflicts are worth another try. */
+const UID_CONFLICT = /UID in (the )?precondition/;
+/** How a 1.20 server says it of an apply to an object, with 422; later ones say 409. */
+const UID_IMMUTABLE = /metadata\.uid: Invalid value.*immutable/;
 const APPLY = 'application/apply-patch+yaml';
 
 /** `request`, `stream` and `close` are the transport's. */
@@ -45,24 +47,19 @@ export class ApiClient extends Transport {
 
   /**
    * Server-side apply. With `metadata.uid` it is for that very object: where another has taken its name, or it is gone,
-   * the server answers 409 and nothing is made.
+   * the answer is 409 and nothing is made. Not so for a status: a 1.20 server gives it to whoever has the name now.
    */
-  apply<T extends KubeObject>(object: T, options: ApplyOptions, signal?: AbortSignal): Promise<T> {
+  async apply<T extends KubeObject>(object: T, options: ApplyOptions, signal?: AbortSignal): Promise<T> {
     const { namespace, name } = object.metadata;
-    return this.request<T>(
-      'PATCH',
-      resourcePath(resourceOf(object), {
-        namespace,
-        name,
-        ...(options.subresource && { subresource: options.subresource }),
-      }),
-      {
-        body: object,
-        contentType: APPLY,
-        query: { fieldManager: options.fieldManager, force: options.force ?? false },
-        signal,
-      },
-    );
+    const { fieldManager, force = false, subresource } = options;
+    const path = resourcePath(resourceOf(object), { namespace, name, ...(subresource && { subresource }) });
+    const query = { fieldManager, force };
+    try {
+      return await this.request<T>('PATCH', path, { body: object, contentType: APPLY, query, signal });
+    } catch (error) {
+      if (!isStatus(error, 422) || !UID_IMMUTABLE.test(error.message)) throw error;
+      throw new ApiError(`PATCH ${path}`, 409, JSON.stringify({ reason: 'Conflict', message: error.message }));
+    }
   }
 
   /** A JSON merge patch; `metadata.resourceVersion` in it makes it conditional. */
@@ -105,7 +102,7 @@ export class ApiClient extends Transport {
       await this.request('DELETE', resourcePath(resource, ref), { body, signal: options.signal });
       return true;
     } catch (error) {
-      if (isStatus(error, 404) || (isStatus(error, 409) && error.message.includes(UID_CONFLICT))) return false;
+      if (isStatus(error, 404) || (isStatus(error, 409) && UID_CONFLICT.test(error.message))) return false;
       throw error;
     }
   }

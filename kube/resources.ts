@@ -54,6 +54,10 @@ export function resourcePath(
   resource: Resource,
   { namespace, name, subresource }: { namespace?: string | undefined; name?: string; subresource?: string } = {},
 ): string {
+  // an empty name would make the request one for the whole collection: a DELETE would take everything
+  if (name !== undefined && (/^\.{0,2}$/.test(name) || (resource.namespaced && !namespace))) {
+    throw new Error(`${JSON.stringify({ namespace, name })} names no object of ${resource.plural}`);
+  }
   const parts = [resource.apiVersion.includes('/') ? 'apis' : 'api', ...resource.apiVersion.split('/')];
   if (resource.namespaced && namespace) parts.push('namespaces', namespace);
   parts.push(resource.plural);
