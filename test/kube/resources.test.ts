@@ -27,6 +27,15 @@ describe('resources', () => {
     );
   });
 
+  it('take nothing that names no single object for a name', () => {
+    // the server takes DELETE of `.../pods/` for: all pods
+    for (const name of ['', '.', '..']) {
+      assert.throws(() => resourcePath(Resources.Pod, { namespace: 'ns', name }), /names no object of pods/);
+    }
+    assert.throws(() => resourcePath(Resources.Pod, { name: 'x' }), /names no object of pods/);
+    assert.equal(resourcePath(Resources.Node, { name: 'x' }), '/api/v1/nodes/x');
+  });
+
   it('are found by what an object says of itself', () => {
     assert.equal(resourceOf({ apiVersion: 'v1', kind: 'Pod' }), Resources.Pod);
     assert.throws(() => resourceOf({ apiVersion: 'v1', kind: 'Secret' }), /Secret is not in/);

@@ -123,8 +123,10 @@ describe('WorkQueue', () => {
         };
         const done = (one: string) => active.delete(one) && queue.done(one);
         for (const { what, key: one } of steps) {
-          if (what === 'add') owed.add(one) && queue.add(one);
-          else if (what === 'take') await take();
+          if (what === 'add') {
+            owed.add(one);
+            queue.add(one);
+          } else if (what === 'take') await take();
           else done(one);
         }
         while (owed.size > 0 || active.size > 0) {
