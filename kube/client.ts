@@ -1,6 +1,6 @@
 /** What we do with objects: get, create, apply, patch, remove; each write passes the fence, each edit and delete can name a uid. */
 import { loadCredentials } from './credentials.ts';
-import { ApiError, isStatus } from './errors.ts';
+import { isOtherObject, isStatus } from './errors.ts';
 import { resourceOf, resourcePath, type KubeObject, type ObjectRef, type Resource } from './resources.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
@@ -18,10 +18,6 @@ export interface ClientOptions extends TransportOptions {
   kubeconfig?: string | undefined;
 }
 
-/** How servers say that the uid asked for is not the object's; other conflicts are worth another try. */
-const UID_CONFLICT = /UID in (the )?precondition/;
-/** How a 1.20 server says it of an apply to an object, with 422; later ones say 409. */
-const UID_IMMUTABLE = /metadata\.uid: Invalid value.*immutable/;
 const APPLY = 'application/apply-patch+yaml';
 
 /** `request`, `stream` and `close` are the transport's. */
@@ -46,20 +42,16 @@ export class ApiClient extends Transport {
   }
 
   /**
-   * Server-side apply. With `metadata.uid` it is for that very object: where another has taken its name, or it is gone,
-   * the answer is 409 and nothing is made. Not so for a status: a 1.20 server gives it to whoever has the name now.
+   * Server-side apply. With `metadata.uid` it is for that very object: where another has taken its name, or it is gone, the
+   * answer is 409 and nothing is made. On `status` servers do not look at the uid, and give it to whoever has the name now; there
+   * `metadata.resourceVersion`, which makes it for that very version, is what keeps a status from a namesake.
    */
-  async apply<T extends KubeObject>(object: T, options: ApplyOptions, signal?: AbortSignal): Promise<T> {
+  apply<T extends KubeObject>(object: T, options: ApplyOptions, signal?: AbortSignal): Promise<T> {
     const { namespace, name } = object.metadata;
     const { fieldManager, force = false, subresource } = options;
     const path = resourcePath(resourceOf(object), { namespace, name, ...(subresource && { subresource }) });
     const query = { fieldManager, force };
-    try {
-      return await this.request<T>('PATCH', path, { body: object, contentType: APPLY, query, signal });
-    } catch (error) {
-      if (!isStatus(error, 422) || !UID_IMMUTABLE.test(error.message)) throw error;
-      throw new ApiError(`PATCH ${path}`, 409, JSON.stringify({ reason: 'Conflict', message: error.message }));
-    }
+    return this.request<T>('PATCH', path, { body: object, contentType: APPLY, query, signal });
   }
 
   /** A JSON merge patch; `metadata.resourceVersion` in it makes it conditional. */
@@ -102,7 +94,7 @@ export class ApiClient extends Transport {
       await this.request('DELETE', resourcePath(resource, ref), { body, signal: options.signal });
       return true;
     } catch (error) {
-      if (isStatus(error, 404) || (isStatus(error, 409) && UID_CONFLICT.test(error.message))) return false;
+      if (isStatus(error, 404) || isOtherObject(error)) return false;
       throw error;
     }
   }

@@ -20,9 +20,12 @@ export class ApiError extends Error {
 
   constructor(what: string, status: number, body: string, retryAfter?: string | null) {
     const parsed = parseStatus(body);
-    super(`${what}: ${status} ${parsed.reason ?? ''}: ${(parsed.message ?? body).slice(0, 500)}`);
-    this.status = status;
-    this.reason = parsed.reason ?? '';
+    const text = parsed.message ?? body;
+    super(`${what}: ${status} ${parsed.reason ?? ''}: ${text.slice(0, 500)}`);
+    // an edit that names another uid is invalid to some servers, for the uid is immutable; to the caller it is a conflict
+    const namesakes = status === 422 && text.includes('metadata.uid: Invalid value');
+    this.status = namesakes ? 409 : status;
+    this.reason = namesakes ? 'Conflict' : (parsed.reason ?? '');
     const seconds = Number(retryAfter ?? parsed.details?.retryAfterSeconds ?? Number.NaN);
     this.retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 60) * 1000 : undefined;
   }
@@ -45,6 +48,11 @@ export function isStatus(error: unknown, ...statuses: number[]): error is ApiErr
 /** The name already exists: somebody else's object, or ours after an answer that was lost. */
 export function isAlreadyExists(error: unknown): boolean {
   return isStatus(error, 409) && error.reason === 'AlreadyExists';
+}
+
+/** The uid asked for is not the object's; other conflicts are worth another try. Both wordings occur in one server. */
+export function isOtherObject(error: unknown): boolean {
+  return isStatus(error, 409) && /UID in (the )?precondition/.test(error.message);
 }
 
 /** The resource version is too old to go on from: list again. */

@@ -29,6 +29,7 @@ export interface InformerOptions<T> {
   /** How often every object is told of again; a second net for events that were lost. */
   resyncMs?: number;
   silenceMs?: number;
+  quietMs?: number;
 }
 
 export interface Informer<T> {
@@ -43,6 +44,8 @@ const BACKOFF_MS = { first: 200, most: 30_000 };
 const RESYNC_MS = 10 * 60_000;
 /** A watch that ends sooner, without an event, counts as a failure: it would be asked for five times a second. */
 const SHORT_WATCH_MS = 1_000;
+/** Nothing was heard for so long: only a list tells whether that is the truth. A watch that merely ends is resumed. */
+const QUIET_MS = 30 * 60_000;
 /** Lists older than what is known that are refused in a row, with back-off (6 s and more); the next one is believed. */
 const REFUSED_PASTS = 5;
 
@@ -62,6 +65,10 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   /** The latest version of any list or event. */
   let newest = '0';
   let pasts = 0;
+  /** When anything came last, by the monotonic clock. */
+  let heard = performance.now();
+  // jitter keeps a thousand informers that were started together from listing together
+  const quietMs = (options.quietMs ?? QUIET_MS) * (1 + Math.random() / 2);
 
   const tell = ({ key, after, before }: Change<T>) => {
     try {
@@ -108,6 +115,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
         }
         if (older) log.error({ path, resourceVersion, newest }, 'the server went back in time and was followed');
         pasts = 0;
+        heard = performance.now();
         newest = resourceVersion;
         for (const change of store.replace(items.map(keep), older)) tell(change);
         synced.resolve();
@@ -125,6 +133,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
     let events = 0;
     for await (const { type, object } of watchEvents<T>(client, path, query, stopping.signal, options.silenceMs)) {
       events++;
+      heard = performance.now();
       if (type !== 'BOOKMARK') {
         const change = type === 'DELETED' ? store.delete(object) : store.put(keep(object));
         if (change) tell(change);
@@ -141,6 +150,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
     let failures = 0;
     while (!stopping.signal.aborted) {
       try {
+        if (performance.now() - heard > quietMs) version = undefined;
         version ??= await list();
         await watch(version, (resourceVersion) => {
           version = resourceVersion;
@@ -149,8 +159,13 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
         await pause(BACKOFF_MS.first, stopping.signal);
       } catch (error) {
         if (stopping.signal.aborted) return;
+        if (error instanceof SilentWatchError) {
+          // servers before 1.21 send no bookmarks where nothing changes: that is no failure, and no reason to list
+          log.debug({ path }, 'a silent watch was started again');
+          continue;
+        }
         // too old to go on from; or the CRD was removed, and what comes back under its name are other objects
-        if (isGone(error) || isStatus(error, 404) || error instanceof SilentWatchError) version = undefined;
+        if (isGone(error) || isStatus(error, 404)) version = undefined;
         failures++;
         const backoff = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.min(failures - 1, 10));
         const asked = error instanceof ApiError ? error.retryAfterMs : 0;

@@ -9,16 +9,13 @@ export interface WatchEvent<T> {
 }
 
 /**
- * How long a watch may bring not even a bookmark. Servers send one a minute; a connection that is half open brings nothing,
- * for ever. To start over costs one request.
+ * How long a watch may bring nothing, not even a bookmark. Servers send one a minute, before 1.21 only of what changes; a
+ * connection that is half open brings nothing, for ever. To start over costs one request.
  */
 export const SILENCE_MS = 150_000;
 const MAX_LINE = 8 * 1024 * 1024;
 
-/**
- * Nothing came, not even a bookmark. Perhaps the connection was half open; perhaps the server is behind the version asked for
- * and waits for it, which after a restored backup can be for ever. Only a new list tells.
- */
+/** Nothing came, not even a bookmark: there was nothing to tell, or the connection is half open. */
 export class SilentWatchError extends Error {
   override readonly name = 'SilentWatchError';
 }
