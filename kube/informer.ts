@@ -46,8 +46,8 @@ const RESYNC_MS = 10 * 60_000;
 const SHORT_WATCH_MS = 1_000;
 /** Nothing was heard for so long: only a list tells whether that is the truth. A watch that merely ends is resumed. */
 const QUIET_MS = 30 * 60_000;
-/** Lists older than what is known that are refused in a row, with back-off (6 s and more); the next one is believed. */
-const REFUSED_PASTS = 5;
+/** Lists older than what is known that are refused in a row, with back-off (some seconds); the next one is believed. */
+const REFUSED_PASTS = 4;
 
 interface List<T> {
   metadata: { resourceVersion: string; continue?: string };
