@@ -17,6 +17,8 @@ const TOKEN = 'fixture-admin';
 const CRD_PATH = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 export interface ApiServer {
+  /** https://127.0.0.1:<port> */
+  url: string;
   kubeconfig: string;
   /** The certificate that the server made for itself, for clients that verify it. */
   certificate: string;
@@ -90,6 +92,7 @@ async function start(): Promise<ApiServer> {
   const minor = Number((await client.request<{ minor: string }>('GET', '/version')).minor.replace(/\D.*/, ''));
   await installCrds(client, minor);
   return {
+    url: cluster.server,
     kubeconfig,
     certificate: join(dir, 'certs', 'apiserver.crt'),
     minor,
