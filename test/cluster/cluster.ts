@@ -1,7 +1,17 @@
 /** The clusters of this machine: their descriptions on disk, and who has which index. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hostLink, checkClusterName, clusterDir, clustersDir, MAX_CLUSTERS, type Cluster } from './config.ts';
+import { networkInterfaces } from 'node:os';
+import {
+  checkClusterName,
+  clusterDir,
+  clustersDir,
+  controlNamespace,
+  hostAddress,
+  MAX_CLUSTERS,
+  type Cluster,
+} from './config.ts';
+import { namespacePath } from './network.ts';
 
 const indexFile = (cache: string, index: number): string => join(clustersDir(cache), `.index-${index}`);
 
@@ -22,10 +32,14 @@ function readHolder(cache: string, index: number): string | undefined {
   return existsSync(indexFile(cache, index)) ? readFileSync(indexFile(cache, index), 'utf8') : undefined;
 }
 
-/** Takes the lowest index that nobody has; creating the file is what makes it ours, also beside another `up`. The cluster's directory must be there: an index without one was left behind by a crash. */
+/**
+ * Takes the lowest index that nobody has; creating the file is what makes it ours, also beside another `up`. The cluster's
+ * directory must be there already: an index without one was left behind by a crash.
+ */
 function claimIndex(cache: string, name: string): number {
+  const addresses = Object.values(networkInterfaces()).flatMap((link) => link?.map(({ address }) => address) ?? []);
   for (let index = 0; index < MAX_CLUSTERS; index++) {
-    if (existsSync(`/sys/class/net/${hostLink(index)}`)) continue; // of a cluster with another cache
+    if (addresses.includes(hostAddress(index))) continue; // somebody's own network, or a cluster with another cache
     const holder = readHolder(cache, index);
     if (holder !== undefined && !existsSync(clusterDir(cache, holder)))
       rmSync(indexFile(cache, index), { force: true });
@@ -46,6 +60,10 @@ export function createCluster(
   settings: Pick<Cluster, 'cpus' | 'cpusPerNode' | 'binaries' | 'minor'>,
 ): Cluster {
   checkClusterName(name);
+  const namespace = controlNamespace(name);
+  if (existsSync(namespacePath(namespace))) {
+    throw new Error(`network namespace ${namespace} exists: a cluster ${name} is up already, with another SLICE_CACHE`);
+  }
   mkdirSync(clusterDir(cache, name), { recursive: true });
   const cluster: Cluster = { name, index: claimIndex(cache, name), ...settings, dir: clusterDir(cache, name), cache };
   writeFileSync(join(cluster.dir, 'cluster.json'), JSON.stringify(cluster, null, 2));
