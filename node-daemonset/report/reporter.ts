@@ -1,6 +1,7 @@
 /** Writes what changed to the API server, and nothing else. It may be away for days: the node does not wait for it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { isStatus } from '../../kube/errors.ts';
 
 /** One object's status as it should be. */
 export interface StatusReport {
@@ -11,7 +12,7 @@ export interface StatusReport {
 }
 
 export interface ReporterOptions {
-  /** Writes one status; rejects with an error that may have an HTTP `code`. */
+  /** Writes one status; rejects with an ApiError where the server refuses. */
   write(report: StatusReport): Promise<void>;
   log: Logger;
   /** Writes under way at a time. Default 8. */
@@ -104,12 +105,11 @@ export class Reporter {
       item.notBefore = now() + gapMs;
       if (item.wanted === report) item.wanted = undefined;
     } catch (error) {
-      const { code } = error as { code?: unknown };
       // Gone, or another object of the same name: the cache will tell.
-      if ((code === 404 || code === 409) && item.wanted === report) item.wanted = undefined;
+      if (isStatus(error, 404, 409) && item.wanted === report) item.wanted = undefined;
       item.failures++;
       item.notBefore = now() + Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(item.failures, 10));
-      log.warn({ key, code, err: error, failures: item.failures }, 'status was not written');
+      log.warn({ key, err: error, failures: item.failures }, 'status was not written');
     } finally {
       item.busy = false;
       this.#busy--;
