@@ -24,6 +24,12 @@ export function createMetrics(): KubeMetrics {
     labelNames: ['controller', 'result'],
     registers,
   });
+  const errors = new Counter({
+    name: 'controller_runtime_reconcile_errors_total',
+    help: 'Reconciles that failed, by controller; conflicts with newer objects are none',
+    labelNames: ['controller'],
+    registers,
+  });
   const seconds = new Histogram({
     name: 'controller_runtime_reconcile_time_seconds',
     help: 'How long reconciles took, in seconds',
@@ -44,13 +50,30 @@ export function createMetrics(): KubeMetrics {
     registers,
   });
   const queues = new Map<string, WorkQueue>();
-  const depth = new Gauge({
-    name: 'workqueue_depth',
-    help: 'Keys that wait in the queue',
+  const ofQueues = (name: string, help: string, read: (queue: WorkQueue) => number) => {
+    const gauge: Gauge<'name'> = new Gauge({
+      name,
+      help,
+      labelNames: ['name'],
+      registers,
+      collect: () => queues.forEach((queue, name) => gauge.set({ name }, read(queue))),
+    });
+  };
+  ofQueues('workqueue_depth', 'Keys that wait in the queue', (queue) => queue.depth);
+  ofQueues('workqueue_active', 'Keys that are being worked on', (queue) => queue.active);
+  ofQueues(
+    'workqueue_longest_running_processor_seconds',
+    'How long the reconcile that has run longest has run so far, in seconds',
+    (queue) => queue.longestMs / 1000,
+  );
+  const adds: Counter<'name'> = new Counter({
+    name: 'workqueue_adds_total',
+    help: 'Keys that came to wait in the queue',
     labelNames: ['name'],
     registers,
     collect() {
-      for (const [name, queue] of queues) depth.set({ name }, queue.depth);
+      adds.reset();
+      for (const [name, queue] of queues) adds.inc({ name }, queue.added);
     },
   });
   return {
@@ -60,9 +83,11 @@ export function createMetrics(): KubeMetrics {
     controller(controller, queue) {
       queues.set(controller, queue);
       for (const result of RESULTS) reconciles.inc({ controller, result }, 0);
+      errors.inc({ controller }, 0);
       return {
         onResult(result, took) {
           reconciles.inc({ controller, result });
+          if (result === 'error' || result === 'terminal') errors.inc({ controller });
           seconds.observe({ controller }, took);
         },
       };

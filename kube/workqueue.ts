@@ -5,18 +5,37 @@
 export class WorkQueue {
   /** namespace -> its waiting keys in order; the Map's own order is whose turn it is. */
   readonly #waiting = new Map<string, Set<string>>();
-  readonly #active = new Set<string>();
+  /** With when it was handed out, by the monotonic clock. */
+  readonly #active = new Map<string, number>();
   /** Added while being worked on: waits again as soon as that is done. */
   readonly #again = new Set<string>();
   readonly #delayed = new Map<string, { timer: NodeJS.Timeout; at: number }>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
   #closed = false;
+  #added = 0;
 
   /** Keys that wait now. */
   get depth(): number {
     let depth = 0;
     for (const keys of this.#waiting.values()) depth += keys.size;
     return depth;
+  }
+
+  /** Keys that were added since the beginning, each as often as it came to wait. */
+  get added(): number {
+    return this.#added;
+  }
+
+  /** Keys that are being worked on. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  /** How long the key that has been worked on longest has been; 0 where there is none. */
+  get longestMs(): number {
+    // handed out in this order
+    const [first] = this.#active.values();
+    return first === undefined ? 0 : performance.now() - first;
   }
 
   get idle(): boolean {
@@ -32,6 +51,7 @@ export class WorkQueue {
     }
     const namespace = namespaceOf(key);
     const keys = this.#waiting.get(namespace) ?? new Set();
+    if (!keys.has(key)) this.#added++;
     this.#waiting.set(namespace, keys.add(key));
     this.#serve();
   }
@@ -86,7 +106,7 @@ export class WorkQueue {
       // to the end of the turn, behind every other namespace
       this.#waiting.delete(namespace);
       if (keys.size > 0) this.#waiting.set(namespace, keys);
-      this.#active.add(key);
+      this.#active.set(key, performance.now());
       this.#takers.shift()!(key);
     }
   }

@@ -37,7 +37,7 @@ const identity = `${podName}_${process.pid}`;
 
 // the leader's own requests go past the fence that they hold up
 const leader = new Leader({ client: await createClient({ onRequest }), namespace, name: LEASE, identity, log });
-const client = await createClient({ onRequest, fence: leader.fence, connections: 32 });
+const client = await createClient({ onRequest, fence: leader.fence, lost: leader.lost, connections: 32 });
 const recorder = new EventRecorder({ client, component: 'slice-operator', namespace, log });
 const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
 const operator = new SliceOperator({ client, recorder, log, metrics, clock, releaseNamespace: namespace, controllers });
