@@ -73,7 +73,8 @@ export function createNodeCgroups(parent: string, node: string, cpus: readonly n
     if (type === 'cgroup2' && isUnified(all)) {
       enableControllers(mountPoint);
       enableControllers(top);
-      writeFileSync(join(own, 'cpuset.cpus'), formatCpuList(cpus));
+      const file = join(own, 'cpuset.cpus');
+      if (existsSync(file)) writeFileSync(file, formatCpuList(cpus)); // a kernel for a single CPU has no cpusets
     }
   }
   return all
