@@ -72,6 +72,11 @@ export const PREFIX_LENGTH = 24;
 export const hostAddress = (index: number): string => `10.${210 + index}.0.1`;
 export const controlAddress = (index: number): string => `10.${210 + index}.0.2`;
 export const nodeAddress = (index: number, n: number): string => `10.${210 + index}.0.${10 + n}`;
+/**
+ * Hardware address of a node (1..) or the control plane (0). Given, so that a node keeps it when it is switched off and on, and
+ * the bridge when ports come and go: otherwise it takes the lowest of its ports', and the neighbours' caches are wrong for a while.
+ */
+export const hardwareAddress = (index: number, n: number): string => `02:51:1c:e0:0${index}:0${n}`;
 export const podNetwork = (index: number): string => `10.${240 + index}.0.0/16`;
 export const podSubnet = (index: number, n: number): string => `10.${240 + index}.${n}.0/24`;
 

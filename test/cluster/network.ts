@@ -8,6 +8,7 @@ import {
   controlAddress,
   controlNamespace,
   DNS_SERVICE_ADDRESS,
+  hardwareAddress,
   hostAddress,
   hostLink,
   MAX_NODES,
@@ -49,7 +50,7 @@ export async function createControlNamespace({ name, index }: Cluster): Promise<
   await ipBatch(
     [
       'link set lo up',
-      `link add ${BRIDGE} type bridge`,
+      `link add ${BRIDGE} address ${hardwareAddress(index, 0)} type bridge`,
       `addr add ${controlAddress(index)}/${PREFIX_LENGTH} dev ${BRIDGE}`,
       `link set ${BRIDGE} up`,
       `link set machine master ${BRIDGE} up`,
@@ -68,7 +69,10 @@ export async function createNodeNamespace({ name, index }: Cluster, n: number): 
   if (existsSync(namespacePath(namespace))) return;
   await run(['ip', 'netns', 'add', namespace]);
   await ipBatch(
-    [`link add ${node} type veth peer name eth0 netns ${namespace}`, `link set ${node} master ${BRIDGE} up`],
+    [
+      `link add ${node} type veth peer name eth0 address ${hardwareAddress(index, n)} netns ${namespace}`,
+      `link set ${node} master ${BRIDGE} up`,
+    ],
     controlNamespace(name),
   );
   await ipBatch(

@@ -10,7 +10,11 @@ describe('harness: addresses', () => {
       config.hostLink(index),
       config.hostAddress(index),
       config.controlAddress(index),
-      ...numbers.flatMap((n) => [config.nodeAddress(index, n), config.podSubnet(index, n)]),
+      ...numbers.flatMap((n) => [
+        config.nodeAddress(index, n),
+        config.hardwareAddress(index, n),
+        config.podSubnet(index, n),
+      ]),
     ]);
     assert.equal(new Set(all).size, all.length);
   });
