@@ -45,10 +45,12 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
   }
   const placing = planPlacement(input, amounts(askedOf(slice)), now);
   const boot = planBootScript(input);
-  const pods = planPods(without(input, placing.release), boot.ready, now);
+  const rights = planCapabilities(slice, placing);
+  const renewing = new Set(rights.filter((effect) => effect.kind === 'edit').map(({ ref }) => ref.uid));
+  const pods = planPods(without(input, placing.release), { mayCreate: boot.ready, renewing }, now);
   const taken = [...placing.taken, ...(boot.taken ? [boot.taken] : []), ...pods.taken];
   return {
-    steps: [boot.effects, [...planCapabilities(slice, placing), ...pods.effects]],
+    steps: [boot.effects, [...rights, ...pods.effects]],
     finalizer: 'keep',
     wakeAt: earliest(placing.wakeAt, pods.wakeAt, nextChange(slice.spec.window, now)),
     status: statusOf(input, { placing, taken }),

@@ -4,7 +4,7 @@ import type { Grant, ResourceCapability, UpdateStrategy } from '../../../crds/ty
 import { holds, isDeleting, refOf, type KubeObject, type Pod } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isOpen } from './eligible.ts';
-import { standing } from './grant.ts';
+import { isJudged, standing } from './grant.ts';
 import { nameKey, type Effect, type NodeState, type RemoveReason, type SliceInput } from './input.ts';
 import { mustNotBeRoot, sliverPod, templateHash } from './podspec.ts';
 
@@ -23,10 +23,20 @@ interface Sliver {
   node: NodeState;
   pod: Pod | undefined;
   hash: string;
+  /** The node has judged what is asked for now; until then a new pod might be outdated the next moment. */
+  settled: boolean;
 }
 
-/** One pod for every right that holds now; `mayCreate` is false while what the pods need is not there yet. */
-export function planPods(input: SliceInput, mayCreate: boolean, now: number): PodPlan {
+/** What the other plans have decided for the pods. */
+export interface PodTerms {
+  /** False while what the pods need is not there yet. */
+  mayCreate: boolean;
+  /** Uids of the rights whose spec is being edited. */
+  renewing: ReadonlySet<string>;
+}
+
+/** One pod for every right that holds now. */
+export function planPods(input: SliceInput, { mayCreate, renewing }: PodTerms, now: number): PodPlan {
   const plan: PodPlan = { effects: [], taken: [], wakeAt: undefined };
   const wanted: Sliver[] = [];
   for (const capability of input.capabilities) {
@@ -34,7 +44,7 @@ export function planPods(input: SliceInput, mayCreate: boolean, now: number): Po
     const pod = input.pods.get(podName(capability.metadata.name));
     const why = mustEnd(input, capability, now);
     if (why === undefined) {
-      const sliver = sliverOf(input, capability, pod);
+      const sliver = sliverOf(input, capability, pod, renewing);
       if (sliver) wanted.push(sliver);
     } else if (why !== 'Waiting' && pod && !isDeleting(pod)) {
       plan.effects.push(removal(pod, capability, why));
@@ -50,7 +60,7 @@ export function planPods(input: SliceInput, mayCreate: boolean, now: number): Po
 /** Makes a missing pod, replaces a failed one. */
 function planOne(input: SliceInput, sliver: Sliver, mayCreate: boolean, now: number, plan: PodPlan): void {
   const { capability, node, pod, granted } = sliver;
-  if (!mayCreate || !isOpen(node) || !node.allocatable) return;
+  if (!mayCreate || !sliver.settled || !isOpen(node) || !node.allocatable) return;
   const { slice, namespaceLabels } = input;
   const nonRoot = mustNotBeRoot(namespaceLabels);
   const podOf = (attempt: number) =>
@@ -77,8 +87,8 @@ function planOne(input: SliceInput, sliver: Sliver, mayCreate: boolean, now: num
 function roll(slivers: readonly Sliver[], limit: number): Effect[] {
   const down = slivers.filter((sliver) => !isUp(sliver)).length;
   const outdated = slivers
-    .filter(({ pod, node, hash }) => {
-      const replaceable = isOpen(node) && node.allocatable;
+    .filter(({ pod, node, hash, settled }) => {
+      const replaceable = settled && isOpen(node) && node.allocatable;
       return pod && replaceable && !isDeleting(pod) && !isOver(pod) && hashOf(pod) !== hash;
     })
     .sort((a, b) => (a.capability.metadata.name < b.capability.metadata.name ? -1 : 1));
@@ -108,13 +118,19 @@ function mustEnd(input: SliceInput, capability: ResourceCapability, now: number)
   return start && Date.parse(start) > now ? 'Waiting' : undefined;
 }
 
-function sliverOf(input: SliceInput, capability: ResourceCapability, pod: Pod | undefined): Sliver | undefined {
+function sliverOf(
+  input: SliceInput,
+  capability: ResourceCapability,
+  pod: Pod | undefined,
+  renewing: ReadonlySet<string>,
+): Sliver | undefined {
   const granted = capability.status?.granted;
   const node = input.nodes.get(capability.spec.nodeName);
   // a Node that is gone must not use up what may be down: it may never come back
   if (!granted || node?.uid === undefined) return undefined;
   const hash = templateHash(input.slice, granted.resources, mustNotBeRoot(input.namespaceLabels));
-  return { capability, granted, node, pod, hash };
+  const settled = isJudged(capability) && !renewing.has(capability.metadata.uid ?? '');
+  return { capability, granted, node, pod, hash, settled };
 }
 
 /** The next instant at which the window opens or closes. */
