@@ -110,6 +110,22 @@ describe('Leader', () => {
       assert.ok(!alone.writes, 'what is lost does not come back');
     });
 
+    it('counts its lease from when it asked, not from when it was answered', async () => {
+      await election.pass(250);
+      await alone.leader.stop();
+      let fate: Fate = { outMs: 0, backMs: 1_500, lost: 'no' };
+      const slow = new Candidate(election, 5, () => fate);
+      const asked = election.now;
+      // its get and its patch take more than three seconds; from then on nothing is answered
+      await election.pass(4_000);
+      fate = { outMs: 0, backMs: 60_000, lost: 'no' };
+      await slow.leader.elected;
+      await election.pass(asked + 9_750 - election.now);
+      assert.ok(slow.writes);
+      await election.pass(250);
+      assert.ok(!slow.writes);
+    });
+
     it('says that it has lost when its lease passes, without being asked', async () => {
       await election.pass(250);
       alone.stoppedUntil = Infinity;
