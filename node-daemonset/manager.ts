@@ -90,20 +90,26 @@ export async function startManager({
       await client.apply(report, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
     },
   });
-  const onChange = (): void => loop.wake();
+  const wake = (): void => loop.wake();
+  /** Our own writes come back as changes; what they say is known. */
+  const wakeIfAsked = (_key: string, after?: ResourceCapability, before?: ResourceCapability): void => {
+    if (!after || !before || asked(after) !== asked(before)) wake();
+  };
   const rcaps = startInformer<ResourceCapability>({
     client,
     log,
     resource: Resources.ResourceCapability,
     labelSelector: `${LABEL_NODE}=${nodeLabelValue(nodeName)}`,
-    onChange,
+    onChange: wakeIfAsked,
   });
   const sliceNodes = startInformer<SliceNode>({
     client,
     log,
     resource: Resources.SliceNode,
     fieldSelector: `metadata.name=${nodeName}`,
-    onChange,
+    onChange: (_key, after, before) => {
+      if (!after || !before || decided(after) !== decided(before)) wake();
+    },
   });
   let others: number | undefined;
   const parts = {
@@ -120,7 +126,7 @@ export async function startManager({
     isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
     enforcers: [
       createLimitsEnforcer(tree),
-      createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed: onChange }),
+      createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed: wake }),
       createEgressEnforcer(),
       enforceFreeze,
     ],
@@ -185,4 +191,15 @@ export async function startManager({
     await client.close();
     log.info('node manager stopped');
   };
+}
+
+/** Everything of our SliceNode that others write: the owner's policy, and the Node's facts. */
+function decided({ metadata, spec, status }: SliceNode): string {
+  return JSON.stringify([metadata.uid, spec, status?.node]);
+}
+
+/** Everything of an rcap that admission goes by. */
+function asked({ metadata }: ResourceCapability): string {
+  const { uid, generation, labels, deletionTimestamp } = metadata;
+  return `${uid} ${generation} ${labels?.[LABEL_NODE]} ${deletionTimestamp}`;
 }

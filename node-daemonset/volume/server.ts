@@ -1,22 +1,10 @@
-/** The CSI node service over a Unix socket, and the socket by which the kubelet finds it. */
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import {
-  loadPackageDefinition,
-  Server,
-  ServerCredentials,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServiceClientConstructor,
-  type UntypedHandleCall,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+/** The CSI node service over a Unix socket. */
 import type { Logger } from 'pino';
 import { DRIVER } from '../../crds/names.ts';
+import { answer, listen, serviceOf, shutDown } from './grpc.ts';
 import type { VolumeService } from './publish.ts';
-import { Code, type PublishMessage, type UnpublishMessage, VolumeError } from './request.ts';
+import { startRegistration } from './registration.ts';
+import type { PublishMessage, UnpublishMessage } from './request.ts';
 
 export interface VolumeServerOptions {
   service: VolumeService;
@@ -27,15 +15,17 @@ export interface VolumeServerOptions {
   /** In the directory that the kubelet watches for plugins. */
   registrationSocket: string;
   log: Logger;
+  /** After a registration that the kubelet could not finish. Default 1 s, doubled each time. */
+  retryMs?: number;
 }
 
 export interface VolumeServer {
   close(): Promise<void>;
 }
 
-/** Serves; resolves when the kubelet can find it. Sockets of an earlier run are taken over. */
+/** Serves; resolves when the kubelet can find it. */
 export async function startVolumeServer(options: VolumeServerOptions): Promise<VolumeServer> {
-  const { service, nodeName, version, csiSocket, registrationSocket, log } = options;
+  const { service, nodeName, version, csiSocket, registrationSocket, log, retryMs } = options;
   const csi = await listen(csiSocket, [
     [
       serviceOf('csi.proto', 'csi.v1', 'Identity'),
@@ -63,87 +53,12 @@ export async function startVolumeServer(options: VolumeServerOptions): Promise<V
       },
     ],
   ]);
-  const registration = await listen(registrationSocket, [
-    [
-      serviceOf('pluginregistration.proto', 'pluginregistration', 'Registration'),
-      {
-        GetInfo: answer(log, () => ({
-          type: 'CSIPlugin',
-          name: DRIVER,
-          endpoint: csiSocket,
-          supported_versions: ['1.0.0'],
-        })),
-        NotifyRegistrationStatus: answer(log, (status: { plugin_registered: boolean; error: string }) => {
-          if (status.plugin_registered) log.info('registered with the kubelet');
-          else log.error({ error: status.error }, 'the kubelet refused the registration');
-          return {};
-        }),
-      },
-    ],
-  ]);
+  const registration = await startRegistration({ socket: registrationSocket, endpoint: csiSocket, log, retryMs });
   return {
     async close() {
       // The kubelet forgets the driver when its socket goes, so no call is lost to a server that is closing.
-      await shutDown(registration, registrationSocket);
+      await registration.close();
       await shutDown(csi, csiSocket);
     },
   };
-}
-
-function serviceOf(proto: string, packageName: string, name: string): ServiceClientConstructor['service'] {
-  const path = fileURLToPath(new URL(proto, import.meta.url));
-  let found: unknown = loadPackageDefinition(loadSync(path, { keepCase: true, defaults: true }));
-  for (const part of [...packageName.split('.'), name]) found = (found as Record<string, unknown>)[part];
-  return (found as ServiceClientConstructor).service;
-}
-
-/** Every error becomes an answer: one that is not ours is logged, as nobody else would see where it came from. */
-function answer<Q>(log: Logger, handle: (message: Q) => object | Promise<object>): UntypedHandleCall {
-  const reply = async (message: Q): Promise<Parameters<sendUnaryData<object>>> => {
-    try {
-      return [null, await handle(message)];
-    } catch (error) {
-      const code = error instanceof VolumeError ? error.code : Code.Internal;
-      const text = (error as Error).message.slice(0, 1024);
-      if (code === Code.Internal) log.error({ err: error }, 'volume call failed');
-      else log.info({ code, reason: text }, 'volume call refused');
-      return [{ code, message: text }];
-    }
-  };
-  return ((call: ServerUnaryCall<Q, object>, callback: sendUnaryData<object>) => {
-    void (async () => callback(...(await reply(call.request))))();
-  }) as UntypedHandleCall;
-}
-
-async function listen(
-  socket: string,
-  services: readonly [ServiceClientConstructor['service'], UntypedServiceImplementation][],
-): Promise<Server> {
-  mkdirSync(dirname(socket), { recursive: true });
-  rmSync(socket, { force: true });
-  const server = new Server({ 'grpc.max_receive_message_length': 1024 * 1024 });
-  for (const [service, handlers] of services) server.addService(service, handlers);
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
-  return server;
-}
-
-/** A kubelet may keep a connection open for good. */
-const SHUTDOWN_MS = 500;
-
-async function shutDown(server: Server, socket: string): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, SHUTDOWN_MS);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  rmSync(socket, { force: true });
 }

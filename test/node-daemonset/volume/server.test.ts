@@ -1,6 +1,6 @@
 /** The CSI service as a kubelet sees it: over a real socket. The mount table and the kernel are tables in memory. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -116,6 +116,7 @@ describe('volume', () => {
       csiSocket,
       registrationSocket,
       log: silentLog(),
+      retryMs: 5,
     });
     node = connect(csiSocket, 'csi.proto', ['csi', 'v1', 'Node']);
   };
@@ -155,6 +156,22 @@ describe('volume', () => {
     await call(registration, 'NotifyRegistrationStatus', { plugin_registered: true });
     registration.close();
     assert.deepEqual(await call(node, 'NodeGetInfo', {}), { node_id: 'node1' });
+  });
+
+  it('offers itself anew to a kubelet that could not finish', async () => {
+    await begin(granted(rcap));
+    const socket = join(directory, 'registry/reg.sock');
+    // an inode's number is used again, the time of its making is not
+    const made = (): bigint | undefined => statSync(socket, { bigint: true, throwIfNoEntry: false })?.ctimeNs;
+    const first = made();
+    const kubelet = connect(socket, 'pluginregistration.proto', ['pluginregistration', 'Registration']);
+    await call(kubelet, 'NotifyRegistrationStatus', { plugin_registered: false, error: 'no API server' });
+    kubelet.close();
+    for (let i = 0; i < 500 && (made() ?? first) === first; i++) await new Promise((r) => setTimeout(r, 10));
+    assert.notEqual(made() ?? first, first);
+    const again = connect(socket, 'pluginregistration.proto', ['pluginregistration', 'Registration']);
+    assert.equal((await call(again, 'GetInfo', {})).name, 'slice-operator.io');
+    again.close();
   });
 
   it('lets a pod with a right in, after the kernel enforces it', async () => {
