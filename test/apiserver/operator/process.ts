@@ -38,7 +38,8 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
   const writes: Write[] = [];
   const events: { reason: string; message: string }[] = [];
   const crashed = Promise.withResolvers<void>();
-  const client = watchedClient(await server.connect(), writes, options.crash, crashed.resolve);
+  const real = await server.connect();
+  const client = watchedClient(real, writes, options.crash, crashed.resolve);
   const offset = options.offset ?? (() => 0);
   const operator = new SliceOperator({
     client,
@@ -59,6 +60,7 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
     async stop() {
       operator.stop();
       await operator.finished();
+      await real.close();
     },
   };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { amounts } from '../../../../crds/rspec.ts';
 import { rcapName } from '../../../../crds/names.ts';
 import type { Placement, ResourceCapability } from '../../../../crds/types.ts';

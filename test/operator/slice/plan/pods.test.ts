@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { ResourceCapability, Slice } from '../../../../crds/types.ts';
 import type { Pod } from '../../../../operator/kinds.ts';
 import type { Effect, NodeState, SliceInput } from '../../../../operator/slice/plan/input.ts';
