@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { API_VERSION } from '../../crds/names.ts';
+import { readCrd, type Schema, schemaOf } from '../../crds/schemas.ts';
 import type { SliceNodeSpec } from '../../crds/types.ts';
 import { describe, validateSliceNode } from '../../crds/validate.ts';
 import { mergeSpec, type Policy, policyOf } from './policy.ts';
@@ -14,6 +15,7 @@ export interface PolicyReading {
 }
 
 const MAX_BYTES = 256 * 1024;
+const SPEC = schemaOf(readCrd('slicenode.yaml')).properties!.spec!;
 
 /**
  * Reads the policy anew whenever it is asked, and keeps the last valid one: a slip of the owner's pen must neither open
@@ -48,6 +50,8 @@ export class PolicySource {
     try {
       check(spec, 'the SliceNode');
       const file = readSpec(text, this.#path);
+      const unknown = unknownFields(file, SPEC, '');
+      if (unknown.length > 0) throw new Error(`${this.#path}: there is no field ${unknown.join(', ')}`);
       check(file, this.#path);
       return { policy: policyOf(mergeSpec(spec, file)), problem: undefined };
     } catch (error) {
@@ -77,4 +81,15 @@ function check(spec: SliceNodeSpec, where: string): void {
     spec,
   });
   if (violations.length > 0) throw new Error(`${where}: ${describe(violations)}`);
+}
+
+/** A server drops what it does not know; in a file a slip such as `share: 1` would leave the default in force. */
+function unknownFields(value: unknown, schema: Schema | undefined, path: string): string[] {
+  if (Array.isArray(value)) return value.flatMap((one, i) => unknownFields(one, schema?.items, `${path}[${i}]`));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => {
+    const known = schema?.properties?.[name];
+    const at = path === '' ? name : `${path}.${name}`;
+    return known ? unknownFields(one, known, at) : [at];
+  });
 }

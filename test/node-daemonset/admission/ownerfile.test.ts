@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PolicySource } from '../../../node-daemonset/admission/ownerfile.ts';
+import { budgetOf, offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
+import { NODE } from '../rights.ts';
+
+describe('policy', () => {
+  let directory: string;
+  let path: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'policy-'));
+    path = join(directory, 'policy.yaml');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('has defaults', () => {
+    const { policy, problem } = new PolicySource(path).read(undefined);
+    assert.equal(problem, undefined);
+    assert.equal(policy!.egressLimit, 100_000_000);
+    assert.deepEqual(budgetOf(policy!, 'any'), { shares: 250, ports: 50, pending: 100 });
+    assert.deepEqual(offered(policy!, NODE, 0), {
+      shares: 900,
+      egress: 100_000_000,
+      memory: NODE.memory,
+      disk: NODE.disk,
+      pods: 100,
+    });
+  });
+
+  it('offers no more than other pods left, and no more than the node has', () => {
+    const policy = policyOf({ shares: 1000, memory: '1Ti', pods: 5000 });
+    const books = offered(policy, NODE, 501);
+    assert.deepEqual([books.shares, books.memory, books.pods], [749, NODE.memory, 100]);
+    assert.equal(offered(policy, NODE, 9999).shares, 0);
+  });
+
+  it('lets the owner’s file have the last word, field by field and namespace by namespace', () => {
+    writeFileSync(path, 'shares: 300\nbudget: { ports: 5 }\nnamespaces: [{ name: lab, refused: true }]\n');
+    const spec = {
+      shares: 800,
+      pods: 7,
+      budget: { shares: 100, ports: 50 },
+      namespaces: [
+        { name: 'lab', budget: { shares: 1 } },
+        { name: 'shop', budget: { shares: 2 } },
+      ],
+    };
+    const { policy } = new PolicySource(path).read(spec);
+    assert.deepEqual([policy!.shares, policy!.pods], [300, 7]);
+    assert.deepEqual(budgetOf(policy!, 'x'), { shares: 100, ports: 5, pending: 100 });
+    assert.equal(policy!.namespaces.get('lab')!.refused, true);
+    assert.equal(budgetOf(policy!, 'shop').shares, 2);
+  });
+
+  it('keeps the last valid policy when the file is spoilt, and has none without one', () => {
+    const source = new PolicySource(path);
+    writeFileSync(path, 'shares: 300\n');
+    source.read({});
+    for (const [text, message] of [
+      ['shares: 3000\n', /policy.yaml: spec.shares/],
+      ['shares: [\n', /is not YAML/],
+      ['- shares\n', /must hold the fields/],
+      ['share: 1\n', /share/],
+    ] as const) {
+      writeFileSync(path, text);
+      const { policy, problem } = source.read({});
+      assert.equal(policy!.shares, 300, text);
+      assert.match(problem!, message);
+      assert.equal(new PolicySource(path).read({}).policy, undefined);
+    }
+    writeFileSync(path, '');
+    assert.deepEqual([source.read({}).policy!.shares, source.read({}).problem], [900, undefined]);
+  });
+
+  it('says so when the file can’t be read', () => {
+    mkdirSync(path);
+    const { policy, problem } = new PolicySource(path).read({});
+    assert.equal(policy, undefined);
+    assert.match(problem!, /EISDIR/);
+  });
+});
