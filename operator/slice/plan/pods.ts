@@ -27,6 +27,9 @@ interface Sliver {
   settled: boolean;
 }
 
+/** A pod that was down this long ago is down, however far the cache is behind. */
+const IDLE_MS = 10_000;
+
 /** What the other plans have decided for the pods. */
 export interface PodTerms {
   /** False while what the pods need is not there yet. */
@@ -53,7 +56,7 @@ export function planPods(input: SliceInput, { mayCreate, renewing }: PodTerms, n
   }
   for (const sliver of wanted) planOne(input, sliver, mayCreate, now, plan);
   const limit = maxUnavailable(input.slice.spec.update, wanted.length);
-  if (mayCreate) plan.effects.push(...roll(wanted, limit));
+  if (mayCreate) roll(wanted, limit, now, plan);
   return plan;
 }
 
@@ -80,11 +83,11 @@ function planOne(input: SliceInput, sliver: Sliver, mayCreate: boolean, now: num
 }
 
 /**
- * Ends pods of an older template. What is down already costs nothing; of the others never more than the limit allows to
- * be down with those that are. A cache that lags is safe: the same pods, in order of their names, are chosen from the
- * same state, and a delete that is repeated is none. Nothing ends where nothing could be started in its place.
+ * Ends pods of an older template. What has been down for a while costs nothing; of the others never more than the limit
+ * allows to be down with those that are. A cache that lags is safe: the same pods, in order of their names, are chosen
+ * from the same state, and a delete that is repeated is none. Nothing ends where nothing could be started in its place.
  */
-function roll(slivers: readonly Sliver[], limit: number): Effect[] {
+function roll(slivers: readonly Sliver[], limit: number, now: number, plan: PodPlan): void {
   const down = slivers.filter((sliver) => !isUp(sliver)).length;
   const outdated = slivers
     .filter(({ pod, node, hash, settled }) => {
@@ -92,9 +95,12 @@ function roll(slivers: readonly Sliver[], limit: number): Effect[] {
       return pod && replaceable && !isDeleting(pod) && !isOver(pod) && hashOf(pod) !== hash;
     })
     .sort((a, b) => (a.capability.metadata.name < b.capability.metadata.name ? -1 : 1));
-  const idle = outdated.filter((sliver) => !isUp(sliver));
+  const idle = outdated.filter((sliver) => !isUp(sliver) && downSince(sliver.pod!) + IDLE_MS <= now);
   const running = outdated.filter(isUp).slice(0, Math.max(0, limit - down));
-  return [...idle, ...running].map(({ pod, capability }) => removal(pod!, capability, 'Outdated'));
+  for (const { pod, capability } of [...idle, ...running]) plan.effects.push(removal(pod!, capability, 'Outdated'));
+  for (const sliver of outdated) {
+    if (!isUp(sliver) && !idle.includes(sliver)) plan.wakeAt = earliest(plan.wakeAt, downSince(sliver.pod!) + IDLE_MS);
+  }
 }
 
 /** How many of `wanted` slivers may be down at a time: at least 1, a percentage rounded up. */
@@ -159,6 +165,12 @@ export function isOver(pod: Pod): boolean {
 
 export function hashOf(pod: Pod): string | undefined {
   return pod.metadata.labels?.[LABEL_TEMPLATE];
+}
+
+/** When the pod was last known to be up, or began. */
+function downSince(pod: Pod): number {
+  const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready');
+  return Date.parse(ready?.lastTransitionTime ?? '') || Date.parse(pod.metadata.creationTimestamp ?? '') || 0;
 }
 
 function endedAt(pod: Pod): number {

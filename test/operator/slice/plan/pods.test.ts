@@ -107,6 +107,22 @@ describe('pods', () => {
   });
 });
 
+describe('an outdated pod that is down', () => {
+  it('is replaced at once when it has been so for a while, beyond the limit', () => {
+    const slice = aSlice({ sliver: { image: 'example.org/web:2' } });
+    const nodes = [aNode('n1'), aNode('n2'), aNode('n3')];
+    const since = (agoMs: number) => {
+      const input = running(aSlice(), nodes);
+      const ready = { type: 'Ready', status: 'False', lastTransitionTime: at(-agoMs) };
+      const status = { phase: 'Running' as const, conditions: [ready] };
+      const pods = new Map([...input.pods].map(([name, pod]) => [name, { ...pod, status }]));
+      return plan({ ...input, slice, pods });
+    };
+    assert.deepEqual(brief(since(10_000).effects).sort(), ['Outdated n1', 'Outdated n2', 'Outdated n3']);
+    assert.deepEqual([since(4_000).effects, since(4_000).wakeAt], [[], NOW + 6_000]);
+  });
+});
+
 describe('maxUnavailable', () => {
   it('is 1 where nothing is given, a count, or a percentage rounded up, and never 0', () => {
     assert.equal(maxUnavailable(undefined, 10), 1);
@@ -143,7 +159,7 @@ describe('a rolling update', () => {
             if (effect.kind === 'create' && !pods.has(effect.object.metadata.name)) {
               const uid = `${effect.object.metadata.name}-${history.length}`;
               const pod = effect.object as Pod;
-              const metadata = { ...pod.metadata, uid };
+              const metadata = { ...pod.metadata, uid, creationTimestamp: at(0) };
               pods.set(uid.slice(0, uid.lastIndexOf('-')), { ...pod, metadata, status: { phase: 'Pending' } });
             }
             if (effect.kind === 'remove') {
@@ -165,7 +181,8 @@ describe('a rolling update', () => {
             pods.set(name, { ...pod, status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } });
           } else if (what === 'pod down' && isReady(pod)) {
             broken.add(name);
-            pods.set(name, { ...pod, status: { phase: 'Running', conditions: [] } });
+            const lost = { type: 'Ready', status: 'False', lastTransitionTime: at(0) };
+            pods.set(name, { ...pod, status: { phase: 'Running', conditions: [lost] } });
           } else if (what === 'pod gone' && pod.metadata.deletionTimestamp) pods.delete(name);
           world = { ...world, pods };
         };
