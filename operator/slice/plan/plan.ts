@@ -20,7 +20,7 @@ export interface SlicePlan {
   /** When to look again, in ms since the epoch; undefined: an event will tell. */
   wakeAt: number | undefined;
   /** The status to show, given what went wrong in carrying out the steps. */
-  status(failures: readonly Failure[], now: number): SliceStatus;
+  status: (failures: readonly Failure[], now: number) => SliceStatus;
 }
 
 interface Facts {

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { API_VERSION } from '../../../crds/names.ts';
+import type { SliceNode } from '../../../crds/types.ts';
+import type { Node } from '../../../operator/kinds.ts';
+import { allocatableOf, planNode } from '../../../operator/node/plan.ts';
+import { nodeState } from '../../../operator/node/state.ts';
+
+const node: Node = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'n1', uid: 'u1', labels: { zone: 'a' } },
+  status: {
+    conditions: [{ type: 'Ready', status: 'True' }],
+    allocatable: { cpu: '3900m', memory: '8Gi', pods: '110' },
+  },
+};
+const facts = { uid: 'u1', allocatable: { cpuMilli: 3900, memory: 8 * 2 ** 30, pods: 110 } };
+const present: SliceNode = {
+  apiVersion: API_VERSION,
+  kind: 'SliceNode',
+  metadata: { name: 'n1' },
+  status: { node: facts },
+};
+
+describe('the SliceNode of a Node', () => {
+  it('is made without an owner, and told what the Node can allocate', () => {
+    const { create, facts: told } = planNode('n1', node, undefined);
+    assert.deepEqual(create!.metadata, { name: 'n1' });
+    assert.deepEqual(told, facts);
+  });
+
+  it('is left alone when nothing changed, when the Node is gone, and when it is itself deleted', () => {
+    const nothing = { create: undefined, facts: undefined };
+    assert.deepEqual(planNode('n1', node, present), nothing);
+    assert.deepEqual(planNode('n1', undefined, present), nothing);
+    const deleting = { ...present, metadata: { name: 'n1', deletionTimestamp: 'now' } };
+    assert.deepEqual(planNode('n1', { ...node, metadata: { name: 'n1', uid: 'u2' } }, deleting), nothing);
+  });
+
+  it('is told of a Node that came back as another', () => {
+    const back = { ...node, metadata: { ...node.metadata, uid: 'u2' } };
+    assert.equal(planNode('n1', back, present).facts!.uid, 'u2');
+  });
+
+  it('counts whole milli-cores and bytes', () => {
+    assert.deepEqual(allocatableOf({ cpu: '0.1', 'ephemeral-storage': '1k' }), { cpuMilli: 100, disk: 1000 });
+    assert.deepEqual(allocatableOf({ cpu: '1930m' }), { cpuMilli: 1930 });
+  });
+});
+
+describe('a node as placement sees it', () => {
+  it('is in order when its kubelet and its node manager are', () => {
+    const { lost, allocatable, labels } = nodeState('n1', node, present, 'alive');
+    assert.deepEqual([lost, allocatable, labels], [undefined, facts.allocatable, { zone: 'a' }]);
+  });
+
+  it('is lost without either, and says which', () => {
+    assert.match(nodeState('n1', node, present, 'silent').lost!, /no heartbeat for 40 s/);
+    assert.match(nodeState('n1', node, present, 'never').lost!, /no node manager/);
+    assert.match(nodeState('n1', undefined, present, 'alive').lost!, /gone/);
+    const status = { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }] };
+    assert.match(nodeState('n1', { ...node, status }, present, 'alive').lost!, /not ready \(NodeStatusUnknown\)/);
+  });
+
+  it('has no facts while those of its former life are all there are', () => {
+    const back = { ...node, metadata: { ...node.metadata, uid: 'u2' } };
+    assert.equal(nodeState('n1', back, present, 'alive').allocatable, undefined);
+  });
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { getCondition } from '../../../../crds/conditions.ts';
+import type { Slice } from '../../../../crds/types.ts';
+import type { SliceInput } from '../../../../operator/slice/plan/input.ts';
+import { planSlice } from '../../../../operator/slice/plan/plan.ts';
+import type { Failure } from '../../../../operator/slice/plan/status.ts';
+import { aNode, anInput, aPod, aRight, aSlice, at, denied, granted, NOW, running } from '../objects.ts';
+
+function statusOf(input: SliceInput, failures: Failure[] = [], now = NOW) {
+  const status = planSlice(input, now).status(failures, now);
+  const say = (type: string) => {
+    const { status: is, reason, message } = getCondition(status.conditions, type)!;
+    return [is, reason, message];
+  };
+  return { ...status, ready: say('Ready'), accepted: say('Accepted'), allocated: say('Allocated') };
+}
+const nodes = [aNode('n1'), aNode('n2'), aNode('n3')];
+
+describe('the status of a slice', () => {
+  it('is Ready when every sliver runs, and has Ready first', () => {
+    const { ready, allocated, nodes: counts, conditions } = statusOf(running(aSlice(), nodes));
+    assert.deepEqual(ready, ['True', 'AllRunning', '3 of 3 running']);
+    assert.deepEqual(allocated, ['True', 'AllGranted', '3 of 3 granted']);
+    assert.deepEqual(counts, { wanted: 3, granted: 3, denied: 0, running: 3, upToDate: 3 });
+    assert.deepEqual(
+      conditions!.map(({ type }) => type),
+      ['Ready', 'Accepted', 'Allocated'],
+    );
+  });
+
+  it('compares equal when nothing changed but the time', () => {
+    const input = running(aSlice(), nodes);
+    const { ready: _, accepted: __, allocated: ___, ...status } = statusOf(input);
+    const again = planSlice({ ...input, slice: { ...input.slice, status } }, NOW + 60_000).status([], NOW + 60_000);
+    assert.deepEqual(again, status);
+  });
+
+  it('counts no pod as running that its node does not enforce, or whose node is lost', () => {
+    const input = running(aSlice(), nodes);
+    const unenforced = { ...input.capabilities[0]!, status: { ...input.capabilities[0]!.status, conditions: [] } };
+    const grantedOnly = granted(unenforced);
+    grantedOnly.status!.conditions = grantedOnly.status!.conditions!.filter(({ type }) => type === 'Granted');
+    const capabilities = [grantedOnly, ...input.capabilities.slice(1)];
+    assert.equal(statusOf({ ...input, capabilities }).nodes!.running, 2);
+    const lost = new Map(input.nodes).set('n2', aNode('n2', { lost: 'is not ready (KubeletStopped)' }));
+    const { ready, nodes: counts } = statusOf({ ...input, nodes: lost });
+    assert.equal(counts!.running, 2);
+    assert.deepEqual(ready, [
+      'False',
+      'NodeLost',
+      '2 of 3 running; n2 is not ready (KubeletStopped); its sliver keeps its right',
+    ]);
+  });
+
+  it('stays Ready without a Node that was deleted, and says that its right is kept', () => {
+    const input = running(aSlice(), nodes);
+    const gone = new Map(input.nodes).set('n3', aNode('n3', { uid: undefined, lost: 'is gone' }));
+    assert.deepEqual(statusOf({ ...input, nodes: gone }).ready, [
+      'True',
+      'AllRunning',
+      '2 of 2 running; rights are kept for n3, whose Node is gone',
+    ]);
+  });
+
+  it('names the first few refusals, and no more than five of them in full', () => {
+    const slice = aSlice();
+    const many = Array.from({ length: 9 }, (_, index) => aNode(`n${index}`));
+    const capabilities = many.map(({ name }) => denied(aRight(slice, name)));
+    const { allocated, denials, nodes: counts } = statusOf(anInput(slice, many, { capabilities }));
+    assert.equal(denials!.length, 5);
+    assert.deepEqual(denials![0], { node: 'n0', reason: 'PortInUse', message: 'PortInUse it is' });
+    assert.equal(counts!.denied, 9);
+    assert.match(allocated[2]!, /^0 of 9 granted; refused by n0: PortInUse: .*; n2: [^;]* and 6 more$/);
+  });
+
+  it('says which nodes are waited for', () => {
+    const slice = aSlice();
+    const capabilities = nodes.map(({ name }) => aRight(slice, name));
+    assert.deepEqual(statusOf(anInput(slice, nodes, { capabilities })).allocated, [
+      'False',
+      'WaitingForNodes',
+      '0 of 3 granted; waits for n1, n2, n3',
+    ]);
+  });
+
+  it('says why there is no node to ask', () => {
+    assert.deepEqual(statusOf(anInput(aSlice(), [])).allocated[1], 'NoNodes');
+    const closed = [aNode('n1', { cordoned: true })];
+    assert.match(statusOf(anInput(aSlice(), closed)).allocated[2]!, /1 node match, none is ready/);
+    const few = statusOf(anInput(aSlice({ placement: { count: 4 } }), nodes)).allocated;
+    assert.deepEqual(few.slice(0, 2), ['False', 'TooFewNodes']);
+    assert.match(few[2]!, /asks for 4 nodes, 3 match its placement/);
+    const none = statusOf(anInput(aSlice({ placement: { count: 0 } }), nodes));
+    assert.deepEqual(none.ready, ['True', 'AllRunning', '0 of 0 running']);
+  });
+
+  it('repeats what the kubelet says of a pod that does not start', () => {
+    const input = running(aSlice(), nodes);
+    const stuck = (status: object) => {
+      const pods = new Map(input.pods);
+      const right = input.capabilities[0]!;
+      pods.set(right.metadata.name, aPod(input.slice, right, status));
+      return statusOf({ ...input, pods }).ready;
+    };
+    const waiting = (reason: string, message?: string) =>
+      stuck({ phase: 'Pending', containerStatuses: [{ state: { waiting: { reason, message } } }] });
+    assert.deepEqual(waiting('ImagePullBackOff', 'no such image'), [
+      'False',
+      'PodsFailing',
+      '2 of 3 running; n1: ImagePullBackOff: no such image',
+    ]);
+    assert.deepEqual(waiting('ContainerCreating').slice(1), ['Starting', '2 of 3 running; n1 is at ContainerCreating']);
+    const unscheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'Insufficient cpu' };
+    assert.match(stuck({ phase: 'Pending', conditions: [unscheduled] })[2]!, /n1: Unschedulable: Insufficient cpu/);
+    assert.match(stuck({ phase: 'Failed', reason: 'Evicted', message: 'disk' })[2]!, /n1: Evicted: disk/);
+  });
+
+  it('says what the API server refused, and for which node', () => {
+    const failures = [{ node: 'n1', message: 'pods "web" is forbidden: exceeded quota' }];
+    const { ready } = statusOf(running(aSlice(), nodes), failures);
+    assert.deepEqual(ready.slice(1), ['PodsFailing', '3 of 3 running; n1: pods "web" is forbidden: exceeded quota']);
+  });
+
+  it('is Updating while pods are of an older template', () => {
+    const newer: Slice = aSlice({ sliver: { image: 'example.org/web:2' } });
+    const { ready, nodes: counts } = statusOf({ ...running(aSlice(), nodes), slice: newer });
+    assert.deepEqual(ready, ['False', 'Updating', '3 of 3 running; 0 of 3 up to date']);
+    assert.equal(counts!.upToDate, 0);
+  });
+
+  it('says that it is suspended, and when its window opens and closes', () => {
+    assert.equal(statusOf(running(aSlice({ suspended: true }), nodes)).ready[1], 'Suspended');
+    const window = { start: at(1000), end: at(2000) };
+    const before = statusOf(anInput(aSlice({ window }), nodes));
+    assert.deepEqual(before.ready.slice(1), ['WindowNotOpen', `the window opens at ${window.start}`]);
+    const after = statusOf(anInput(aSlice({ window }), nodes), [], NOW + 2000);
+    assert.deepEqual(
+      [after.accepted[1], after.ready[1], after.allocated[1]],
+      ['WindowPast', 'WindowPast', 'WindowPast'],
+    );
+  });
+
+  it('keeps messages within what the schema allows', () => {
+    const failures = Array.from({ length: 3 }, () => ({ node: 'n1', message: 'x'.repeat(2000) }));
+    assert.ok(statusOf(running(aSlice(), nodes), failures).ready[2]!.length <= 1024);
+  });
+});
