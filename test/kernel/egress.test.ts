@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Desired } from '../../node-daemonset/sliver.ts';
 import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
 import { RemoteEnforcer } from './enforcer.ts';
 import { Namespaces } from './netns.ts';
 
-const SEND_ONE = "const s = require('dgram').createSocket('udp4'); s.send('x', 9, '10.88.0.2', () => s.close())";
+/** A program that sends one UDP packet. */
+function sendOne(family: 'udp4' | 'udp6', to: string): string {
+  return `const s = require('dgram').createSocket('${family}'); s.send('x', 9, '${to}', () => s.close())`;
+}
+
+/** Neighbours are looked up before a first packet leaves. */
+async function waitUntil(condition: () => Promise<boolean>, what: string): Promise<void> {
+  for (let left = 100; !(await condition()); left--) {
+    if (left === 0) assert.fail(`never saw ${what}`);
+    await sleep(50);
+  }
+}
 
 describe('the egress enforcer on the real kernel', () => {
   let net: Namespaces;
@@ -51,10 +63,41 @@ describe('the egress enforcer on the real kernel', () => {
     assert.match(table(), /fd00:1::2 : 1:101/);
   });
 
+  it("puts a pod's forwarded packets of both families into its class, and the node's own into 1:2", async () => {
+    net.add('pod');
+    net.link(['node', 'h0', '10.88.1.1/24'], ['pod', 'eth0', '10.88.1.2/24']);
+    net.ip('node', 'addr', 'add', 'fd00:1::1/64', 'dev', 'h0', 'nodad');
+    net.ip('pod', 'addr', 'add', 'fd00:1::2/64', 'dev', 'eth0', 'nodad');
+    net.ip('node', 'addr', 'add', 'fd00::1/64', 'dev', 'upl0', 'nodad');
+    net.ip('world', 'addr', 'add', 'fd00::2/64', 'dev', 'w0', 'nodad');
+    net.ip('pod', 'route', 'add', 'default', 'via', '10.88.1.1');
+    net.ip('pod', '-6', 'route', 'add', 'default', 'via', 'fd00:1::1');
+    net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
+    await enforcer.enforce(two());
+    /** Packets that the classes of the pod and of the node had seen by this pass. */
+    const seen = async (): Promise<{ pod: number; node: number }> => {
+      await enforcer.enforce(two());
+      const counters = await enforcer.counters();
+      return { pod: counters[String(0x101)]!.packets, node: counters[String(0x2)]!.packets };
+    };
+    for (const [family, to] of [
+      ['udp4', '10.88.0.2'],
+      ['udp6', 'fd00::2'],
+    ] as const) {
+      const before = await seen();
+      net.run('pod', [process.execPath, '-e', sendOne(family, to)]);
+      await waitUntil(async () => (await seen()).pod > before.pod, `a packet to ${to} in the pod's class`);
+      const between = await seen();
+      net.run('node', [process.execPath, '-e', sendOne(family, to)]);
+      await waitUntil(async () => (await seen()).node > between.node, `a packet to ${to} in the node's class`);
+      assert.equal((await seen()).pod, between.pod);
+    }
+  });
+
   it('writes nothing when all is as it should be, also after a restart, which keeps the queues', async () => {
     await enforcer.enforce(two());
     // A class is deleted and made again with counters of 0: one packet shows that it is still the same.
-    net.run('node', [process.execPath, '-e', SEND_ONE]);
+    net.run('node', [process.execPath, '-e', sendOne('udp4', '10.88.0.2')]);
     assert.equal((await enforcer.enforce(two())).writes, 0);
     await enforcer.stop();
     enforcer = new RemoteEnforcer(net, 'node');
