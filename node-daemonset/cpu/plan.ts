@@ -2,6 +2,7 @@
 import type { Desired, Problem, Sliver } from '../sliver.ts';
 import type { Parent } from './cgroups.ts';
 import { type Conversion, detectConversion, requestsOfWeight, settleRequests } from './requests.ts';
+import { weightBeside } from './siblings.ts';
 
 /** A CFS quota in microseconds; `max` undefined: none. */
 export interface Quota {
@@ -59,8 +60,8 @@ export const NO_QUOTA: Quota = { max: undefined, period: PERIOD };
 
 /**
  * On v1 slivers get shares on the kubelet's own scale and nobody else is touched. On v2 its scale is too coarse, so the
- * Burstable pods, among which all slivers are, get a finer one together, each in proportion to what it requested;
- * when no sliver is left all get back what they had.
+ * Burstable pods, among which all slivers are, get a finer one together, each in proportion to what it requested, and
+ * the Guaranteed pods beside them follow their parent; when no sliver is left all get back what they had.
  */
 export function planCpu(observed: ObservedCpu, { slivers, facts }: Desired, recorded: Originals): CpuPlan {
   const pods = new Map(observed.pods.map((pod) => [pod.uid, pod]));
@@ -79,12 +80,22 @@ export function planCpu(observed: ObservedCpu, { slivers, facts }: Desired, reco
   if (observed.version === 1) {
     for (const sliver of placed) weights.set(sliver.id, sharesOf(sliver, facts.cpuMilli));
   } else {
-    const requests = otherRequests(observed, others, originals, placed, facts.cpuMilli);
-    const parts = others.map((pod) => ((requests.get(pod.uid) ?? 0) * 1000) / facts.cpuMilli);
+    const conversion = detectConversion(observed.kubepodsWeight, facts.cpuMilli);
+    const inSlivers = placed.reduce(
+      (sum, { amounts }) => sum + Math.floor((amounts.shares * facts.cpuMilli) / 1000),
+      0,
+    );
+    const requests = otherRequests(observed, others, originals, inSlivers, conversion);
+    const parts = requests.map((request) => (request * 1000) / facts.cpuMilli);
     const shares = placed.filter(entitled).map((sliver) => sliver.amounts.shares);
     const scale = chooseScale(shares, parts);
     for (const sliver of placed) weights.set(sliver.id, entitled(sliver) ? scaled(sliver.amounts.shares, scale) : 1);
     for (const [i, pod] of others.entries()) weights.set(pod.uid, scaledUp(parts[i] ?? 0, scale));
+    const parent = { weight: observed.burstableWeight, request: requests.reduce((a, b) => a + b, inSlivers) };
+    for (const pod of placed.length > 0 ? observed.pods : []) {
+      if (pod.parent !== 'guaranteed' || byPod.has(pod.uid)) continue;
+      weights.set(pod.uid, weightBeside(parent, pod, originals[pod.uid]?.weight ?? pod.weight, conversion));
+    }
   }
 
   const writes: CpuWrite[] = [];
@@ -154,15 +165,11 @@ function otherRequests(
   observed: ObservedCpu,
   others: readonly ObservedPod[],
   originals: Originals,
-  slivers: readonly Sliver[],
-  cpuMilli: number,
-): Map<string, number> {
-  const conversion: Conversion = detectConversion(observed.kubepodsWeight, cpuMilli);
+  inSlivers: number,
+  conversion: Conversion,
+): number[] {
   const ranges = others.map((pod) => requestsOfWeight(originals[pod.uid]?.weight ?? pod.weight, conversion));
-  const inSlivers = slivers.reduce((sum, sliver) => sum + Math.floor((sliver.amounts.shares * cpuMilli) / 1000), 0);
-  const total = requestsOfWeight(observed.burstableWeight, conversion).high - inSlivers;
-  const settled = settleRequests(ranges, total);
-  return new Map(others.map((pod, i) => [pod.uid, settled[i] ?? 0]));
+  return settleRequests(ranges, requestsOfWeight(observed.burstableWeight, conversion).high - inSlivers);
 }
 
 function entitled(sliver: Sliver): boolean {

@@ -9,17 +9,22 @@ import {
   planCpu,
   planRelease,
 } from '../../../node-daemonset/cpu/plan.ts';
-import { sharesOfRequest, weightOfShares } from '../../../node-daemonset/cpu/requests.ts';
+import { type Conversion, sharesOfRequest, weightOfShares } from '../../../node-daemonset/cpu/requests.ts';
 import type { Sliver } from '../../../node-daemonset/sliver.ts';
 import { makeDesired, makeSliver } from '../desired.ts';
 
 const CPU = 4000;
 
 /** A node as the kubelet leaves it: `others` by uid and request. */
-function kubelet(version: 1 | 2, slivers: readonly Sliver[], others: Record<string, number>): ObservedCpu {
+function kubelet(
+  version: 1 | 2,
+  slivers: readonly Sliver[],
+  others: Record<string, number>,
+  conversion: Conversion = 'linear',
+): ObservedCpu {
   const weigh = (milli: number): number => {
     const shares = sharesOfRequest(milli);
-    return version === 1 ? shares : weightOfShares(shares, 'linear');
+    return version === 1 ? shares : weightOfShares(shares, conversion);
   };
   const requests = {
     ...others,
@@ -105,6 +110,35 @@ describe('the plan of CPU weights', () => {
     // 5 % of the node, and no more than the 13 milli by which the parent's own weight is coarse
     assert.ok(weight('other') / total >= 0.05 * 0.999);
     assert.ok(weight('other') / total <= 0.057);
+  });
+
+  for (const conversion of ['linear', 'quadratic'] as const) {
+    it(`keeps a Guaranteed pod in proportion to all Burstable ones on v2, ${conversion}`, () => {
+      const slivers = [makeSliver('s', { shares: 750 })];
+      for (const limited of [true, false]) {
+        const observed = kubelet(2, slivers, { other: 200 }, conversion);
+        const weight = weightOfShares(sharesOfRequest(800), conversion);
+        const quota = limited ? { max: 80_000, period: 100_000 } : NO_QUOTA;
+        observed.pods.push({ uid: 'g', parent: 'guaranteed', weight, quota });
+        const plan = planCpu(observed, makeDesired(slivers, { cpuMilli: CPU }), {});
+        const state = after(observed, plan);
+        const mended = state.pods.find(({ uid }) => uid === 'g')!;
+        const part = mended.weight / (mended.weight + observed.burstableWeight);
+        assert.ok(Math.abs(part - 0.2) < 0.005, `${part}`);
+        assert.deepEqual(mended.quota, quota);
+        const released = after(state, planRelease(state, plan.originals));
+        assert.equal(released.pods.find(({ uid }) => uid === 'g')!.weight, weight);
+      }
+    });
+  }
+
+  it('does not follow a parent that says next to nothing into starving anybody', () => {
+    const slivers = [makeSliver('s', { shares: 1 })];
+    const observed = kubelet(2, slivers, {});
+    const weight = weightOfShares(sharesOfRequest(3000), 'linear');
+    observed.pods.push({ uid: 'g', parent: 'guaranteed', weight, quota: NO_QUOTA });
+    const { writes } = planCpu(observed, makeDesired(slivers, { cpuMilli: CPU }), {});
+    assert.ok(writes.every(({ uid, weight: written }) => uid !== 'g' || written! <= weight * 4));
   });
 
   it('takes a new weight of a pod resized in place for its request, and puts that back', () => {
