@@ -6,7 +6,7 @@ import type { Bench } from './report.ts';
 import { toRow } from './report.ts';
 
 const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
-  // cpu
+  cpu: () => import('./cpu.ts'),
   egress: () => import('./egress.ts'),
   acquire: () => import('./acquire.ts'),
   slice: () => import('./slice.ts'),

@@ -52,6 +52,11 @@ export class TestKubepods {
     writeFileSync(this.#file(this.#path(uid), this.version === 1 ? 'cpu.shares' : 'cpu.weight'), String(weight));
   }
 
+  /** Against every other program of this machine, for as long as the tree exists. */
+  outweighOthers(): void {
+    if (this.prefix) this.#weigh(this.prefix, 256_000);
+  }
+
   cpu(uid: string): Pick<ObservedPod, 'weight' | 'quota'> {
     const read = (name: string): string => readFileSync(this.#file(this.#path(uid), name), 'utf8').trim();
     if (this.version === 1) {

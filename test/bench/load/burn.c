@@ -1,4 +1,4 @@
-/* burn THREADS: keeps so many threads busy until it is killed. */
+/* burn THREADS: keeps so many threads busy until its stdin is closed. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,5 +13,7 @@ int main(int argc, char **argv) {
     pthread_t thread;
     if (pthread_create(&thread, 0, burn, 0) != 0) return 1;
   }
-  for (;;) pause();
+  char ignored;
+  while (read(0, &ignored, 1) > 0) {}
+  return 0;
 }
