@@ -49,6 +49,22 @@ describe('the CPU enforcer on the real kernel', () => {
     if (kubepods.version === 1) assert.deepEqual([kubepods.cpu('other'), kubepods.cpu('guaranteed')], others);
   });
 
+  it('gives a Guaranteed pod its part beside all Burstable ones, also after the kubelet weighed those anew', async () => {
+    const part = (): number => {
+      const { weight } = kubepods.cpu('guaranteed');
+      return weight / (weight + kubepods.burstableWeight());
+    };
+    kubepods.addPod('large', 'guaranteed', 380);
+    const passes = [enforcer(), enforcer()];
+    await passes[0]!.enforce(desired, signal);
+    const burstable = 2 * (100 + 300 + 500) + 100;
+    // The kubelet's own weight of the parent is a whole number of about 70 on v2.
+    assert.ok(Math.abs(part() / (100 / (100 + burstable)) - 1) < 0.15, String(part()));
+    kubepods.addPod('more', 'burstable', 1000);
+    await passes[1]!.enforce(desired, signal);
+    assert.ok(Math.abs(part() / (100 / (100 + burstable + 1000)) - 1) < 0.15, String(part()));
+  });
+
   it('writes nothing when all is as it should be, also after a restart', async () => {
     await enforcer().enforce(desired, signal);
     assert.equal((await enforcer().enforce(desired, signal)).writes, 0);

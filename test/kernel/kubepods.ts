@@ -57,6 +57,12 @@ export class TestKubepods {
     if (this.prefix) this.#weigh(this.prefix, 256_000);
   }
 
+  /** Weight of the parent of all Burstable pods. */
+  burstableWeight(): number {
+    const parent = join(this.prefix, 'kubepods', 'burstable');
+    return Number(readFileSync(this.#file(parent, this.version === 1 ? 'cpu.shares' : 'cpu.weight'), 'utf8'));
+  }
+
   cpu(uid: string): Pick<ObservedPod, 'weight' | 'quota'> {
     const read = (name: string): string => readFileSync(this.#file(this.#path(uid), name), 'utf8').trim();
     if (this.version === 1) {

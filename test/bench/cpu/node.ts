@@ -91,9 +91,12 @@ export class BusyNode {
       burner.kill('SIGKILL');
       await ended;
     }
-    await this.#enforcer.release();
-    this.kubepods.remove();
-    rmSync(this.#directory, { recursive: true });
+    try {
+      await this.#enforcer.release();
+    } finally {
+      this.kubepods.remove();
+      rmSync(this.#directory, { recursive: true });
+    }
   }
 
   #pass(): void {
