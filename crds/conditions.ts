@@ -129,7 +129,9 @@ export function setCondition(
   const before = getCondition(list, condition.type);
   const lastTransitionTime =
     before?.status === condition.status ? before.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, 'Z');
-  const next: Condition = { ...condition, message: condition.message.slice(0, MAX_MESSAGE), lastTransitionTime };
+  // a 1.20 server refuses the server-side apply of a condition with an empty message
+  const message = (condition.message || condition.reason).slice(0, MAX_MESSAGE);
+  const next: Condition = { ...condition, message, lastTransitionTime };
   if (!before) return [...(list ?? []), next];
   return list!.map((one) => (one.type === condition.type ? next : one));
 }

@@ -1,4 +1,5 @@
 /** The operator's process: settings from the environment, composition, and an orderly end. */
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createClient } from '../kube/client.ts';
@@ -33,7 +34,8 @@ const {
 const log = createLog('slice-operator', level);
 const metrics = createMetrics();
 const { registry, onRequest } = metrics;
-const identity = `${podName}_${process.pid}`;
+// in a container the pid is the same again after a restart, and a process must not take its forerunner's lease for its own
+const identity = `${podName}_${randomUUID()}`;
 
 // the leader's own requests go past the fence that they hold up
 const leader = new Leader({ client: await createClient({ onRequest }), namespace, name: LEASE, identity, log });

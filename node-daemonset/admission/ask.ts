@@ -80,7 +80,7 @@ function refuseNode(rcap: ResourceCapability, nodeName: string): Refused | undef
   if (rcap.spec.nodeName === nodeName && rcap.metadata.labels?.[LABEL_NODE] === nodeLabelValue(nodeName)) {
     return undefined;
   }
-  const asked = String(rcap.spec.nodeName).slice(0, 253);
+  const asked = rcap.spec.nodeName.slice(0, 253);
   const message =
     asked === nodeName
       ? `the label ${LABEL_NODE} must be ${nodeLabelValue(nodeName)}`

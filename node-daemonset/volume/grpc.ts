@@ -25,6 +25,7 @@ export function serviceOf(proto: string, packageName: string, name: string): Ser
 }
 
 /** Every error becomes an answer: one that is not ours is logged, as nobody else would see where it came from. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says which message its proto has
 export function answer<Q>(log: Logger, handle: (message: Q) => object | Promise<object>): UntypedHandleCall {
   const reply = async (message: Q): Promise<Parameters<sendUnaryData<object>>> => {
     try {

@@ -63,7 +63,7 @@ export const readSlice = (product: Product, { metadata: { namespace, name } }: S
 
 /** A condition of the slice as it is now. */
 export async function conditionOf(product: Product, slice: Slice, type: string): Promise<Condition | undefined> {
-  return getCondition((await readSlice(product, slice))?.status?.conditions as Condition[] | undefined, type);
+  return getCondition((await readSlice(product, slice))?.status?.conditions, type);
 }
 
 /** Waits until the present spec of the slice is Ready. */
@@ -82,7 +82,7 @@ export async function whenCondition(
   let last: Condition | undefined;
   const ask = async (): Promise<boolean> => {
     const now = await readSlice(product, slice);
-    last = getCondition(now?.status?.conditions as Condition[] | undefined, type);
+    last = getCondition(now?.status?.conditions, type);
     return last !== undefined && last.observedGeneration === now?.metadata.generation && test(last);
   };
   const { namespace, name } = slice.metadata;

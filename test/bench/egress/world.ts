@@ -39,7 +39,11 @@ export class World {
       this.net.ip('world', 'route', 'add', `10.88.1${i}.0/24`, 'via', '10.88.0.1');
     }
     // Floods end here without an answer.
-    this.net.run('world', ['nft', '-f', '-'], `table inet sink { chain input { type filter hook input priority 0; udp dport ${SINK_PORT} drop; }; }\n`);
+    this.net.run(
+      'world',
+      ['nft', '-f', '-'],
+      `table inet sink { chain input { type filter hook input priority 0; udp dport ${SINK_PORT} drop; }; }\n`,
+    );
     for (const [i] of [...PODS, 'node'].entries()) {
       this.net.spawn('world', ['iperf3', '-s', '-p', String(FIRST_TCP_PORT + i)]);
     }
@@ -54,7 +58,8 @@ export class World {
 
   /** Counters of the uplink's classes, by minor. */
   counters(): Map<number, ClassCounters> {
-    return parseClasses(this.net.run('node', ['tc', '-s', '-d', 'class', 'show', 'dev', this.#uplink]), new Map()).counters;
+    return parseClasses(this.net.run('node', ['tc', '-s', '-d', 'class', 'show', 'dev', this.#uplink]), new Map())
+      .counters;
   }
 
   /** Starts a load; it sends until it is killed. */
@@ -83,7 +88,10 @@ export class World {
       const failed = running.filter((child) => child.exitCode !== null);
       if (failed.length > 0) throw new Error(`a load ended before it was measured: ${failed[0]!.spawnargs.join(' ')}`);
       return new Map(
-        [...after].map(([minor, { bytes }]) => [minor, ((bytes - (before.get(minor)?.bytes ?? 0)) * 8) / elapsed / 1e6]),
+        [...after].map(([minor, { bytes }]) => [
+          minor,
+          ((bytes - (before.get(minor)?.bytes ?? 0)) * 8) / elapsed / 1e6,
+        ]),
       );
     } finally {
       await Promise.all(

@@ -127,7 +127,10 @@ describe('volume', () => {
   const publish = (ask?: Ask): Promise<unknown> => call(node, 'NodePublishVolume', publishMessage(ask));
   const unpublish = (uid = 'pod-1'): Promise<unknown> => call(node, 'NodeUnpublishVolume', publishMessage({ uid }));
   const refuses = (ask: Ask | undefined, code: number, message: RegExp): Promise<void> =>
-    assert.rejects(publish(ask), (error: ServiceError) => error.code === code && message.test(error.details));
+    assert.rejects(
+      publish(ask),
+      (error: { code: number; details: string }) => error.code === code && message.test(error.details),
+    );
   const problem = (one: Problem) => async (): Promise<PassResult> => ({ problems: [one] });
 
   beforeEach(() => {
