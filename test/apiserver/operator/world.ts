@@ -66,7 +66,7 @@ export async function startWorld(client: ApiClient): Promise<World> {
 
   const beats = setInterval(() => {
     for (const name of nodes.keys()) run(beat(name));
-  }, 5_000);
+  }, 1_000);
 
   async function beat(node: string): Promise<void> {
     const metadata = { namespace: RELEASE, name: leaseName(node) };
