@@ -57,7 +57,8 @@ export function sliceReconciler(deps: SliceDeps) {
     }
     taken.prune(key);
     const boot = await bootScripts.of(slice, signal);
-    const input = gather(key, stores, deps.nodes(), taken, boot)!;
+    const input = gather(key, stores, deps.nodes(), taken, boot);
+    if (!input) return Done; // it went while its script was read: the event of that has queued the key again
     const plan = planSlice(input, deps.now());
     const onWritten = (effect: Effect, answer: KubeObject | undefined) => {
       if (kindOf(effect) === 'ConfigMap') {
