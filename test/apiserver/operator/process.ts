@@ -73,17 +73,22 @@ function watchedClient(real: ApiClient, writes: Write[], crash: Crash | undefine
     if (dead) throw new Error('the process is dead');
     if (method === 'GET') return await real.request(method, path, options);
     const last = ++count === crash?.at;
-    const die = () => {
+    const die = (): never => {
       dead = true;
       onCrash();
       throw new Error('the process died');
     };
     if (last) dead = true; // nothing else gets out beside the last write
     if (last && crash?.when === 'before') die();
-    const answer = await real.request(method, path, options);
-    writes.push({ method, path });
-    if (last) die();
-    return answer;
+    try {
+      const answer = await real.request(method, path, options);
+      writes.push({ method, path });
+      if (!last) return answer;
+    } catch (error) {
+      // it dies at a write that the server refuses, too
+      if (!last) throw error;
+    }
+    return die();
   }
   return new Proxy(real, {
     get(target, property) {
