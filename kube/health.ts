@@ -1,4 +1,4 @@
-/** /healthz, /readyz and /metrics over HTTP: GET only, small, bounded in connections and time. */
+/** /healthz, /readyz, /metrics and what else a process shows, over HTTP: GET only, small, bounded in connections and time. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
@@ -12,6 +12,8 @@ export interface HealthOptions {
   /** Undefined where all is well, else what is not. */
   live?: () => string | undefined;
   ready: () => string | undefined;
+  /** JSON documents by path, each made when it is asked for; whoever makes it bounds what that costs. */
+  documents?: Readonly<Record<string, () => Promise<string>>>;
 }
 
 export interface HealthServer {
@@ -21,6 +23,7 @@ export interface HealthServer {
 
 /** Rejects where the port can't be had. */
 export async function serveHealth(options: HealthOptions): Promise<HealthServer> {
+  const { documents = {} } = options;
   const server = createServer(
     // the timeouts are kept only as often as connections are looked at: every 30 s by default
     { requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 30_000, connectionsCheckingInterval: 1_000 },
@@ -29,6 +32,11 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
         response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body);
       const check = (problem: string | undefined) =>
         problem === undefined ? send(200, 'ok\n') : send(503, `${problem}\n`);
+      const answer = (text: Promise<string>, type: string): void =>
+        void text.then(
+          (body) => send(200, body, type),
+          (error: Error) => send(500, `${error.message}\n`),
+        );
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         send(405, 'only GET and HEAD\n');
         return;
@@ -42,13 +50,11 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
           check(options.ready());
           return;
         case '/metrics':
-          void options.registry.metrics().then(
-            (text) => send(200, text, options.registry.contentType),
-            (error: Error) => send(500, `${error.message}\n`),
-          );
+          answer(options.registry.metrics(), options.registry.contentType);
           return;
         default:
-          send(404, 'there are /healthz, /readyz and /metrics\n');
+          if (Object.hasOwn(documents, path)) answer(documents[path]!(), 'application/json');
+          else send(404, `there are ${['/healthz', '/readyz', '/metrics', ...Object.keys(documents)].join(', ')}\n`);
       }
     },
   );

@@ -10,7 +10,7 @@ import { createCpuEnforcer } from './cpu/apply.ts';
 import { createEgressEnforcer } from './egress/apply.ts';
 import { createFreezeEnforcer } from './freeze/apply.ts';
 import { formatTable } from './report/table.ts';
-import { readRows } from './slivers.ts';
+import { formatRows, readRows } from './slivers.ts';
 import { planStandings } from './standing.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -50,9 +50,7 @@ async function showStatus(config: NodeConfig, json: boolean): Promise<void> {
   const state = readState(config);
   const { policy } = new PolicySource(config.policyFile).read(state.spec);
   const rows = await readRows(state, policy?.blackouts ?? [], Date.now(), { prefix: config.cgroupPrefix });
-  // when the counters were read: whoever reads twice must not count what came before or after
-  const time = Date.now();
-  process.stdout.write(json ? `${JSON.stringify({ time, slivers: rows }, null, 2)}\n` : formatTable(rows));
+  process.stdout.write(json ? formatRows(rows, Date.now()) : formatTable(rows));
 }
 
 /** The files of the manager stay: the grant log is the owner's. */

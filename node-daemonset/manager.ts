@@ -12,6 +12,7 @@ import type { KubeMetrics } from '../kube/metrics.ts';
 import { Resources } from '../kube/resources.ts';
 import { AddressWatch } from './addresses/watch.ts';
 import { PolicySource } from './admission/ownerfile.ts';
+import type { Policy } from './admission/policy.ts';
 import { readOtherRequests } from './admission/requests.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
@@ -27,6 +28,7 @@ import { startHeartbeat } from './report/heartbeat.ts';
 import { createNodeMetrics } from './report/metrics.ts';
 import { Reporter } from './report/reporter.ts';
 import { Statuses } from './report/statuses.ts';
+import { createRowReader, readRows } from './slivers.ts';
 import { StateStore } from './state.ts';
 import { SliverDirectories } from './volume/directory.ts';
 import { kernelMounts } from './volume/mounts.ts';
@@ -140,6 +142,7 @@ export async function startManager({
     now: Date.now,
   };
 
+  const blackouts = (): Policy['blackouts'] => policy.read(store.get().spec).policy?.blackouts ?? [];
   let lastPass = Date.now();
   const run = async (full: boolean): ReturnType<typeof runPass> => {
     const began = process.hrtime.bigint();
@@ -156,6 +159,7 @@ export async function startManager({
     registry: metrics.registry,
     live: () => (isAlive() ? undefined : 'no pass has ended for 3 minutes'),
     ready: () => (rcaps.store.synced ? undefined : 'the API server has not been heard yet'),
+    documents: { '/slivers': createRowReader(() => readRows(store.get(), blackouts(), Date.now(), tree), Date.now) },
   });
   // The files of our own are enough for the first pass: it does not wait for the API server.
   await loop.pass().catch((error: Error) => log.error({ err: error }, 'first pass failed'));
@@ -165,7 +169,7 @@ export async function startManager({
       directories,
       mounts: kernelMounts(),
       kubeletDirectory,
-      blackouts: () => policy.read(store.get().spec).policy?.blackouts ?? [],
+      blackouts,
       pass: () => loop.pass(),
       isRunning: cgroups.isRunning,
       now: Date.now,

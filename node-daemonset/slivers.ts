@@ -7,6 +7,20 @@ import type { Policy } from './admission/policy.ts';
 import { rowOf, type SliverRow } from './report/table.ts';
 import { planStandings } from './standing.ts';
 
+/** What `status --json` and /slivers show: the rows, and when their counters were read, in ms since the epoch. */
+export function formatRows(slivers: readonly SliverRow[], now: number): string {
+  return `${JSON.stringify({ time: now, slivers }, null, 2)}\n`;
+}
+
+/** Reads at most once at a time, however many ask: a reading starts a process. */
+export function createRowReader(read: () => Promise<SliverRow[]>, now: () => number): () => Promise<string> {
+  let reading: Promise<string> | undefined;
+  return () =>
+    (reading ??= read()
+      .then((rows) => formatRows(rows, now()))
+      .finally(() => (reading = undefined)));
+}
+
 /** One row a sliver: promised by the checkpoint, got by the kernel's own counters. */
 export async function readRows(
   state: NodeState,

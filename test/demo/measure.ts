@@ -1,8 +1,11 @@
 /** What each sliver was promised and what the kernel gave it, read twice from every node's manager. */
 import { formatRate } from '../../crds/quantity.ts';
-import { run } from '../cluster/command.ts';
+import { forward, type Forward } from './forward.ts';
 
-/** One sliver as `node-daemonset/main.ts status --json` shows it. */
+/** The node managers' port for health, metrics and this; the chart's `node.healthPort`. */
+const STATUS_PORT = 33081;
+
+/** One sliver as a node manager shows it at /slivers. */
 interface Reading {
   pod: string;
   namespace: string;
@@ -43,9 +46,11 @@ export interface Manager {
   cores: number;
 }
 
-async function read(kubectl: readonly string[], { pod, namespace }: Manager): Promise<NodeReading> {
-  const argv = [...kubectl, 'exec', '-n', namespace, pod, '--', 'node', 'node-daemonset/main.ts', 'status', '--json'];
-  return JSON.parse(await run(argv)) as NodeReading;
+/** Asks the manager that runs: on a node whose CPU is all taken, a new process for each question would take its time. */
+async function read({ port }: Forward): Promise<NodeReading> {
+  const answer = await fetch(`http://127.0.0.1:${port}/slivers`, { signal: AbortSignal.timeout(60_000) });
+  if (!answer.ok) throw new Error(`/slivers: ${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as NodeReading;
 }
 
 /** Reads all nodes, waits, reads again; a sliver that was not there both times is left out. */
@@ -54,9 +59,13 @@ export async function measure(
   managers: readonly Manager[],
   seconds: number,
 ): Promise<Measured[]> {
-  const first = await Promise.all(managers.map((manager) => read(kubectl, manager)));
+  const forwards = await Promise.all(
+    managers.map(({ namespace, pod }) => forward(kubectl, namespace, pod, STATUS_PORT)),
+  );
+  const first = await Promise.all(forwards.map(read));
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  const second = await Promise.all(managers.map((manager) => read(kubectl, manager)));
+  const second = await Promise.all(forwards.map(read));
+  for (const { close } of forwards) close();
   return managers.flatMap(({ node, cores }, index) => {
     const elapsed = (second[index]!.time - first[index]!.time) / 1000;
     return second[index]!.slivers.flatMap((row) => {
