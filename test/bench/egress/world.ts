@@ -1,5 +1,5 @@
 /** A node with one uplink, three pods behind it and the world beyond: namespaces on this machine. */
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClassCounters, parseClasses } from '../../../node-daemonset/egress/tc.ts';
