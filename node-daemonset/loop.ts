@@ -9,7 +9,7 @@ export interface LoopOptions {
   now?: () => number;
   /** The least time from the end of one pass to the next, in ms. Default 150. */
   gapMs?: number;
-  /** The same when a pod waits for the pass. Default 10. */
+  /** The same when a pod or somebody who asked for a right waits for the pass. Default 10. */
   urgentGapMs?: number;
   /** The most time between two full passes, in ms. Default 60 s. */
   fullMs?: number;
@@ -38,9 +38,10 @@ export class Loop {
     this.#options = { now: Date.now, gapMs: 150, urgentGapMs: 10, fullMs: 60_000, ...options };
   }
 
-  /** Something changed: a pass is due. */
-  wake(): void {
+  /** Something changed: a pass is due; urgent where somebody waits for its answer. */
+  wake(urgent = false): void {
     this.#wanted = true;
+    this.#urgent ||= urgent;
     this.#schedule();
   }
 

@@ -95,7 +95,7 @@ export async function startManager({
   const wake = (): void => loop.wake();
   /** Our own writes come back as changes; what they say is known. */
   const wakeIfAsked = (_key: string, after?: ResourceCapability, before?: ResourceCapability): void => {
-    if (!after || !before || asked(after) !== asked(before)) wake();
+    if (!after || !before || asked(after) !== asked(before)) loop.wake(after !== undefined);
   };
   const rcaps = startInformer<ResourceCapability>({
     client,

@@ -1,10 +1,10 @@
 /** `bench -- slice`: a Slice applied -> every sliver Ready, and deleted -> nothing left on either node. */
-import { globSync } from 'node:fs';
 import { API_VERSION } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
-import { runInNode } from '../cluster/node.ts';
+import { tracesOf } from '../e2e/kernel.ts';
 import { isReady, type Product, startProduct } from '../e2e/product.ts';
+import { footprintsOf, sliversOf } from '../e2e/slices.ts';
 import { percentile } from './percentile.ts';
 import type { Bench, Report } from './report.ts';
 
@@ -28,18 +28,6 @@ function slice(image: string, round: number): Slice {
   };
 }
 
-/** What is left of a pod on a node: its cgroup's processes, its mounts, its sliver directory. */
-async function traces({ cluster }: Product, node: string, uids: readonly string[]): Promise<string[]> {
-  const mounts = await runInNode(cluster, node, ['cat', '/proc/mounts']);
-  const directories = await runInNode(cluster, node, ['ls', '/run/slice-operator/slivers']);
-  const classes = await runInNode(cluster, node, ['tc', 'class', 'show', 'dev', 'eth0', 'parent', '1:10']);
-  const left = uids.filter((uid) => mounts.includes(uid) || directories.includes(uid));
-  const processes = uids.filter(
-    (uid) => globSync(`/sys/fs/cgroup/{cpu,unified}/**/pod${uid}/**/cgroup.procs`).length > 0,
-  );
-  return [...left, ...processes, ...classes.split('\n').filter((line) => line.includes('leaf'))];
-}
-
 async function round(product: Product, index: number): Promise<{ ready: number; gone: number }> {
   const { client, workload } = product;
   const object = slice(workload, index);
@@ -51,8 +39,7 @@ async function round(product: Product, index: number): Promise<{ ready: number; 
   );
   const ready = (performance.now() - applied) / 1000;
 
-  const pods = await product.list(Resources.Pod, 'default');
-  const uids = pods.map((pod) => pod.metadata.uid!);
+  const footprints = await footprintsOf(product, await sliversOf(product, object));
   const deleted = performance.now();
   await client.remove(Resources.Slice, { ...ref, uid: metadata.uid });
   await product.until('nothing to be left', async () => {
@@ -60,8 +47,7 @@ async function round(product: Product, index: number): Promise<{ ready: number; 
       [Resources.Slice, Resources.ResourceCapability, Resources.Pod].map((one) => product.list(one, 'default')),
     );
     if (objects.some((list) => list.length > 0)) return false;
-    const left = await Promise.all(NODES.map((node) => traces(product, node, uids)));
-    return left.flat().length === 0;
+    return (await tracesOf(product.cluster, footprints)).length === 0;
   });
   return { ready, gone: (performance.now() - deleted) / 1000 };
 }
