@@ -1,7 +1,7 @@
 /** `bench -- slice`: a Slice applied -> every sliver Ready, and deleted -> nothing left on either node. */
 import { API_VERSION } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
-import { Resources } from '../../kube/resources.ts';
+import { type KubeObject, Resources } from '../../kube/resources.ts';
 import { tracesOf } from '../e2e/kernel.ts';
 import { isReady, type Product, startProduct } from '../e2e/product.ts';
 import { footprintsOf, sliversOf } from '../e2e/slices.ts';
@@ -52,6 +52,27 @@ async function round(product: Product, index: number): Promise<{ ready: number; 
   return { ready, gone: (performance.now() - deleted) / 1000 };
 }
 
+/** The same of a pod that has nothing to do with us: what the kubelet itself takes. */
+async function plainPod({ apply, client, until, workload }: Product): Promise<number> {
+  const { command } = slice(workload, 0).spec.sliver;
+  const ref = { namespace: 'default', name: 'plain' };
+  const containers = [{ name: 'main', image: workload, command }];
+  await apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: ref,
+    spec: { containers, automountServiceAccountToken: false },
+  });
+  await until('the plain pod to run', async () => {
+    const pod = await client.get<KubeObject & { status?: { phase?: string } }>(Resources.Pod, ref);
+    return pod?.status?.phase === 'Running';
+  });
+  const deleted = performance.now();
+  await client.remove(Resources.Pod, ref);
+  await until('the plain pod to be gone', async () => (await client.get(Resources.Pod, ref)) === undefined);
+  return (performance.now() - deleted) / 1000;
+}
+
 export const bench: Bench = {
   about: 'Slice applied -> all slivers Ready, deleted -> nothing left; needs root and a cluster of its own',
   async run(report: Report, progress) {
@@ -63,6 +84,7 @@ export const bench: Bench = {
         const { ready, gone } = times.at(-1)!;
         progress(`round ${index + 1} of ${ROUNDS}: Ready in ${ready.toFixed(2)} s, gone in ${gone.toFixed(2)} s`);
       }
+      const plain = [await plainPod(product), await plainPod(product), await plainPod(product)];
       const readyS = times.map(({ ready }) => ready);
       const goneS = times.map(({ gone }) => gone);
       report({
@@ -77,6 +99,8 @@ export const bench: Bench = {
         unit: 's',
         bar: { max: GONE_S },
       });
+      const name = 'for comparison, a plain pod deleted -> its object gone, p50';
+      report({ name, value: percentile(plain, 50), unit: 's', note: 'what this kubelet takes for any pod' });
     } finally {
       await product.close();
     }
