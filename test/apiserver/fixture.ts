@@ -12,6 +12,7 @@ import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { stripRules } from '../../crds/strip.ts';
 import { createClient, type ApiClient, type ClientOptions } from '../../kube/client.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
+import { type KubeObject, Resources } from '../../kube/resources.ts';
 
 const TOKEN = 'fixture-admin';
 const CRD_PATH = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -104,6 +105,18 @@ async function start(): Promise<ApiServer> {
       await ready(client, dir);
     },
   };
+}
+
+/** Removes the Slices and rights that other specs left: an operator would act on them, and its writes be counted. */
+export async function removeSlices({ client }: ApiServer): Promise<void> {
+  for (const resource of [Resources.Slice, Resources.ResourceCapability]) {
+    const path = `/apis/${resource.apiVersion}/${resource.plural}`;
+    const { items } = await client.request<{ items: KubeObject[] }>('GET', path);
+    for (const { metadata } of items) {
+      if (metadata.finalizers) await client.patch(resource, metadata, { metadata: { finalizers: null } });
+      await client.remove(resource, { namespace: metadata.namespace, name: metadata.name });
+    }
+  }
 }
 
 async function installCrds(client: ApiClient, minor: number): Promise<void> {

@@ -8,7 +8,7 @@ import { API_VERSION } from '../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../crds/types.ts';
 import { Resources, type KubeObject, type Resource } from '../../kube/resources.ts';
 import type { Pod } from '../../operator/kinds.ts';
-import { apiServer, until, type ApiServer } from './fixture.ts';
+import { apiServer, removeSlices, until, type ApiServer } from './fixture.ts';
 import { startProcess, type Crash, type Process, type Write } from './operator/process.ts';
 import { startWorld, type World } from './operator/world.ts';
 
@@ -28,6 +28,7 @@ describe('an operator that dies at a write', () => {
 
   before(async () => {
     server = await apiServer();
+    await removeSlices(server);
     world = await startWorld(server.client);
   });
   after(() => world.stop());
