@@ -1,4 +1,6 @@
-/** Every object of a kind that came and went in a namespace, by its uid, while somebody was watching. */
+/** Every object of a slice, of one kind, that came and went while somebody was watching, by its uid. */
+import { LABEL_SLICE } from '../../crds/names.ts';
+import type { Slice } from '../../crds/types.ts';
 import { type Informer, startInformer } from '../../kube/informer.ts';
 import { silentLog } from '../../kube/log.ts';
 import type { KubeObject, Resource } from '../../kube/resources.ts';
@@ -10,11 +12,12 @@ export class Journal<T extends KubeObject> {
   readonly #informer: Informer<T>;
 
   /** `onChange` is told of the objects that there are after each event. */
-  constructor(product: Product, resource: Resource, namespace: string, onChange: (objects: T[]) => void = () => {}) {
+  constructor(product: Product, resource: Resource, { metadata }: Slice, onChange: (objects: T[]) => void = () => {}) {
     this.#informer = startInformer<T>({
       client: product.client,
       resource,
-      namespace,
+      namespace: metadata.namespace,
+      labelSelector: `${LABEL_SLICE}=${metadata.name}`,
       log: silentLog(),
       onChange: (_key, after, before) => {
         if (after) this.created.add(after.metadata.uid!);

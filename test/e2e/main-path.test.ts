@@ -144,7 +144,7 @@ describe('a slice', () => {
   it('is updated one sliver at a time', async () => {
     const former = slivers[0]!.pod.metadata.labels![LABEL_TEMPLATE];
     let fewestUp: number = NODES.length;
-    const pods = new Journal<Pod>(product, Resources.Pod, NAMESPACE, (all) => {
+    const pods = new Journal<Pod>(product, Resources.Pod, slice, (all) => {
       fewestUp = Math.min(fewestUp, all.filter(isUp).length);
     });
     await pods.whenSynced();

@@ -55,7 +55,7 @@ export async function freshNamespace(product: Product, name: string, labels: Rec
 
 /** Deletes the namespace and waits until nothing of it is left. */
 export async function dropNamespace(product: Product, name: string): Promise<void> {
-  await product.kubectl('delete', 'namespace', name, '--ignore-not-found', '--timeout=120s');
+  await product.kubectl('delete', 'namespace', name, '--ignore-not-found', '--timeout=170s');
 }
 
 export const readSlice = (product: Product, { metadata: { namespace, name } }: Slice): Promise<Slice | undefined> =>
