@@ -425,11 +425,11 @@ export interface Condition {
    */
   status: 'True' | 'False' | 'Unknown';
   /**
-   * Why
+   * Why, in one word for programs.
    */
   reason: string;
   /**
-   * Why
+   * Why, for people.
    */
   message: string;
   /**

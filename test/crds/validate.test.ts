@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { amounts, fromShare, toRspec } from '../../crds/rspec.ts';
 import { parseQuantity, QuantityError } from '../../crds/quantity.ts';
 import { nodeLabelValue, rcapName, MAX_SLICE_NAME } from '../../crds/names.ts';
+import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { setCondition } from '../../crds/conditions.ts';
 import { validateCapability, validateSlice, validateSliceNode } from '../../crds/validate.ts';
 import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, sliceNode } from './objects.ts';
@@ -31,6 +32,13 @@ describe('validation of the other kinds', () => {
   }
   for (const [what, object] of badSliceNodes()) {
     it(`refuses a SliceNode with ${what}`, () => assert.notDeepEqual(validateSliceNode(object), []));
+  }
+});
+
+describe('the CRDs', () => {
+  // in YAML's short form a comma ends an unquoted text, and what follows becomes a field that strict servers refuse
+  for (const file of CRD_FILES) {
+    it(`${file} has no field without a value`, () => assert.ok(!JSON.stringify(readCrd(file)).includes(':null')));
   }
 });
 
