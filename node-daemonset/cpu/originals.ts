@@ -1,6 +1,6 @@
 /** The weights that pods had before we wrote any, in a file of our own: so that a restart can still put them back. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { replaceFile } from '../durable.ts';
 import type { Originals } from './plan.ts';
 
 /** Reads and fsyncs the record; writes only what differs. One instance for each file. */
@@ -38,23 +38,5 @@ function readText(path: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '{}';
     throw error;
-  }
-}
-
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.new`;
-  const file = openSync(temporary, 'w', 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, path);
-  const directory = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }

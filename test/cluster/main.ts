@@ -6,22 +6,10 @@
  *   SLICE_CACHE  what outlives clusters (~/.cache/slice-operator)
  *   KUBECONFIG   a cluster that exists is taken as it is, unless it is one of ours
  */
-import { homedir } from 'node:os';
-import { delimiter } from 'node:path';
-import { cacheDir } from './config.ts';
-import { chooseProvider } from './providers.ts';
-
-const env = process.env;
+import { chooseProvider, fromEnvironment } from './providers.ts';
 
 async function main(command: string, argument: string | undefined): Promise<void> {
-  const provider = await chooseProvider({
-    cache: cacheDir(homedir(), env.SLICE_CACHE),
-    name: env.CLUSTER ?? 'demo',
-    nodes: Number(env.NODES ?? 2),
-    cpus: env.CPUS === undefined ? undefined : Number(env.CPUS),
-    kubeconfig: env.KUBECONFIG,
-    searched: [env.KUBEBUILDER_ASSETS ?? '', ...(env.PATH ?? '').split(delimiter)].filter((dir) => dir !== ''),
-  });
+  const provider = await chooseProvider(fromEnvironment(process.env));
   switch (command) {
     case 'up':
       await provider.up();

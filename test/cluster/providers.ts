@@ -1,9 +1,10 @@
 /** Which cluster: the one that is given, else kind where Docker runs, else one of namespaces on this machine. */
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { run, succeeds } from './command.ts';
 import { findCluster, listClusters } from './cluster.ts';
-import { adminKubeconfig, clusterDir, clustersDir, type Cluster } from './config.ts';
+import { adminKubeconfig, cacheDir, clusterDir, clustersDir, type Cluster } from './config.ts';
 import { componentStates } from './components.ts';
 import { kubectl } from './controlplane.ts';
 import { down } from './down.ts';
@@ -30,6 +31,18 @@ export interface Provider {
 }
 
 export type ProviderOptions = UpOptions & { kubeconfig?: string };
+
+/** What a user asks for by variables; README of this folder lists them. */
+export function fromEnvironment(env: Readonly<Record<string, string | undefined>>): ProviderOptions {
+  return {
+    cache: cacheDir(homedir(), env.SLICE_CACHE),
+    name: env.CLUSTER ?? 'demo',
+    nodes: Number(env.NODES ?? 2),
+    cpus: env.CPUS === undefined ? undefined : Number(env.CPUS),
+    kubeconfig: env.KUBECONFIG,
+    searched: [env.KUBEBUILDER_ASSETS ?? '', ...(env.PATH ?? '').split(delimiter)].filter((dir) => dir !== ''),
+  };
+}
 
 export async function chooseProvider(options: ProviderOptions): Promise<Provider> {
   const { kubeconfig } = options;

@@ -3,33 +3,24 @@
  * each sliver was promised and what the kernel gives it. The cluster stays up; `make down` takes everything away.
  */
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseQuantity } from '../../crds/quantity.ts';
+import { alignColumns } from '../../node-daemonset/report/table.ts';
 import { kubectlProgram } from '../chart/helm.ts';
 import { installChart } from '../chart/install.ts';
 import { NAMESPACE as RELEASE_NAMESPACE } from '../chart/render.ts';
 import { run } from '../cluster/command.ts';
 import { say, step, until } from '../cluster/progress.ts';
-import { chooseProvider } from '../cluster/providers.ts';
+import { chooseProvider, fromEnvironment } from '../cluster/providers.ts';
 import { greedySlices, NAMESPACE, ownersPolicy, sinkPod } from './contention.ts';
 import { type Manager, measure, rowsOf } from './measure.ts';
-import { table } from './table.ts';
 
-const env = process.env;
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url));
 const MEASURE_SECONDS = 10;
 const READY_TIMEOUT_MS = 180_000;
 
-const provider = await chooseProvider({
-  cache: resolve(env.SLICE_CACHE ?? join(homedir(), '.cache/slice-operator')),
-  name: env.CLUSTER ?? 'demo',
-  nodes: Number(env.NODES ?? 2),
-  cpus: env.CPUS === undefined ? undefined : Number(env.CPUS),
-  kubeconfig: env.KUBECONFIG,
-  searched: [env.KUBEBUILDER_ASSETS ?? '', ...(env.PATH ?? '').split(delimiter)].filter((dir) => dir !== ''),
-});
+const provider = await chooseProvider(fromEnvironment(process.env));
 
 await step('everything that is needed is installed', () => provider.prepare());
 await step('the cluster is up', () => provider.up());
@@ -64,7 +55,7 @@ const measured = await step(`measured for ${MEASURE_SECONDS} s, every sliver wan
   measure(kubectl, managers, MEASURE_SECONDS),
 );
 
-console.log(`\n${table(rowsOf(measured))}\n`);
+console.log(`\n${alignColumns(rowsOf(measured))}`);
 console.log(
   `Each sliver of ${NAMESPACE} wants all the CPU and all the bandwidth of its node. What is promised is what it`,
 );

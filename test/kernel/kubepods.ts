@@ -128,7 +128,7 @@ export class TestKubepods {
 }
 
 /** A cgroup whose last process has just ended stays busy for a moment. */
-function removeDirectory(path: string): void {
+export function removeDirectory(path: string): void {
   for (let left = 50; ; left--) {
     try {
       rmdirSync(path);

@@ -1,10 +1,11 @@
 /** One real pod cgroup in every tree that slivers are held by, with processes in it that end with the test. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { amounts } from '../../crds/rspec.ts';
 import { parseMounts } from '../../node-daemonset/cpu/cgroups.ts';
 import type { Desired, Sliver } from '../../node-daemonset/sliver.ts';
+import { removeDirectory } from './kubepods.ts';
 
 const CONTROLLERS = ['cpu', 'memory', 'pids', 'freezer'];
 
@@ -101,20 +102,5 @@ export class SliverPod {
       await ended;
     }
     for (const path of this.#made.reverse()) removeDirectory(path);
-  }
-}
-
-/** A cgroup whose last process has just ended stays busy for a moment. */
-function removeDirectory(path: string): void {
-  for (let left = 50; ; left--) {
-    try {
-      rmdirSync(path);
-      return;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT') return;
-      if (code !== 'EBUSY' || left === 0) throw error;
-      execFileSync('sleep', ['0.1']);
-    }
   }
 }
