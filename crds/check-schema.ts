@@ -1,5 +1,6 @@
 /** One object against one CRD schema, judged as the API server judges it (unknown fields are none of our business). */
 import { Ajv, type AnySchema, type ErrorObject } from 'ajv';
+import { isTooLarge, MAX_QUANTITY } from './quantity.ts';
 import type { Schema } from './schemas.ts';
 
 export interface Violation {
@@ -17,6 +18,13 @@ const MAX_VIOLATIONS = 10;
 const ajv = new Ajv({ strict: false, allErrors: true });
 ajv.addFormat('date-time', (text) => DATE_TIME.test(text) && !Number.isNaN(Date.parse(text)));
 ajv.addFormat('int64', true);
+// every int-or-string of ours is a quantity
+ajv.addKeyword({
+  keyword: 'x-kubernetes-int-or-string',
+  schemaType: 'boolean',
+  // a pattern can't bound a value: `1e999` has the shape of a quantity
+  validate: (_: boolean, value: string | number) => !isTooLarge(value),
+});
 ajv.addKeyword({ keyword: 'x-kubernetes-list-map-keys', schemaType: 'array', validate: uniqueKeys });
 ajv.addKeyword({
   keyword: 'x-kubernetes-list-type',
@@ -81,6 +89,8 @@ function message(error: ErrorObject): string {
     case 'x-kubernetes-list-map-keys':
     case 'x-kubernetes-list-type':
       return 'must not name the same thing twice';
+    case 'x-kubernetes-int-or-string':
+      return `is too large: at most ${MAX_QUANTITY}`;
     case 'format':
       return 'must be a time such as 2026-12-01T00:00:00Z';
     default:

@@ -1,5 +1,8 @@
 /** Kubernetes quantities (`10M`, `1Gi`, `250m`) as plain numbers and back; rates are in bits/s, sizes in bytes. */
 
+/** The largest value of a quantity: a plain number counts exactly up to here, and no node has more of anything. */
+export const MAX_QUANTITY = Number.MAX_SAFE_INTEGER;
+
 /** The pattern of a quantity that is not negative, as the schemas have it. */
 export const QUANTITY = /^([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$/;
 
@@ -26,7 +29,7 @@ export class QuantityError extends Error {
   override readonly name = 'QuantityError';
 }
 
-/** The value of a quantity. Throws QuantityError for anything that is not one, or not finite, or negative. */
+/** The value of a quantity. Throws QuantityError for anything that is not one, or negative, or above MAX_QUANTITY. */
 export function parseQuantity(quantity: string | number): number {
   const text = String(quantity);
   if (!QUANTITY.test(text)) {
@@ -34,11 +37,23 @@ export function parseQuantity(quantity: string | number): number {
       `"${text.slice(0, 40)}" is not a quantity: write a number with a suffix such as 500k, 10M or 1Gi`,
     );
   }
-  const [, digits, suffix] = /^([0-9.]+)(.*)$/.exec(text)!;
-  const factor = FACTOR[suffix!];
-  const value = factor === undefined ? Number(text) : Number(digits) * factor;
-  if (!Number.isFinite(value)) throw new QuantityError(`"${text}" is too large`);
+  const value = valueOf(text);
+  if (value > MAX_QUANTITY) throw new QuantityError(`"${text}" is too large: at most ${MAX_QUANTITY}`);
   return value;
+}
+
+/** Whether something that has the shape of a quantity is more than any quantity may be. */
+export function isTooLarge(quantity: string | number): boolean {
+  return QUANTITY.test(String(quantity)) && valueOf(String(quantity)) > MAX_QUANTITY;
+}
+
+/** The value of a quantity that somebody else wrote, such as another process's status; 0 where it makes no sense. */
+export function quantityOrZero(quantity: string | number | undefined): number {
+  try {
+    return parseQuantity(quantity ?? 0);
+  } catch {
+    return 0;
+  }
 }
 
 /** A rate for people: 10000000 becomes `10 Mbit/s`. */
@@ -49,6 +64,12 @@ export function formatRate(bitsPerSecond: number): string {
 /** A size for people: 1073741824 becomes `1 GiB`. */
 export function formatBytes(bytes: number): string {
   return `${scaled(bytes, 1024, ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'])}B`;
+}
+
+function valueOf(text: string): number {
+  const [, digits, suffix] = /^([0-9.]+)(.*)$/.exec(text)!;
+  const factor = FACTOR[suffix!];
+  return factor === undefined ? Number(text) : Number(digits) * factor;
 }
 
 function scaled(value: number, base: number, units: readonly string[]): string {

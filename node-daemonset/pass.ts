@@ -89,6 +89,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
 
 /** Failures of ours, as opposed to states of the node that a person must change. */
 const RETRIED: ReadonlySet<string> = new Set([
+  'AdmissionFailed',
   'StateNotSaved',
   'DirectoryNotWritten',
   'EnforcerFailed',
@@ -129,14 +130,17 @@ function admit(parts: PassParts, policy: Policy | undefined, others: number, pro
   // A guess about other pods must not become a refusal, which is final.
   const known = !problems.some(({ reason }) => reason === 'RequestsUnknown');
   const input = { ledger, rcaps: parts.rcaps(), nodeName, node, otherRequests: others, now: now() };
-  const admission = planAdmission({ ...input, policy: known ? policy : undefined });
-  attempt(problems, 'StateNotSaved', () => {
-    grantLog.append(admission.decisions, now());
-    store.set({ ledger: admission.ledger });
-    for (const decision of admission.decisions) {
-      metrics.decided(decision.event, decision.reason);
-      log.info(fieldsOf(decision), 'right decided');
-    }
+  // Whatever some object may do to admission, what was granted before goes on being enforced.
+  attempt(problems, 'AdmissionFailed', () => {
+    const admission = planAdmission({ ...input, policy: known ? policy : undefined });
+    attempt(problems, 'StateNotSaved', () => {
+      grantLog.append(admission.decisions, now());
+      store.set({ ledger: admission.ledger });
+      for (const decision of admission.decisions) {
+        metrics.decided(decision.event, decision.reason);
+        log.info(fieldsOf(decision), 'right decided');
+      }
+    });
   });
 }
 

@@ -5,7 +5,7 @@ import { nodeLabelValue, rcapName, MAX_SLICE_NAME } from '../../crds/names.ts';
 import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { setCondition } from '../../crds/conditions.ts';
 import { validateCapability, validateSlice, validateSliceNode } from '../../crds/validate.ts';
-import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, sliceNode } from './objects.ts';
+import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, slice, sliceNode } from './objects.ts';
 
 describe('validation of a Slice', () => {
   for (const [what, slice] of goodSlices()) {
@@ -32,6 +32,19 @@ describe('validation of the other kinds', () => {
   }
   for (const [what, object] of badSliceNodes()) {
     it(`refuses a SliceNode with ${what}`, () => assert.notDeepEqual(validateSliceNode(object), []));
+  }
+});
+
+describe('quantities beyond all measure', () => {
+  // a schema's pattern can't bound a value, so that a server lets these pass
+  for (const amount of ['1e999', '1e16', '9e400', 1e300]) {
+    it(`are refused wherever they stand: ${amount}`, () => {
+      for (const resources of [{ memory: amount }, { disk: amount }, { egress: { guarantee: amount } }]) {
+        assert.match(validateSlice(slice({ resources }))[0]?.message ?? '', /too large/);
+        assert.match(validateCapability(capability({ resources }))[0]?.message ?? '', /too large/);
+      }
+      assert.match(validateSliceNode(sliceNode({ egressLimit: amount }))[0]?.message ?? '', /too large/);
+    });
   }
 });
 

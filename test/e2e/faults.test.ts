@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
-import { killComponent, startComponent } from '../cluster/components.ts';
+import { type Component, killComponent, startComponent } from '../cluster/components.ts';
 import { runInNode } from '../cluster/node.ts';
 import { Journal } from './journal.ts';
 import { addressesOf, classOfPod, heldOf, tracesOf } from './kernel.ts';
@@ -69,7 +69,7 @@ describe('under faults', () => {
   }
 
   /** Kills a component, leaves it dead for a moment, and starts it again. */
-  const outage = (component: 'kubelet', node: string) => async (): Promise<void> => {
+  const outage = (component: Component, node?: string) => async (): Promise<void> => {
     await killComponent(product.cluster, component, node);
     await pause(Math.random() * 1000);
     await startComponent(product.cluster, component, node);
@@ -87,6 +87,7 @@ describe('under faults', () => {
     ['operator', killAll('operator')],
     ['node manager', killAll('node-daemonset')],
     ['kubelet', outage('kubelet', 'node1')],
+    ['API server', outage('kube-apiserver')],
   ];
   for (const [index, [what, fault]] of faults.entries()) {
     it(`comes to the same end by the same steps when each ${what} is killed`, async () => {

@@ -1,7 +1,7 @@
 /** Any, Spread and Cluster: which of the candidates to take next, and which of the held nodes to give up first. */
 import type { Amounts } from '../../../crds/rspec.ts';
 import { shortHash } from '../../../crds/names.ts';
-import { parseQuantity } from '../../../crds/quantity.ts';
+import { quantityOrZero } from '../../../crds/quantity.ts';
 import type { Placement } from '../../../crds/types.ts';
 import type { NodeState } from './input.ts';
 
@@ -116,9 +116,9 @@ function hasRoom({ free }: NodeState, asked: Amounts): boolean {
   if (!free) return false;
   return (
     (free.shares ?? 0) >= asked.shares &&
-    parseQuantity(free.egress ?? 0) >= asked.egressGuarantee &&
-    parseQuantity(free.memory ?? 0) >= (asked.memory ?? 0) &&
-    parseQuantity(free.disk ?? 0) >= (asked.disk ?? 0) &&
+    quantityOrZero(free.egress) >= asked.egressGuarantee &&
+    quantityOrZero(free.memory) >= (asked.memory ?? 0) &&
+    quantityOrZero(free.disk) >= (asked.disk ?? 0) &&
     (free.pods ?? 0) >= 1
   );
 }
