@@ -14,6 +14,29 @@ export interface CapabilityInput {
   sliceIsThere: boolean;
 }
 
+/** The finalizer of Kubernetes' garbage collector on what is deleted after its dependents. */
+const FOREGROUND = 'foregroundDeletion';
+/** So long the garbage collector has to let go of a right that has no pod any more. */
+const COLLECTOR_MS = 15_000;
+
+/**
+ * What frees a released right that the garbage collector forgot. It does so for good when a pod was replaced by another
+ * of its name while the API server could not be watched: the collector never hears of the first one's end, and waits for
+ * it (graph_builder.go knows pods by uid, its informer by name). `after`: ms until it is time to look; undefined where
+ * there is nothing to do.
+ */
+export function planUnblock(
+  capability: ResourceCapability | undefined,
+  pods: readonly Pod[],
+  now: number,
+): { finalizers: string[] } | { after: number } | undefined {
+  const { deletionTimestamp, finalizers = [] } = capability?.metadata ?? {};
+  if (!capability || !deletionTimestamp || !finalizers.includes(FOREGROUND) || pods.length > 0) return undefined;
+  if (controllerOf(capability)?.kind !== 'Slice') return undefined;
+  const after = Date.parse(deletionTimestamp) + COLLECTOR_MS - now;
+  return after > 0 ? { after } : { finalizers: finalizers.filter((one) => one !== FOREGROUND) };
+}
+
 /** The pod to delete, and why. */
 export function planCapability(input: CapabilityInput): { remove: ObjectRef; why: 'Released' | 'Expired' } | undefined {
   const { pod, capability, sliceIsThere } = input;

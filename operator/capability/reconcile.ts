@@ -1,12 +1,12 @@
-/** Deletes sliver pods that outlived their right. */
+/** Deletes sliver pods that outlived their right, and frees rights that outlived their deletion. */
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
 import type { Log } from '../../kube/log.ts';
 import { Resources } from '../../kube/resources.ts';
-import { Done, type Outcome } from '../../kube/workers.ts';
+import { After, Done, type Outcome } from '../../kube/workers.ts';
 import { controllerOf, type Pod } from '../kinds.ts';
 import { BY_CONTROLLER, type Stores } from '../stores.ts';
-import { planCapability } from './plan.ts';
+import { planCapability, planUnblock } from './plan.ts';
 
 export function capabilityReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
   const { client, stores, log } = of;
@@ -34,6 +34,25 @@ export function capabilityReconciler(of: { client: ApiClient; stores: Stores; lo
       await client.remove(Resources.Pod, plan.remove, { propagation: 'Background', signal });
       log.info({ pod: key, why: plan.why }, 'a pod without a right was deleted');
     }
+    const unblock = planUnblock(capability, pods, Date.now());
+    if (unblock && 'after' in unblock) return After(unblock.after);
+    if (unblock) await free(key, signal);
     return Done;
   };
+
+  /** Asks the API server for both, as what is let go of too early runs without a right. */
+  async function free(key: string, signal: AbortSignal): Promise<void> {
+    const [namespace, name] = key.split('/') as [string, string];
+    const [capability, pod] = await Promise.all([
+      client.get<ResourceCapability>(Resources.ResourceCapability, { namespace, name }, signal),
+      client.get<Pod>(Resources.Pod, { namespace, name }, signal),
+    ]);
+    const pods = pod && controllerOf(pod)?.uid === capability?.metadata.uid ? [pod] : [];
+    const unblock = planUnblock(capability, pods, Date.now());
+    if (!capability || !unblock || 'after' in unblock) return;
+    const { uid, resourceVersion } = capability.metadata;
+    const patch = { metadata: { uid, resourceVersion, finalizers: unblock.finalizers } };
+    await client.patch(Resources.ResourceCapability, { namespace, name }, patch, { signal });
+    log.warn({ rcap: key }, 'a released right that the garbage collector kept was freed');
+  }
 }

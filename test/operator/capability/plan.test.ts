@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { planCapability } from '../../../operator/capability/plan.ts';
+import { planCapability, planUnblock } from '../../../operator/capability/plan.ts';
 import { aPod, aRight, aSlice, at, denied, granted } from '../slice/objects.ts';
 
 describe('a pod whose right is over', () => {
@@ -32,5 +32,31 @@ describe('a pod whose right is over', () => {
   it('is left alone when it is not ours', () => {
     const foreign = { ...pod, metadata: { ...pod.metadata, ownerReferences: [] } };
     assert.equal(why({ pod: foreign, capability: undefined }), undefined);
+  });
+});
+
+describe('a released right that the garbage collector keeps', () => {
+  const slice = aSlice();
+  const right = granted(aRight(slice, 'n1'));
+  const deleted = Date.parse(at(0));
+  const ending = {
+    ...right,
+    metadata: { ...right.metadata, deletionTimestamp: at(0), finalizers: ['foregroundDeletion', 'example.org/other'] },
+  };
+
+  it('is freed once the collector has had its time, and keeps the finalizers of others', () => {
+    assert.deepEqual(planUnblock(ending, [], deleted + 5_000), { after: 10_000 });
+    assert.deepEqual(planUnblock(ending, [], deleted + 15_000), { finalizers: ['example.org/other'] });
+  });
+
+  it('is left alone while it has a pod, is not being deleted, waits for something else, or is not of a Slice', () => {
+    const late = deleted + 60_000;
+    assert.equal(planUnblock(ending, [aPod(slice, right)], late), undefined);
+    assert.equal(planUnblock(right, [], late), undefined);
+    assert.equal(planUnblock(undefined, [], late), undefined);
+    const other = { ...ending, metadata: { ...ending.metadata, finalizers: ['example.org/other'] } };
+    assert.equal(planUnblock(other, [], late), undefined);
+    const free = { ...ending, metadata: { ...ending.metadata, ownerReferences: [] } };
+    assert.equal(planUnblock(free, [], late), undefined);
   });
 });
