@@ -4,7 +4,7 @@ import type { SliceNodeSpec } from '../crds/types.ts';
 import { EMPTY_LEDGER, type Ledger } from './admission/ledger.ts';
 import type { Allocatable } from './admission/policy.ts';
 import { DISK, type Disk, replaceFile } from './durable.ts';
-import type { PodRecord } from './pods.ts';
+import { numbered, type PodRecord } from './pods.ts';
 
 /** Raised whenever a field changes its meaning; an older reader sets the file aside rather than misread it. */
 const CHECKPOINT_VERSION = 1;
@@ -14,6 +14,8 @@ export interface NodeState {
   pods: PodRecord[];
   /** Where the search for a free class id goes on: an id is not given again soon after it was free. */
   nextClassId: number;
+  /** No sliver before had this number or a greater one. */
+  nextNumber: number;
   /** The last that was heard of the Node, and of its owner's policy, from the API server. */
   node: (Allocatable & { uid: string }) | undefined;
   spec: SliceNodeSpec | undefined;
@@ -23,6 +25,7 @@ export const EMPTY_STATE: NodeState = {
   ledger: EMPTY_LEDGER,
   pods: [],
   nextClassId: 0x100,
+  nextNumber: 1,
   node: undefined,
   spec: undefined,
 };
@@ -63,7 +66,7 @@ export function parseCheckpoint(text: string): NodeState {
   if (read?.version !== CHECKPOINT_VERSION) {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
-  const { ledger, pods, nextClassId, node, spec } = read;
+  const { ledger, pods, nextClassId, nextNumber, node, spec } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
   }
@@ -78,5 +81,6 @@ export function parseCheckpoint(text: string): NodeState {
       throw new Error('a pod in it makes no sense');
     }
   }
-  return { ledger, pods, nextClassId: nextClassId ?? EMPTY_STATE.nextClassId, node, spec };
+  const { pods: known, next } = numbered(pods, nextNumber ?? EMPTY_STATE.nextNumber);
+  return { ledger, pods: known, nextClassId: nextClassId ?? EMPTY_STATE.nextClassId, nextNumber: next, node, spec };
 }

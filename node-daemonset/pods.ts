@@ -9,6 +9,8 @@ export interface PodRecord {
   rcap: { namespace: string; name: string; uid: string };
   slice: string | undefined;
   classId: number;
+  /** As `Sliver.number`. */
+  number: number;
   /** Where the kubelet wanted the volume. */
   targetPath: string;
   /** ms since the epoch */
@@ -29,6 +31,28 @@ const LAST_CLASS = 0xfffe;
 
 /** What a pod gets that never had a right here. */
 export const NO_RIGHT: Amounts = amounts(undefined);
+
+/** When numbers began, in ms since the epoch: below are those of pods from before slivers had numbers. */
+const NUMBERS_BEGAN = Date.UTC(2026, 0, 1);
+const LAST_NUMBER = 0xffff_ffff;
+
+/**
+ * A number that no sliver of this node ever had: descriptors and packets outlive their sliver. Not below the seconds that
+ * have passed since numbers began, so that none comes again either when the checkpoint was lost. Throws when all are used.
+ */
+export function planNumber(next: number, now: number): { number: number; next: number } {
+  const number = Math.max(next, Math.floor((now - NUMBERS_BEGAN) / 1000), 1);
+  if (number > LAST_NUMBER)
+    throw new Error('all numbers of slivers are used on this node: wipe its state and reboot it');
+  return { number, next: number + 1 };
+}
+
+/** Pods of a checkpoint from before slivers had numbers get them, in order. */
+export function numbered(pods: readonly PodRecord[], next: number): { pods: PodRecord[]; next: number } {
+  let number = pods.reduce((most, pod) => Math.max(most, (pod.number ?? 0) + 1), Math.max(next, 1));
+  const all = pods.map((pod) => (pod.number === undefined ? { ...pod, number: number++ } : pod));
+  return { pods: all, next: number };
+}
 
 /**
  * A class id that nobody has, from `next` on and round: an id is given again only after all others, as counters and

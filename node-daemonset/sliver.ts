@@ -18,6 +18,8 @@ export interface Sliver {
   amounts: Amounts;
   /** HTB minor of the sliver's class: allocated, checkpointed, and given to nobody else while the sliver exists. */
   classId: number;
+  /** Names the sliver in the kernel: a u32 that this node gives to no other sliver, ever; 0 is the node itself. */
+  number: number;
   /** The pod's addresses, IPv4 and IPv6; empty until they are known. */
   addresses: string[];
   /** Bytes that the pod's own interfaces have sent, where known: to notice traffic that misses the sliver's class. */

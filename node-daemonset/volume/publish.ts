@@ -3,7 +3,7 @@
  * a pod runs only after its right was checked and the kernel enforces it.
  */
 import type { Entry } from '../admission/ledger.ts';
-import { NO_RIGHT, planClassId, type PodRecord } from '../pods.ts';
+import { NO_RIGHT, planClassId, planNumber, type PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
 import { whyNot } from '../standing.ts';
 import type { StateStore } from '../state.ts';
@@ -81,7 +81,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
 
   /** Adds the pod to the records, or finds it there; throws where another pod holds the right. */
   const record = ({ pod, targetPath }: PublishRequest, entry: Entry): { isNew: boolean } => {
-    const { pods, nextClassId } = store.get();
+    const { pods, nextClassId, nextNumber } = store.get();
     const rivals = pods.filter((one) => one.rcap.uid === entry.uid && one.uid !== pod.uid);
     const holder = rivals.find(
       (one) => parts.isRunning(one.uid) || (!one.unpublished && now() - one.publishedAt < START_MS),
@@ -93,18 +93,20 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
     const others = pods.filter((one) => one.uid !== pod.uid && !rivals.includes(one));
     const known = pods.find((one) => one.uid === pod.uid);
     const { classId, next } = known ? { classId: known.classId, next: nextClassId } : planClassId(others, nextClassId);
+    const number = known ? { number: known.number, next: nextNumber } : planNumber(nextNumber, now());
     const fresh: PodRecord = {
       uid: pod.uid,
       name: pod.name,
       rcap: { namespace: entry.namespace, name: entry.name, uid: entry.uid },
       slice: entry.grant?.sliceName,
       classId,
+      number: number.number,
       targetPath,
       publishedAt: known?.publishedAt ?? now(),
       addresses: known?.addresses ?? [],
       amounts: entry.grant?.amounts ?? NO_RIGHT,
     };
-    store.set({ pods: [...others, fresh], nextClassId: next });
+    store.set({ pods: [...others, fresh], nextClassId: next, nextNumber: number.next });
     return { isNew: known === undefined };
   };
 

@@ -72,6 +72,7 @@ export class SliverPod {
       standing: 'entitled',
       amounts: amounts(undefined),
       classId: 0x100,
+      number: 1,
       addresses: [],
       ...change,
     };

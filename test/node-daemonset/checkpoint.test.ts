@@ -36,6 +36,7 @@ describe('checkpoint', () => {
     ...EMPTY_STATE,
     ledger: granted(rcap),
     pods: [pod('p', rcap)],
+    nextNumber: 0x101,
     node: NODE,
     spec: { shares: 500 },
   };
@@ -48,6 +49,15 @@ describe('checkpoint', () => {
 
   it('is empty at first', () => {
     assert.deepEqual(loadCheckpoint(path, NOW), { state: EMPTY_STATE, problem: undefined });
+  });
+
+  it('of a version without numbers of slivers gives each pod one', () => {
+    const { nextNumber: _, pods, ...rest } = state;
+    const { number: __, ...unnumbered } = pods[0]!;
+    writeFileSync(path, JSON.stringify({ version: 1, ...rest, pods: [unnumbered] }));
+    const loaded = loadCheckpoint(path, NOW);
+    assert.equal(loaded.problem, undefined);
+    assert.deepEqual([loaded.state.pods[0]!.number, loaded.state.nextNumber], [1, 2]);
   });
 
   it('comes back as it was, for us alone to read', () => {

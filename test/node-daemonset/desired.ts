@@ -11,6 +11,7 @@ export function makeSliver(id: string, given: Partial<Amounts> = {}, rest: Parti
     standing: 'entitled',
     amounts: { ...amounts(undefined), ...given },
     classId: 0x101,
+    number: rest.classId ?? 0x101,
     addresses: [],
     ...rest,
   };

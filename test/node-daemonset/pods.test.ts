@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { planClassId } from '../../node-daemonset/pods.ts';
+import { numbered, planClassId, planNumber } from '../../node-daemonset/pods.ts';
 import { pod, right } from './rights.ts';
 
 describe('class ids', () => {
@@ -22,5 +22,30 @@ describe('class ids', () => {
     const all = Array.from({ length: 0xfffe - 0x100 + 1 }, (_, i) => 0x100 + i);
     assert.throws(() => planClassId(taken(...all), 0x100), /class ids of this node are taken/);
     assert.equal(planClassId(taken(...all.filter((id) => id !== 0x1234)), 0x2000).classId, 0x1234);
+  });
+});
+
+describe('numbers of slivers', () => {
+  const SECOND = 1000;
+  const began = Date.UTC(2026, 0, 1);
+
+  it('are never given again, also when the checkpoint was lost', () => {
+    assert.deepEqual(planNumber(5000, began + 10 * SECOND), { number: 5000, next: 5001 });
+    assert.deepEqual(planNumber(1, began + 5000 * SECOND), { number: 5000, next: 5001 });
+    assert.deepEqual(planNumber(1, 0), { number: 1, next: 2 });
+    assert.throws(() => planNumber(2 ** 32, began), /all numbers of slivers are used/);
+  });
+
+  it('are given to pods of a checkpoint without them', () => {
+    const { number: _, ...old } = pod('old', right('a'));
+    const { pods, next } = numbered([old as ReturnType<typeof pod>, pod('new', right('a'), { number: 7 })], 3);
+    assert.deepEqual(
+      pods.map(({ uid, number }) => [uid, number]),
+      [
+        ['old', 8],
+        ['new', 7],
+      ],
+    );
+    assert.equal(next, 9);
   });
 });

@@ -65,6 +65,7 @@ export function pod(uid: string, rcap: ResourceCapability, change: Partial<PodRe
     rcap: { namespace, name, uid: rcapUid },
     slice: rcap.spec.sliceName,
     classId: 0x100,
+    number: change.classId ?? 0x100,
     targetPath: `/var/lib/kubelet/pods/${uid}/volumes/kubernetes.io~csi/slice/mount`,
     publishedAt: NOW,
     addresses: [],
