@@ -23,8 +23,10 @@ export interface ApplyDeps {
 export interface Applied {
   /** Refusals that a person should know of. */
   failures: Failure[];
-  /** Whether to look again soon: something was in the way that goes by itself, or is somebody else's. */
+  /** Whether to look again soon: something was in the way that goes by itself. */
   again: boolean;
+  /** Whether a name turned out to be somebody else's: the plan was made without knowing it. */
+  taken: boolean;
 }
 
 /** Writes of one slice at a time. */
@@ -40,28 +42,33 @@ export async function applySteps(
   deps: ApplyDeps,
   signal: AbortSignal,
 ): Promise<Applied> {
-  const applied: Applied = { failures: [], again: false };
+  const applied: Applied = { failures: [], again: false, taken: false };
   for (const step of steps) {
     await inParallel(step, PARALLEL, async (effect) => {
       try {
-        if (!(await applyOne(key, effect, deps, signal))) applied.again = true;
+        const done = await applyOne(key, effect, deps, signal);
+        if (done === 'InTheWay') applied.again = true;
+        if (done === 'Taken') applied.taken = true;
       } catch (error) {
         if (!isRefusal(error)) throw error;
         deps.log.warn({ slice: key, node: effect.node, err: error.message }, 'a write was refused');
         applied.failures.push({ node: effect.node, message: inWords(error) });
       }
     });
-    if (applied.failures.length > 0) break;
+    // what follows needs what this step was to make: a pod must never mount somebody else's object of the name
+    if (applied.failures.length > 0 || applied.again || applied.taken) break;
   }
   return applied;
 }
 
-/** False where the effect has to wait. */
-async function applyOne(key: string, effect: Effect, deps: ApplyDeps, signal: AbortSignal): Promise<boolean> {
+/** What has become of an effect: it has to wait where something that is about to go, or somebody else's, has the name. */
+type Done = 'Done' | 'InTheWay' | 'Taken';
+
+async function applyOne(key: string, effect: Effect, deps: ApplyDeps, signal: AbortSignal): Promise<Done> {
   if (effect.kind === 'edit') await edit(key, effect, deps, signal);
   if (effect.kind === 'remove' || effect.kind === 'replace') await remove(key, effect, deps, signal);
   if (effect.kind === 'create' || effect.kind === 'replace') return await create(key, effect, deps, signal);
-  return true;
+  return 'Done';
 }
 
 async function edit(key: string, effect: Effect & { kind: 'edit' }, deps: ApplyDeps, signal: AbortSignal) {
@@ -94,25 +101,25 @@ async function create(
   effect: Effect & { kind: 'create' | 'replace' },
   deps: ApplyDeps,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Done> {
   const { client, expectations, taken } = deps;
   const { object } = effect;
   try {
     const answer = await client.create(object, { fieldManager: MANAGER, signal });
     expectations.written(key, answer);
     deps.onWritten(effect, answer);
-    return true;
+    return 'Done';
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
     const present = await client.get(resourceOf(object), object.metadata, signal);
-    if (!present || isDeleting(present)) return false;
+    if (!present || isDeleting(present)) return 'InTheWay';
     if (controllerOf(present)?.uid === controllerOf(object)?.uid) {
       // ours: the answer to its creation was lost, or the store lags
       expectations.written(key, present);
-      return true;
+      return 'Done';
     }
     taken.add(key, present);
-    return false;
+    return 'Taken';
   }
 }
 

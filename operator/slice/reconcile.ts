@@ -55,7 +55,7 @@ export function sliceReconciler(deps: SliceDeps) {
       await deps.finalize(slice);
       return Done;
     }
-    taken.prune(key);
+    await taken.refresh(key, deps.client, signal);
     const boot = await bootScripts.of(slice, signal);
     const input = gather(key, stores, deps.nodes(), taken, boot);
     if (!input) return Done; // it went while its script was read: the event of that has queued the key again
@@ -67,7 +67,9 @@ export function sliceReconciler(deps: SliceDeps) {
       }
       deps.announce.effect(slice, effect);
     };
-    const { failures, again } = await applySteps(key, plan.steps, { ...deps, onWritten }, signal);
+    const { failures, again, taken: found } = await applySteps(key, plan.steps, { ...deps, onWritten }, signal);
+    // planned anew at once: what this plan would report does not know of it
+    if (found && failures.length === 0) return After(1);
     if (plan.finalizer === 'remove') {
       await deps.finalize(slice);
       return Done;

@@ -397,4 +397,27 @@ describe('the operator', () => {
     await ignore(404, server.client.remove(Resources.Slice, { namespace: strict, name: 'web' }));
     await eventually(async () => assert.deepEqual(await list(Resources.Slice, strict), []));
   });
+
+  it('starts nothing that would mount somebody else’s object, however long it is there', async () => {
+    await nodes(1);
+    const name = 'web-boot';
+    const theirs = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: ns } };
+    await server.client.create<KubeObject>(theirs);
+    await apply({ sliver: { image: 'x', bootScript: 'true' } });
+    await condition('Accepted', 'False', 'NameTaken');
+    await eventually(async () => assert.equal((await get()).status!.nodes!.granted, 1));
+    const from = operator.events.length;
+    for (let i = 1; i <= 3; i++) {
+      offset += 31_000;
+      await edit({ description: `looked at again, ${i}` });
+      await eventually(async () => assert.equal((await get()).status!.observedGeneration, i + 1));
+      await condition('Accepted', 'False', 'NameTaken');
+    }
+    assert.deepEqual(await pods(), []);
+    assert.ok(!operator.events.slice(from).some(({ reason }) => reason === 'Accepted'));
+    await server.client.remove(Resources.ConfigMap, theirs.metadata);
+    offset += 31_000;
+    await edit({ description: 'and at last' });
+    await ready();
+  });
 });
