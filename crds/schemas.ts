@@ -31,7 +31,7 @@ export interface CustomResourceDefinition {
   kind: string;
   metadata: { name: string };
   spec: {
-    names: { kind: string; plural: string };
+    names: { kind: string; plural: string; singular: string; shortNames: string[]; categories?: string[] };
     versions: { name: string; schema: { openAPIV3Schema: Schema } }[];
   };
 }

@@ -53,6 +53,19 @@ describe('the CRDs', () => {
   for (const file of CRD_FILES) {
     it(`${file} has no field without a value`, () => assert.ok(!JSON.stringify(readCrd(file)).includes(':null')));
   }
+
+  it('are of no category that is also a name: `kubectl delete slices --all` would delete the owners’ policies', () => {
+    const all = CRD_FILES.map((file) => readCrd(file).spec.names);
+    const names = new Set(
+      all.flatMap(({ kind, plural, singular, shortNames }) => [kind, plural, singular, ...shortNames]),
+    );
+    for (const { categories = [] } of all)
+      assert.deepEqual(
+        categories.filter((one) => names.has(one)),
+        [],
+      );
+    assert.equal(readCrd('slicenode.yaml').spec.names.categories, undefined);
+  });
 });
 
 describe('quantities and rspecs', () => {
