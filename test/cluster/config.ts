@@ -62,7 +62,7 @@ export const nodeNamespace = (name: string, node: string): string => `${prefix(n
 /** The control plane has a network namespace of its own, so that no port of the machine is taken. The cluster's bridge is in there. */
 export const controlNamespace = (name: string): string => `${prefix(name)}-control`;
 
-// Addresses are IPv4 only so far. A second family means one more function beside each of these, and their callers take both.
+// Nodes and pods have addresses of both families; services have IPv4's, which is enough for what is tested.
 
 /** The machine's own cable into the cluster, and all that a cluster adds to the machine's network namespace. */
 export const hostLink = (index: number): string => `slicenet${index}`;
@@ -72,6 +72,11 @@ export const PREFIX_LENGTH = 24;
 export const hostAddress = (index: number): string => `10.${210 + index}.0.1`;
 export const controlAddress = (index: number): string => `10.${210 + index}.0.2`;
 export const nodeAddress = (index: number, n: number): string => `10.${210 + index}.0.${10 + n}`;
+export const PREFIX_LENGTH_6 = 64;
+export const hostAddress6 = (index: number): string => `fd51:1ce:${210 + index}::1`;
+export const controlAddress6 = (index: number): string => `fd51:1ce:${210 + index}::2`;
+export const nodeAddress6 = (index: number, n: number): string => `fd51:1ce:${210 + index}::${10 + n}`;
+export const podSubnet6 = (index: number, n: number): string => `fd51:1ce:${240 + index}:${n}::/64`;
 /**
  * Hardware address of a node (1..) or the control plane (0). Given, so that a node keeps it when it is switched off and on, and
  * the bridge when ports come and go: otherwise it takes the lowest of its ports', and the neighbours' caches are wrong for a while.

@@ -6,22 +6,28 @@ import { existsSync } from 'node:fs';
 import { run, succeeds } from './command.ts';
 import {
   controlAddress,
+  controlAddress6,
   controlNamespace,
   DNS_SERVICE_ADDRESS,
   hardwareAddress,
   hostAddress,
+  hostAddress6,
   hostLink,
   MAX_NODES,
   nodeAddress,
+  nodeAddress6,
   nodeName,
   nodeNamespace,
   podSubnet,
+  podSubnet6,
   PREFIX_LENGTH,
+  PREFIX_LENGTH_6,
   SERVICE_NETWORK,
   type Cluster,
 } from './config.ts';
 
 const BRIDGE = 'bridge';
+const FORWARDING = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
 
 export const namespacePath = (namespace: string): string => `/run/netns/${namespace}`;
 
@@ -33,7 +39,21 @@ const ipBatch = (lines: readonly string[], namespace?: string): Promise<string> 
 const podRoutes = (index: number, but?: number): string[] =>
   Array.from({ length: MAX_NODES }, (_, i) => i + 1)
     .filter((n) => n !== but)
-    .map((n) => `route replace ${podSubnet(index, n)} via ${nodeAddress(index, n)}`);
+    .flatMap((n) => [
+      `route replace ${podSubnet(index, n)} via ${nodeAddress(index, n)}`,
+      `route replace ${podSubnet6(index, n)} via ${nodeAddress6(index, n)}`,
+    ]);
+
+const defaultRoutes = (index: number): string[] => [
+  `route add default via ${hostAddress(index)}`,
+  `route add default via ${hostAddress6(index)}`,
+];
+
+/** An address of each family; IPv6's is not looked for twice on the line, which takes seconds. */
+const addresses = (device: string, v4: string, v6: string): string[] => [
+  `addr add ${v4}/${PREFIX_LENGTH} dev ${device}`,
+  `addr add ${v6}/${PREFIX_LENGTH_6} dev ${device} nodad`,
+];
 
 /** The control plane reaches services (webhooks) through the first node's kube-proxy; the machine reaches pods, which makes tests short. */
 export async function createControlNamespace({ name, index }: Cluster): Promise<void> {
@@ -43,7 +63,7 @@ export async function createControlNamespace({ name, index }: Cluster): Promise<
   const link = hostLink(index);
   await ipBatch([
     `link add ${link} type veth peer name machine netns ${namespace}`,
-    `addr add ${hostAddress(index)}/${PREFIX_LENGTH} dev ${link}`,
+    ...addresses(link, hostAddress(index), hostAddress6(index)),
     `link set ${link} up`,
     ...podRoutes(index),
   ]);
@@ -51,10 +71,10 @@ export async function createControlNamespace({ name, index }: Cluster): Promise<
     [
       'link set lo up',
       `link add ${BRIDGE} address ${hardwareAddress(index, 0)} type bridge`,
-      `addr add ${controlAddress(index)}/${PREFIX_LENGTH} dev ${BRIDGE}`,
+      ...addresses(BRIDGE, controlAddress(index), controlAddress6(index)),
       `link set ${BRIDGE} up`,
       `link set machine master ${BRIDGE} up`,
-      `route add default via ${hostAddress(index)}`,
+      ...defaultRoutes(index),
       ...podRoutes(index),
       `route replace ${SERVICE_NETWORK} via ${nodeAddress(index, 1)}`,
     ],
@@ -78,15 +98,15 @@ export async function createNodeNamespace({ name, index }: Cluster, n: number): 
   await ipBatch(
     [
       'link set lo up',
-      `addr add ${nodeAddress(index, n)}/${PREFIX_LENGTH} dev eth0`,
+      ...addresses('eth0', nodeAddress(index, n), nodeAddress6(index, n)),
       'link set eth0 up',
-      `route add default via ${hostAddress(index)}`,
+      ...defaultRoutes(index),
       ...podRoutes(index, n),
       `route add unreachable ${DNS_SERVICE_ADDRESS}`, // so that asking for a name fails at once
     ],
     namespace,
   );
-  await run(['ip', 'netns', 'exec', namespace, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  await run(['ip', 'netns', 'exec', namespace, 'sysctl', '-qw', ...FORWARDING]);
 }
 
 /** Whatever the namespace held goes with it: links, routes, rules, queueing disciplines. */

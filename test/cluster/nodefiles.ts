@@ -9,6 +9,7 @@ import {
   pkiDir,
   podNetwork,
   podSubnet,
+  podSubnet6,
   type Cluster,
 } from './config.ts';
 import { kubeconfigOf } from './keys.ts';
@@ -49,7 +50,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
         SystemdCgroup = false
 `;
 
-const cni = (subnet: string): object => ({
+const cni = (subnets: readonly string[]): object => ({
   cniVersion: '0.4.0',
   name: 'pods',
   plugins: [
@@ -59,7 +60,11 @@ const cni = (subnet: string): object => ({
       isGateway: true,
       ipMasq: false,
       hairpinMode: true,
-      ipam: { type: 'host-local', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] },
+      ipam: {
+        type: 'host-local',
+        ranges: subnets.map((subnet) => [{ subnet }]),
+        routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+      },
     },
     { type: 'bandwidth', capabilities: { bandwidth: true } },
     { type: 'portmap', capabilities: { portMappings: true } },
@@ -139,7 +144,7 @@ export function nodeFiles(cluster: Cluster, n: number, machine: Machine): Record
   const dir = nodeDir(cluster, nodeName(n));
   const files: Record<string, string> = {
     'containerd.toml': containerd(dir),
-    'cni/10-pods.conflist': JSON.stringify(cni(podSubnet(cluster.index, n)), null, 2),
+    'cni/10-pods.conflist': JSON.stringify(cni([podSubnet(cluster.index, n), podSubnet6(cluster.index, n)]), null, 2),
     'kubelet.json': JSON.stringify(kubeletConfig(cluster, dir, machine), null, 2),
     'kube-proxy.json': JSON.stringify(proxyConfig(cluster, nodeName(n)), null, 2),
     'resolv.conf': '', // for pods in the node's network namespace
