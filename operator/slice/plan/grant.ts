@@ -1,23 +1,18 @@
 /** How an rcap stands, read from what its node says. */
 import { CapabilityCondition, CapabilityReason, getCondition, type Condition } from '../../../crds/conditions.ts';
-import type { ResourceCapability } from '../../../crds/types.ts';
+import { QuantityError } from '../../../crds/quantity.ts';
+import { amounts } from '../../../crds/rspec.ts';
+import type { Grant, ResourceCapability } from '../../../crds/types.ts';
 import type { NodeState } from './input.ts';
 
 export type Standing = 'granted' | 'denied' | 'expired' | 'pending';
-
-/** Reasons for which another node, or another day, gives the same answer: only another spec helps. */
-const HOPELESS: ReadonlySet<string> = new Set([
-  CapabilityReason.InvalidSpec,
-  CapabilityReason.WrongNode,
-  CapabilityReason.Unsupported,
-  CapabilityReason.WindowPast,
-]);
 
 /** `denied` only where the node judged this very generation; a grant of a node's former life is none. */
 export function standing(capability: ResourceCapability, node: NodeState | undefined): Standing {
   const granted = grantedCondition(capability);
   if (!granted) return 'pending';
   if (granted.status === 'True') {
+    if (grantProblem(capability)) return 'pending';
     const uid = capability.status?.granted?.nodeUID;
     return node?.uid !== undefined && uid !== undefined && uid !== node.uid ? 'pending' : 'granted';
   }
@@ -37,8 +32,23 @@ export function isResizeDenied(capability: ResourceCapability): boolean {
   return granted?.status === 'True' && granted.reason === CapabilityReason.ResizeDenied;
 }
 
-export function isHopeless(capability: ResourceCapability): boolean {
-  return HOPELESS.has(grantedCondition(capability)?.reason ?? '');
+/** What was granted; undefined where nothing was, or what the node wrote makes no sense. */
+export function grantOf(capability: ResourceCapability): Grant | undefined {
+  return grantProblem(capability) ? undefined : capability.status?.granted;
+}
+
+/**
+ * Why what a node says it granted can't be acted on. A schema bounds no quantity (`1e999` has the shape of one), and what one
+ * node writes must not keep the slice from its other nodes.
+ */
+export function grantProblem(capability: ResourceCapability): string | undefined {
+  try {
+    amounts(capability.status?.granted?.resources);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof QuantityError)) throw error;
+    return `its node manager wrote a grant that makes no sense: ${error.message}`;
+  }
 }
 
 export function grantedCondition(capability: ResourceCapability): Condition | undefined {

@@ -3,7 +3,7 @@ import { CapabilityCondition, CapabilityReason, isTrue } from '../../../crds/con
 import { podName } from '../../../crds/names.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, type Pod } from '../../kinds.ts';
-import { grantedCondition, isJudged, isResizeDenied, standing, type Standing } from './grant.ts';
+import { grantedCondition, grantOf, grantProblem, isJudged, isResizeDenied, standing, type Standing } from './grant.ts';
 import type { NodeState, SliceInput } from './input.ts';
 import { mustNotBeRoot, templateHash } from './podspec.ts';
 import { hashOf, isReady } from './pods.ts';
@@ -42,7 +42,7 @@ export function observe(input: SliceInput): { slivers: Observed[]; absent: strin
 function observeOne(input: SliceInput, capability: ResourceCapability, node: NodeState): Observed {
   const pod = input.pods.get(podName(capability.metadata.name));
   const state = standing(capability, node);
-  const granted = capability.status?.granted;
+  const granted = grantOf(capability);
   const hash = granted && templateHash(input.slice, granted.resources, mustNotBeRoot(input.namespaceLabels));
   const enforced = isTrue(capability.status?.conditions, CapabilityCondition.Ready);
   const up = pod !== undefined && isReady(pod);
@@ -54,7 +54,7 @@ function observeOne(input: SliceInput, capability: ResourceCapability, node: Nod
     running: state === 'granted' && up && enforced && node.lost === undefined,
     upToDate: pod !== undefined && !isDeleting(pod) && hashOf(pod) === hash,
     lost: node.lost,
-    problem: pod && (podProblem(pod) ?? (up && !enforced ? enforcementProblem(capability) : undefined)),
+    problem: grantProblem(capability) ?? (pod && problemOf(pod, capability, up && !enforced)),
     progress: state === 'granted' ? progressOf(pod, node) : undefined,
   };
 }
@@ -72,6 +72,10 @@ function progressOf(pod: Pod | undefined, node: NodeState): string {
   if (!pod.spec.nodeName) return 'waits for the scheduler';
   const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting?.reason;
   return waiting ? `is at ${waiting}` : 'is starting';
+}
+
+function problemOf(pod: Pod, capability: ResourceCapability, unenforced: boolean): string | undefined {
+  return podProblem(pod) ?? (unenforced ? enforcementProblem(capability) : undefined);
 }
 
 /** Reasons that a container waits for in the normal course of things. */

@@ -6,7 +6,7 @@ import { type Amounts } from '../../../crds/rspec.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isOpen, matches, mayStay } from './eligible.ts';
-import { grantedCondition, isHopeless, standing } from './grant.ts';
+import { grantedCondition, standing } from './grant.ts';
 import { chooseNodes, chooseSurplus, type ChoosingBy } from './topology.ts';
 
 export interface Placing {
@@ -55,7 +55,7 @@ export function planPlacement(input: SliceInput, asked: Amounts, now: number): P
   const possible = new Set([...matching.map((node) => node.name), ...heldNames]).size;
 
   const due = denied.filter(({ capability, node }) => {
-    if (isHopeless(capability) || !isOpen(node)) return false;
+    if (!isOpen(node)) return false;
     const at = retryAt(attemptOf(capability), deniedAt(capability, now));
     if (at > now) waits.push(at);
     return at <= now;
@@ -89,9 +89,9 @@ export function planPlacement(input: SliceInput, asked: Amounts, now: number): P
 
   const need = wanted - active.length;
   const substituteAt = Math.max(0, ...denied.map(({ capability }) => replaceableAt(capability, now)));
-  const hopeless = denied.some(({ capability }) => isHopeless(capability));
-  const mayAsk = substituteAt <= now && !hopeless;
-  if (!mayAsk && !hopeless) waits.push(substituteAt);
+  // whatever a node's reason is: that the spec is in order and the window not over was found before, by the operator itself
+  const mayAsk = substituteAt <= now;
+  if (!mayAsk) waits.push(substituteAt);
   const attempt = denied.length === 0 ? 0 : Math.max(...denied.map(({ capability }) => attemptOf(capability))) + 1;
   const chosen = mayAsk ? chooseNodes(candidates, nodesOf(active), need, by) : [];
   const left = mayAsk ? need - chosen.length : 0;

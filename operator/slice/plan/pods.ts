@@ -4,7 +4,7 @@ import type { Grant, ResourceCapability, UpdateStrategy } from '../../../crds/ty
 import { holds, isDeleting, refOf, type KubeObject, type Pod } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isOpen } from './eligible.ts';
-import { isJudged, standing } from './grant.ts';
+import { grantOf, isJudged, standing } from './grant.ts';
 import { nameKey, type Effect, type NodeState, type RemoveReason, type SliceInput } from './input.ts';
 import { mustNotBeRoot, sliverPod, templateHash } from './podspec.ts';
 
@@ -130,7 +130,7 @@ function sliverOf(
   pod: Pod | undefined,
   renewing: ReadonlySet<string>,
 ): Sliver | undefined {
-  const granted = capability.status?.granted;
+  const granted = grantOf(capability);
   const node = input.nodes.get(capability.spec.nodeName);
   // a Node that is gone must not use up what may be down: it may never come back
   if (!granted || node?.uid === undefined) return undefined;

@@ -119,11 +119,6 @@ describe('placement', () => {
       assert.deepEqual([names(keep), names(release.map(({ capability }) => capability))], [[second], [first]]);
     });
 
-    it('does not search the cluster where any node would refuse', () => {
-      const { acquire, wakeAt } = plan(anInput(slice, all, { capabilities: [refused(0, 0, 'InvalidSpec')] }));
-      assert.deepEqual([acquire, wakeAt], [[], undefined]);
-    });
-
     it('asks the same node again after a while where there is no other', () => {
       const every = aSlice();
       const right = (agoMs: number) => [denied(aRight(every, 'n1'), agoMs, 1)];
