@@ -37,6 +37,24 @@ export function planUnblock(
   return after > 0 ? { after } : { finalizers: finalizers.filter((one) => one !== FOREGROUND) };
 }
 
+/** So long the kubelet has to take away the object of a pod whose containers have ended. */
+const KUBELET_MS = 1000;
+
+/**
+ * The object of a pod that is being deleted and whose containers have ended, by its kubelet's word: kubelets before 1.27
+ * look at such pods every 10 s only (status_manager.go), and a right is held until its pod is gone. Should a container
+ * start after all, the node's gate lets no other pod of the right in while it runs.
+ */
+export function planEnd(pod: Pod, now: number): { remove: ObjectRef } | { after: number } | undefined {
+  const states = (pod.status?.containerStatuses ?? []).map(({ state }) => state?.terminated);
+  if (!isDeleting(pod) || controllerOf(pod)?.kind !== 'ResourceCapability') return undefined;
+  if (states.length === 0 || states.includes(undefined)) return undefined;
+  const ended = Math.max(...states.map((terminated) => Date.parse(terminated?.finishedAt ?? '') || 0));
+  // by another clock than ours, which may be ahead
+  const after = Math.min(ended + KUBELET_MS - now, KUBELET_MS);
+  return after > 0 ? { after } : { remove: refOf(pod) };
+}
+
 /** The pod to delete, and why. */
 export function planCapability(input: CapabilityInput): { remove: ObjectRef; why: 'Released' | 'Expired' } | undefined {
   const { pod, capability, sliceIsThere } = input;

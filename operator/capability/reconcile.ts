@@ -1,4 +1,4 @@
-/** Deletes sliver pods that outlived their right, and frees rights that outlived their deletion. */
+/** Deletes sliver pods that outlived their right, and frees what outlives its own deletion. */
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
 import type { Log } from '../../kube/log.ts';
@@ -6,7 +6,7 @@ import { Resources } from '../../kube/resources.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
 import { controllerOf, type Pod } from '../kinds.ts';
 import { BY_CONTROLLER, type Stores } from '../stores.ts';
-import { planCapability, planUnblock } from './plan.ts';
+import { planCapability, planEnd, planUnblock } from './plan.ts';
 
 export function capabilityReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
   const { client, stores, log } = of;
@@ -34,11 +34,21 @@ export function capabilityReconciler(of: { client: ApiClient; stores: Stores; lo
       await client.remove(Resources.Pod, plan.remove, { propagation: 'Background', signal });
       log.info({ pod: key, why: plan.why }, 'a pod without a right was deleted');
     }
+    const waits = await Promise.all(pods.map((pod) => end(pod, signal)));
     const unblock = planUnblock(capability, pods, Date.now());
-    if (unblock && 'after' in unblock) return After(unblock.after);
-    if (unblock) await free(key, signal);
-    return Done;
+    if (unblock && 'after' in unblock) waits.push(unblock.after);
+    else if (unblock) await free(key, signal);
+    const wait = Math.min(...waits.map((one) => one ?? Infinity));
+    return Number.isFinite(wait) ? After(wait) : Done;
   };
+
+  /** Takes away the object of a pod that has ended; else ms until that may be time. */
+  async function end(pod: Pod, signal: AbortSignal): Promise<number | undefined> {
+    const plan = planEnd(pod, Date.now());
+    if (!plan || 'after' in plan) return plan?.after;
+    await client.remove(Resources.Pod, plan.remove, { gracePeriodSeconds: 0, signal });
+    return undefined;
+  }
 
   /** Asks the API server for both, as what is let go of too early runs without a right. */
   async function free(key: string, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { planCapability, planUnblock } from '../../../operator/capability/plan.ts';
+import { planCapability, planEnd, planUnblock } from '../../../operator/capability/plan.ts';
+import { refOf } from '../../../operator/kinds.ts';
 import { aPod, aRight, aSlice, at, denied, granted } from '../slice/objects.ts';
 
 describe('a pod whose right is over', () => {
@@ -58,5 +59,36 @@ describe('a released right that the garbage collector keeps', () => {
     assert.equal(planUnblock(other, [], late), undefined);
     const free = { ...ending, metadata: { ...ending.metadata, ownerReferences: [] } };
     assert.equal(planUnblock(free, [], late), undefined);
+  });
+});
+
+describe('a pod that is being deleted', () => {
+  const slice = aSlice();
+  const right = granted(aRight(slice, 'n1'));
+  const ended = Date.parse(at(0));
+  const withState = (state: object, deletionTimestamp: string | undefined = at(0)) => {
+    const pod = aPod(slice, right);
+    const containerStatuses = [{ name: 'sliver', ready: false, restartCount: 0, state }];
+    return { ...pod, metadata: { ...pod.metadata, deletionTimestamp }, status: { ...pod.status, containerStatuses } };
+  };
+  const over = { terminated: { exitCode: 0, finishedAt: at(0) } };
+
+  it('is taken away once its containers have ended and its kubelet has had its time', () => {
+    const pod = withState(over);
+    assert.deepEqual(planEnd(pod, ended + 400), { after: 600 });
+    assert.deepEqual(planEnd(pod, ended + 1000), { remove: refOf(pod) });
+  });
+
+  it('waits no longer than that for a clock that is ahead', () => {
+    assert.deepEqual(planEnd(withState(over), ended - 3_600_000), { after: 1000 });
+  });
+
+  it('is left alone while a container runs, before one was started, and when it only crashed', () => {
+    const late = ended + 60_000;
+    assert.equal(planEnd(withState({ running: {} }), late), undefined);
+    assert.equal(planEnd({ ...withState(over), status: {} }, late), undefined);
+    const { metadata, ...rest } = withState(over);
+    const { deletionTimestamp: _, ...alive } = metadata;
+    assert.equal(planEnd({ ...rest, metadata: alive }, late), undefined);
   });
 });
