@@ -568,6 +568,10 @@ export interface SliceNodeSpec {
    */
   ports?: PortRange[];
   /**
+   * Privileges offered to slices. RawSockets: raw sockets and sniffers on owned ports, which harm nobody else. Audit: see the headers of every packet that the node sends. Default, RawSockets.
+   */
+  privileges?: ('RawSockets' | 'Audit')[];
+  /**
    * Whether slivers may use the node's own address. Default false.
    */
   hostNetwork?: boolean;

@@ -46,14 +46,7 @@ function pathsOf(value: unknown, path: string): string[] {
 }
 
 /** Of no use yet, or not in a cluster that has nothing prepared for it. */
-const NOT_SHOWN = [
-  'spec.broker',
-  'spec.from',
-  'spec.redeem',
-  'spec.resources.privileges',
-  'spec.sliceName',
-  'spec.sliver.runtimeClassName',
-];
+const NOT_SHOWN = ['spec.broker', 'spec.from', 'spec.redeem', 'spec.sliceName', 'spec.sliver.runtimeClassName'];
 
 describe('examples', () => {
   const files = globSync('*.yaml', { cwd: EXAMPLES }).toSorted();

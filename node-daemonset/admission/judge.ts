@@ -54,9 +54,11 @@ function windowIsNotOver({ period }: Ask, { now }: Bench): Refused | undefined {
   return { reason: CapabilityReason.WindowPast, message: `the window ended at ${formatInstant(period.end)}` };
 }
 
-function privilegesAreOffered({ amounts }: Ask): Refused | undefined {
-  if (amounts.privileges.length === 0) return undefined;
-  const message = `${amounts.privileges.join(', ')}: this node offers no privileges yet`;
+function privilegesAreOffered({ amounts }: Ask, { policy }: Bench): Refused | undefined {
+  const refused = amounts.privileges.filter((privilege) => !policy.privileges.includes(privilege));
+  if (refused.length === 0) return undefined;
+  const offered = policy.privileges.join(', ') || 'none';
+  const message = `${refused.join(', ')} is not among the privileges that the node's owner offers: ${offered}`;
   return { reason: CapabilityReason.PrivilegeNotOffered, message };
 }
 

@@ -1,5 +1,6 @@
 /** The owner's policy: SliceNode.spec with its defaults, and over it the owner's file on the node, which has the last word. */
 import { parseQuantity } from '../../crds/quantity.ts';
+import type { Privilege } from '../../crds/rspec.ts';
 import type { SliceNodeSpec } from '../../crds/types.ts';
 import type { Line } from '../sliver.ts';
 import type { Books, Period } from './ledger.ts';
@@ -30,6 +31,7 @@ export interface Policy {
   lines: Line[];
   otherInterfaces: 'Count' | 'Drop';
   ports: PortRange[];
+  privileges: Privilege[];
   budget: Budget;
   namespaces: ReadonlyMap<string, { refused: boolean; budget: Budget }>;
   blackouts: { period: Period; reason: string }[];
@@ -49,6 +51,9 @@ const DEFAULT_PORTS: PortRange[] = [
   { protocol: 'UDP', from: 1024, to: 65535 },
   { protocol: 'ICMP', from: 1, to: 65535 },
 ];
+
+/** Safe raw sockets harm nobody, so everybody may have them, as on PlanetLab. */
+const DEFAULT_PRIVILEGES: Privilege[] = ['RawSockets'];
 
 /** Never to be had, whoever offers them: the sensors, the kubelet and kube-proxy, and the range of NodePorts. */
 const RESERVED_PORTS: readonly PortRange[] = (['TCP', 'UDP'] as const).flatMap((protocol) => [
@@ -83,6 +88,7 @@ export function policyOf(spec: SliceNodeSpec): Policy {
     lines: (spec.lines ?? []).map((line) => ({ interface: line.interface, rate: quantity(line.rate) })),
     otherInterfaces: spec.otherInterfaces ?? 'Count',
     ports: spec.ports ?? DEFAULT_PORTS,
+    privileges: spec.privileges ?? DEFAULT_PRIVILEGES,
     budget,
     namespaces: new Map(
       (spec.namespaces ?? []).map(({ name, refused, budget: own }) => [

@@ -105,10 +105,17 @@ const REFUSALS: Case[] = [
   },
   { what: 'a NodePort', rcap: right('b', port(30001, 'UDP')), reason: 'PortNotOffered', message: /kept/ },
   {
-    what: 'a privilege',
-    rcap: right('b', { privileges: ['RawSockets'] }),
+    what: 'a privilege that owners must offer by name',
+    rcap: right('b', { privileges: ['Audit', 'RawSockets'] }),
     reason: 'PrivilegeNotOffered',
-    message: /RawSockets/,
+    message: /^Audit is not among the privileges that the node's owner offers: RawSockets$/,
+  },
+  {
+    what: 'a privilege where the owner offers none',
+    rcap: right('b', { privileges: ['RawSockets'] }),
+    change: { spec: { privileges: [] } },
+    reason: 'PrivilegeNotOffered',
+    message: /^RawSockets is not among .*: none$/,
   },
   {
     what: 'more shares than its namespace may have',
@@ -199,6 +206,13 @@ describe('admission', () => {
       assert.deepEqual(ledger.entries[0], before.entries[0] ?? ledger.entries[0], 'what was held stays as it was');
     });
   }
+
+  it('grants raw sockets to all, and the audit privilege where the owner offers it', () => {
+    const raw = admit(granted(), [right('a', { privileges: ['RawSockets'] })]);
+    assert.deepEqual(raw.ledger.entries[0]!.grant?.amounts.privileges, ['RawSockets']);
+    const audit = [right('a', { privileges: ['Audit'] })];
+    assert.equal(admit(granted(), audit, { spec: { privileges: ['Audit'] } }).ledger.entries[0]!.refusal, undefined);
+  });
 
   it('grants what fits, and says so once', () => {
     const rcaps = [right('a', shares(600)), right('b', shares(300))];

@@ -1,0 +1,108 @@
+/** The sockets enforcer: every entitled sliver has its socket, and nobody keeps what he has no right to any more. */
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Kernel } from '../bpf/kernel.ts';
+import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
+import { Opener } from './opener.ts';
+import { destroyOrdinary, holderOf } from './ordinary.ts';
+import { podOfPeer } from './peer.ts';
+import { RawPortsTable } from './rawportstable.ts';
+import { rawPortsOf, SocketRegistry } from './registry.ts';
+import { mayKeep, planLost } from './rights.ts';
+import { SliverServer } from './server.ts';
+import { Sniffers } from './sniffers.ts';
+import type { ClientFiles } from './clientfiles.ts';
+
+/** The socket's name in the sliver's directory, which the sliver sees at /run/slice. */
+export const SOCKET_NAME = 'sockets';
+
+export interface SocketsOptions {
+  /** A sliver's directory, by its pod's uid: the one that is shown in the pod. */
+  directoryOf(uid: string): string;
+  /** Where the raw sockets that are out are kept; it must go with a reboot, as they do. */
+  registryFile: string;
+  kernel: Pick<Kernel, 'rawGeneration' | 'markRaw'>;
+  /** What slivers find beside their socket: library, shim and slice-dump. */
+  clientFiles?: ClientFiles;
+  /** Tests that have no pods say here who connects. */
+  podOf?: (connection: number) => string | undefined;
+  log: Pick<Logger, 'error'>;
+}
+
+/** `close` ends every connection and leaves what slivers have opened. */
+export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { close(): void } {
+  const { directoryOf, kernel, clientFiles, log, podOf = podOfPeer } = options;
+  let slivers: ReadonlyMap<string, Sliver> = new Map();
+  const registry = new SocketRegistry(options.registryFile);
+  /** Of sockets whose holder has the right to them still. */
+  const rawPorts = new RawPortsTable(() =>
+    rawPortsOf(registry.live().filter(({ opened, sliver }) => mayKeep(opened, slivers.get(sliver)))),
+  );
+  const sniffers = new Sniffers();
+  const opener = new Opener({ kernel, registry, sniffers, holderOf, silenceKernel: () => rawPorts.sync() });
+  const servers = new Map<string, SliverServer>();
+  const total = { connections: 0 };
+
+  const serve = (sliver: Sliver): void => {
+    const directory = directoryOf(sliver.id);
+    // the pod's volume may be about to be made
+    mkdirSync(directory, { recursive: true });
+    chmodSync(directory, 0o755);
+    clientFiles?.link(directory);
+    const server = new SliverServer({
+      path: join(directory, SOCKET_NAME),
+      sliver: () => slivers.get(sliver.id)!,
+      podOf,
+      total,
+      open: (opened, holder) => opener.open(opened, holder),
+      log,
+    });
+    servers.set(sliver.id, server);
+  };
+
+  const close = (): void => {
+    for (const server of servers.values()) server.close();
+    servers.clear();
+  };
+
+  return {
+    name: 'sockets',
+
+    async enforce({ slivers: all }: Desired): Promise<EnforcerReport> {
+      const problems: Problem[] = [];
+      const before = slivers;
+      slivers = new Map(all.map((sliver) => [sliver.id, sliver]));
+      let writes = 0;
+      for (const [uid, server] of servers) {
+        if (slivers.get(uid)?.standing === 'entitled') {
+          server.revoke();
+          continue;
+        }
+        server.close();
+        servers.delete(uid);
+        writes++;
+      }
+      for (const sliver of all) {
+        if (sliver.standing !== 'entitled' || servers.has(sliver.id)) continue;
+        try {
+          serve(sliver);
+          writes++;
+        } catch (error) {
+          problems.push({ sliver: sliver.id, reason: 'SocketNotServed', message: (error as Error).message });
+        }
+      }
+      writes += await rawPorts.sync();
+      const lost = [...before.values()].flatMap((sliver) => planLost(sliver, slivers.get(sliver.id)));
+      await destroyOrdinary(lost);
+      return { writes: writes + lost.length, problems };
+    },
+
+    async release() {
+      close();
+      await rawPorts.release();
+    },
+
+    close,
+  };
+}

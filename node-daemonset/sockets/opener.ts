@@ -1,0 +1,80 @@
+/** Opens what a sliver has a right to, within the bounds of one sliver and of the node. */
+import { fstatSync } from 'node:fs';
+import type { Kernel } from '../bpf/kernel.ts';
+import type { Sliver } from '../sliver.ts';
+import { BOUNDS } from './bounds.ts';
+import type { Result } from './connection.ts';
+import { closeSocket } from './libc.ts';
+import { type OpenedRaw, openRaw } from './raw.ts';
+import type { SocketRegistry } from './registry.ts';
+import { type Opened, Refusal, type Transport } from './request.ts';
+import type { Sniffers, Stream } from './sniffers.ts';
+
+export interface OpenerParts {
+  kernel: Pick<Kernel, 'rawGeneration' | 'markRaw'>;
+  registry: SocketRegistry;
+  sniffers: Sniffers;
+  holderOf(protocol: Transport, port: number): Promise<{ state: string; local: string } | undefined>;
+  /** Keeps the kernel from answering for the ports of all live raw sockets; resolves when it is so. */
+  silenceKernel(): Promise<unknown>;
+}
+
+export class Opener {
+  readonly #parts: OpenerParts;
+  /** Sniffers by pod uid. */
+  readonly #sniffing = new Map<string, number>();
+
+  constructor(parts: OpenerParts) {
+    this.#parts = parts;
+  }
+
+  async open(opened: Opened, sliver: Sliver): Promise<Result> {
+    if (opened.open === 'audit') throw new Refusal('EINVAL', 'this node manager has no administrative sniffer');
+    if (opened.open === 'sniffer') return { opened, stream: this.#sniff(opened, sliver.id) };
+    return { opened, fd: await this.#openRaw(opened, sliver) };
+  }
+
+  async #openRaw(opened: OpenedRaw, sliver: Sliver): Promise<number> {
+    const { kernel, registry } = this.#parts;
+    const live = registry.live();
+    if (live.filter((one) => one.sliver === sliver.id).length >= BOUNDS.rawSockets) {
+      throw new Refusal('EMFILE', `this sliver has ${BOUNDS.rawSockets} raw sockets open: close some`);
+    }
+    if (opened.open === 'raw') {
+      const holder = await this.#parts.holderOf(opened.protocol, Number(opened.port));
+      if (holder) {
+        const what = `an ordinary socket (${holder.state} at ${holder.local})`;
+        throw new Refusal('EADDRINUSE', `${what} is open on ${opened.protocol} port ${opened.port}: close it first`);
+      }
+    }
+    const fd = openRaw(opened, sliver.number, kernel);
+    try {
+      const passed = { inode: fstatSync(fd).ino, sliver: sliver.id, opened };
+      registry.add(passed);
+      if (opened.open === 'raw') await this.#parts.silenceKernel();
+      return fd;
+    } catch (error) {
+      closeSocket(fd);
+      throw error;
+    }
+  }
+
+  #sniff({ protocol, port }: Extract<Opened, { open: 'sniffer' }>, uid: string): Stream {
+    const open = this.#sniffing.get(uid) ?? 0;
+    if (open >= BOUNDS.sniffers) {
+      throw new Refusal('EBUSY', `this sliver has ${BOUNDS.sniffers} sniffers open: close some`);
+    }
+    const stream = this.#parts.sniffers.open(protocol, Number(port));
+    this.#sniffing.set(uid, open + 1);
+    let isOpen = true;
+    const close = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      stream.close();
+      const left = this.#sniffing.get(uid)! - 1;
+      if (left > 0) this.#sniffing.set(uid, left);
+      else this.#sniffing.delete(uid);
+    };
+    return { start: stream.start, close };
+  }
+}

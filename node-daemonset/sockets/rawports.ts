@@ -1,0 +1,84 @@
+/**
+ * Ports that user-level TCP and UDP answer for: the kernel, which knows no socket there, must neither reset their
+ * connections nor say that the port is unreachable. The sets are for other chains too: what is forwarded elsewhere never
+ * reaches a raw socket.
+ */
+import { TABLE } from '../egress/names.ts';
+
+export interface RawPorts {
+  tcp: readonly number[];
+  udp: readonly number[];
+}
+
+/** `inet_service`, so that other chains can say `tcp dport @raw_tcp`. */
+export const RAW_TCP_SET = 'raw_tcp';
+export const RAW_UDP_SET = 'raw_udp';
+/** The same as raw_udp, of the type that a quoted packet's port has. */
+const QUOTED_SET = 'raw_udp_quoted';
+const CHAIN = 'raw_ports';
+
+/** A reset of the kernel's own has no socket with a file behind it, and so no uid; the user-level TCP's has one. */
+const RULES = [
+  `tcp flags & rst == rst tcp sport @${RAW_TCP_SET} meta skuid >= 0 accept`,
+  `tcp flags & rst == rst tcp sport @${RAW_TCP_SET} counter drop`,
+  `icmp type destination-unreachable icmp code port-unreachable @th,136,8 17 @th,240,16 @${QUOTED_SET} counter drop`,
+  `icmpv6 type destination-unreachable icmpv6 code port-unreachable @th,112,8 17 @th,400,16 @${QUOTED_SET} counter drop`,
+];
+
+/** Makes it all so, in one transaction. */
+export function planRuleset({ tcp, udp }: RawPorts): string {
+  const elements = (set: string, ports: readonly number[]): string[] => [
+    `flush set ${TABLE} ${set}`,
+    ...(ports.length > 0 ? [`add element ${TABLE} ${set} { ${ports.map(checked).join(', ')} }`] : []),
+  ];
+  return [
+    `add table ${TABLE}`,
+    `add set ${TABLE} ${RAW_TCP_SET} { type inet_service; }`,
+    `add set ${TABLE} ${RAW_UDP_SET} { type inet_service; }`,
+    `add set ${TABLE} ${QUOTED_SET} { typeof @th,240,16; }`,
+    `add chain ${TABLE} ${CHAIN} { type filter hook output priority filter; policy accept; }`,
+    `flush chain ${TABLE} ${CHAIN}`,
+    ...RULES.map((rule) => `add rule ${TABLE} ${CHAIN} ${rule}`),
+    ...elements(RAW_TCP_SET, tcp),
+    ...elements(RAW_UDP_SET, udp),
+    ...elements(QUOTED_SET, udp),
+    '',
+  ].join('\n');
+}
+
+/** What `nft -j` says of chain and sets, one document a line; undefined where something is missing. */
+export function parseRuleset(output: string): RawPorts | undefined {
+  const found = new Map<string, number[]>();
+  let rules = 0;
+  for (const line of output.split('\n').filter((one) => one !== '')) {
+    const { nftables } = JSON.parse(line) as { nftables: { set?: { name: string; elem?: number[] }; rule?: object }[] };
+    for (const { set, rule } of nftables) {
+      if (set) found.set(set.name, set.elem ?? []);
+      if (rule) rules++;
+    }
+  }
+  const [tcp, udp] = [found.get(RAW_TCP_SET), found.get(RAW_UDP_SET)];
+  return rules === RULES.length && tcp && udp ? { tcp, udp } : undefined;
+}
+
+/** Takes chain and sets away; what is not there can't be deleted, and is made first. */
+export function planRemoval(): string {
+  const sets = [RAW_TCP_SET, RAW_UDP_SET, QUOTED_SET];
+  return [
+    planRuleset({ tcp: [], udp: [] }) + `delete chain ${TABLE} ${CHAIN}`,
+    ...sets.map((set) => `delete set ${TABLE} ${set}`),
+    '',
+  ].join('\n');
+}
+
+/** Asks for what `parseRuleset` reads. */
+export const LIST_RULESET = [
+  `list chain ${TABLE} ${CHAIN}`,
+  ...[RAW_TCP_SET, RAW_UDP_SET].map((set) => `list set ${TABLE} ${set}`),
+  '',
+].join('\n');
+
+function checked(port: number): number {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error(`${port} is no port for nftables`);
+  return port;
+}

@@ -1,0 +1,45 @@
+/** Keeps the kernel's rules about ports of raw sockets as they should be. */
+import { run } from '../exec.ts';
+import { LIST_RULESET, parseRuleset, planRemoval, planRuleset, type RawPorts } from './rawports.ts';
+
+/** Makes the kernel's rules say `wanted`, one change after the other. */
+export class RawPortsTable {
+  readonly #wanted: () => RawPorts;
+  #turn: Promise<unknown> = Promise.resolve();
+  #used = false;
+
+  constructor(wanted: () => RawPorts) {
+    this.#wanted = wanted;
+  }
+
+  /** Resolves with the number of writes when the kernel's rules say what was wanted at some instant after the call. */
+  sync(): Promise<number> {
+    const turn = this.#turn.then(() => this.#sync());
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #sync(): Promise<number> {
+    const { tcp, udp } = this.#wanted();
+    // What an earlier run left is found as soon as anybody opens a socket, and harms nobody before.
+    if (!this.#used && tcp.length + udp.length === 0) return 0;
+    this.#used = true;
+    const there = await run(['nft', '-j', '-f', '-'], { input: LIST_RULESET }).then(
+      ({ stdout }) => parseRuleset(stdout),
+      () => undefined,
+    );
+    if (there && sameText(there.tcp, tcp) && sameText(there.udp, udp)) return 0;
+    await run(['nft', '-f', '-'], { input: planRuleset({ tcp, udp }) });
+    return 1;
+  }
+
+  /** Takes chain and sets away. */
+  async release(): Promise<void> {
+    this.#used = false;
+    await run(['nft', '-f', '-'], { input: planRemoval() });
+  }
+}
+
+function sameText(a: readonly number[], b: readonly number[]): boolean {
+  return a.toSorted((x, y) => x - y).join() === b.join();
+}
