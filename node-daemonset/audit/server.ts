@@ -1,0 +1,126 @@
+/**
+ * What the node's page asks the node manager, over a Unix socket: HTTP, three paths, JSON. Whoever asks is not trusted: the
+ * page serves strangers. So every question is read strictly, and few are answered at a time.
+ */
+import { chmod, chown, mkdir, rm } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
+import { dirname } from 'node:path';
+import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
+import { answerFlows, answerPairs } from './answer.ts';
+import type { FlowLog } from './flowlog.ts';
+
+/** What the owner wants published, and where. */
+export interface PageSettings {
+  node: string;
+  /** Undefined: nothing is published. An address of '' is every address of the node. */
+  listen: { address: string; port: number } | undefined;
+  /** Who answers for the node, and what it is: the owner's words. */
+  contact: string;
+  description: string;
+}
+
+export interface AuditServerOptions {
+  /** Its directory is made where it is not there. */
+  socket: string;
+  /** The group that may ask; undefined: only our own user. */
+  group: number | undefined;
+  flows: Pick<FlowLog, 'segments' | 'since' | 'notes'>;
+  settings(): PageSettings;
+  now(): number;
+}
+
+/** Questions at a time; each is stopped when this much time has passed, with what it has. */
+const CONCURRENT = 2;
+const WAITING = 16;
+const ANSWER_MS = 4_000;
+
+export async function serveAudit(options: AuditServerOptions): Promise<{ close(): Promise<void> }> {
+  const gate = createGate(CONCURRENT, WAITING);
+  const server = createServer(
+    { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
+    (request, response) => {
+      answer(options, gate, request.method, request.url ?? '').then(
+        (body) => send(response, 200, body),
+        (error: Error) => send(response, statusOf(error), { error: error.message }),
+      );
+    },
+  );
+  server.maxConnections = 64;
+  await mkdir(dirname(options.socket), { recursive: true });
+  await rm(options.socket, { force: true });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.socket, resolve));
+  if (options.group !== undefined) await chown(options.socket, 0, options.group);
+  await chmod(options.socket, 0o660);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+class RefusedError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function answer(options: AuditServerOptions, gate: Gate, method = '', path: string): Promise<object> {
+  if (method !== 'GET') throw new RefusedError(405, 'only GET');
+  const { pathname, searchParams } = new URL(path, 'http://node');
+  if (pathname === '/settings') return options.settings();
+  if (pathname !== '/flows' && pathname !== '/pairs')
+    throw new RefusedError(404, 'there are /settings, /flows, /pairs');
+  const query = parseQuery(searchParams, options.now());
+  return gate(() => ask(options, query, pathname === '/flows' ? answerFlows : answerPairs));
+}
+
+async function ask(
+  { flows, settings }: AuditServerOptions,
+  query: FlowQuery,
+  from: typeof answerFlows | typeof answerPairs,
+): Promise<object> {
+  const clock = (): number => performance.now();
+  const deadline = clock() + ANSWER_MS;
+  let torn = 0;
+  const segments = await flows.segments(query.from, query.to, () => torn++);
+  const found = await from({ node: settings().node, query, segments, clock, deadline });
+  const notes = flows.notes();
+  if (torn > 0) notes.push(`${torn} files of the record could not be read to their ends`);
+  return { ...found, ...(flows.since !== undefined && { since: new Date(flows.since).toISOString() }), notes };
+}
+
+function statusOf(error: Error): number {
+  if (error instanceof QueryError || (error as NodeJS.ErrnoException).code === 'ERR_INVALID_URL') return 400;
+  return error instanceof RefusedError ? error.status : 500;
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+type Gate = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** So many at a time, and a queue; beyond it they are refused. */
+export function createGate(concurrent: number, waiting: number): Gate {
+  let running = 0;
+  const queue: (() => void)[] = [];
+  return async (work) => {
+    if (running >= concurrent) {
+      if (queue.length >= waiting)
+        throw new RefusedError(503, 'too many questions at once: ask again in a few seconds');
+      await new Promise<void>((resolve) => queue.push(resolve));
+    } else running++;
+    try {
+      return await work();
+    } finally {
+      const next = queue.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}
