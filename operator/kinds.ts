@@ -85,10 +85,11 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((reference) => reference.controller);
 }
 
-/** Whether the object is `owner`'s: by uid, so that a namesake made later is somebody else. */
+/** Whether the object is `owner`'s: by uid, so that a namesake made later is somebody else, and in its namespace. */
 export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
-  const uid = controllerOf(object)?.uid;
-  return uid !== undefined && uid === owner.metadata.uid;
+  const controller = controllerOf(object);
+  if (controller?.uid === undefined || object.metadata.namespace !== owner.metadata.namespace) return false;
+  return controller.uid === owner.metadata.uid && controller.kind === owner.kind;
 }
 
 export function isDeleting(object: KubeObject): boolean {

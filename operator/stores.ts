@@ -6,8 +6,16 @@ import { LABEL_SLICE } from '../crds/names.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
-/** Index over whatever is controlled: the controller's uid. */
+/** Index over whatever is controlled, by `controllerKey` of the controller. */
 export const BY_CONTROLLER = 'controller';
+
+/**
+ * Namespace, kind and uid: an owner reference is what its writer likes, and uids are no secret. Nothing in one namespace can
+ * be owned by an object of another, so whoever claims that is not believed.
+ */
+export function controllerKey(owner: { kind: string; uid: string | undefined }, namespace: string | undefined): string {
+  return `${namespace}/${owner.kind}/${owner.uid}`;
+}
 
 export interface Kinds {
   slices: Slice;
@@ -30,7 +38,7 @@ export type Informers = { [K in keyof Kinds]: Informer<Kinds[K]> };
 
 /** One informer's options for each kind, but for what all have in common. */
 export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched<Kinds[K]> } {
-  const indexes = { [BY_CONTROLLER]: controllerUid };
+  const indexes = { [BY_CONTROLLER]: controllers };
   return {
     slices: { resource: Resources.Slice },
     capabilities: { resource: Resources.ResourceCapability, indexes },
@@ -47,9 +55,9 @@ type Watched<T extends KubeObject> = Pick<
   'resource' | 'indexes' | 'labelSelector' | 'namespace' | 'transform'
 >;
 
-function controllerUid(object: KubeObject): string[] {
-  const uid = controllerOf(object)?.uid;
-  return uid === undefined ? [] : [uid];
+function controllers(object: KubeObject): string[] {
+  const owner = controllerOf(object);
+  return owner ? [controllerKey(owner, object.metadata.namespace)] : [];
 }
 
 /** Of a pod's spec only its node is read; a hundred thousand of them must fit in memory. */

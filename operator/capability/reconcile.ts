@@ -4,8 +4,8 @@ import type { ApiClient } from '../../kube/client.ts';
 import type { Log } from '../../kube/log.ts';
 import { Resources } from '../../kube/resources.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
-import { controllerOf, type Pod } from '../kinds.ts';
-import { BY_CONTROLLER, type Stores } from '../stores.ts';
+import { controllerOf, isControlledBy, type Pod } from '../kinds.ts';
+import { BY_CONTROLLER, controllerKey, type Stores } from '../stores.ts';
 import { planCapability, planEnd, planUnblock } from './plan.ts';
 
 export function capabilityReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
@@ -15,14 +15,15 @@ export function capabilityReconciler(of: { client: ApiClient; stores: Stores; lo
   function sliceIsThere(capability: ResourceCapability | undefined): boolean {
     const owner = capability && controllerOf(capability);
     const slice = owner && stores.slices.get(`${capability.metadata.namespace}/${owner.name}`);
-    return slice !== undefined && slice.metadata.uid === owner?.uid;
+    return slice !== undefined && isControlledBy(capability!, slice);
   }
 
   /** `key` is that of the rcap, which is that of its pod. */
   return async (key: string, signal: AbortSignal): Promise<Outcome> => {
     const capability = stores.capabilities.get(key);
+    const owner = { kind: 'ResourceCapability', uid: capability?.metadata.uid };
     const pods: Pod[] = capability
-      ? stores.pods.byIndex(BY_CONTROLLER, capability.metadata.uid!)
+      ? stores.pods.byIndex(BY_CONTROLLER, controllerKey(owner, capability.metadata.namespace))
       : [stores.pods.get(key)].filter((pod) => pod !== undefined);
     for (const pod of pods) {
       if (!planCapability({ pod, capability, sliceIsThere: sliceIsThere(capability) })) continue;

@@ -1,7 +1,7 @@
 /** Everything that is known of one slice, from the stores, without I/O. */
 import type { KubeObject } from '../../kube/resources.ts';
 import { isControlledBy, type ConfigMap, type Pod } from '../kinds.ts';
-import { BY_CONTROLLER, type Stores } from '../stores.ts';
+import { BY_CONTROLLER, controllerKey, type Stores } from '../stores.ts';
 import { nameKey, type NodeState, type SliceInput } from './plan/input.ts';
 import type { Taken } from './taken.ts';
 
@@ -15,11 +15,12 @@ export function gather(
 ): SliceInput | undefined {
   const slice = stores.slices.get(key);
   if (!slice) return undefined;
-  const { namespace = '', uid = '' } = slice.metadata;
-  const capabilities = stores.capabilities.byIndex(BY_CONTROLLER, uid);
+  const { namespace = '', uid } = slice.metadata;
+  const capabilities = stores.capabilities.byIndex(BY_CONTROLLER, controllerKey({ kind: 'Slice', uid }, namespace));
   const pods = new Map<string, Pod>();
   for (const capability of capabilities) {
-    for (const pod of stores.pods.byIndex(BY_CONTROLLER, capability.metadata.uid!)) pods.set(pod.metadata.name, pod);
+    const key = controllerKey({ kind: 'ResourceCapability', uid: capability.metadata.uid }, namespace);
+    for (const pod of stores.pods.byIndex(BY_CONTROLLER, key)) pods.set(pod.metadata.name, pod);
   }
   return {
     slice,
