@@ -13,6 +13,8 @@ export interface GrantLogOptions {
   disk?: Disk;
 }
 
+const MAX_OWED = 1000;
+
 /** Append-only and bounded: the oldest file goes when a new one is begun. */
 export class GrantLog {
   readonly #path: string;
@@ -20,6 +22,8 @@ export class GrantLog {
   readonly #files: number;
   readonly #disk: Disk;
   #torn = true;
+  /** Lines of what holds already although the disk did not take them. */
+  #owed: string[] = [];
 
   constructor({ path, maxBytes = 8 * 1024 * 1024, files = 5, disk = DISK }: GrantLogOptions) {
     this.#path = path;
@@ -30,17 +34,22 @@ export class GrantLog {
 
   /** All of them in one write; at least once: after a crash a decision may be there twice. */
   append(decisions: readonly Decision[], now: number): void {
-    if (decisions.length === 0) return;
+    if (decisions.length === 0 && this.#owed.length === 0) return;
     const begun = !existsSync(this.#path);
     if (!begun && statSync(this.#path).size >= this.#maxBytes) this.#rotate();
-    const time = new Date(now).toISOString();
-    const lines = decisions.map((decision) => `${JSON.stringify({ time, ...decision })}\n`).join('');
+    const lines = [...this.#owed, ...linesOf(decisions, now)].join('');
     // A crash, ours or of an earlier run, may have left the last line cut.
     const text = this.#torn ? `\n${lines}` : lines;
     this.#torn = true;
     appendFile(this.#path, text, this.#disk);
     this.#torn = false;
     if (begun) syncDirectory(dirname(this.#path), this.#disk);
+    this.#owed = [];
+  }
+
+  /** Decisions that could not wait for the disk: they are written with the next. Bounded: the oldest are lost. */
+  owe(decisions: readonly Decision[], now: number): void {
+    this.#owed = [...this.#owed, ...linesOf(decisions, now)].slice(-MAX_OWED);
   }
 
   #rotate(): void {
@@ -54,4 +63,9 @@ export class GrantLog {
   #name(age: number): string {
     return age === 0 ? this.#path : `${this.#path}.${age}`;
   }
+}
+
+function linesOf(decisions: readonly Decision[], now: number): string[] {
+  const time = new Date(now).toISOString();
+  return decisions.map((decision) => `${JSON.stringify({ time, ...decision })}\n`);
 }

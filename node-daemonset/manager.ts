@@ -18,6 +18,7 @@ import { loadCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
 import { createCpuEnforcer } from './cpu/apply.ts';
 import { createEgressEnforcer } from './egress/apply.ts';
+import { readLineRate } from './egress/observe.ts';
 import { createFreezeEnforcer } from './freeze/apply.ts';
 import { GrantLog } from './grantlog.ts';
 import { createLimitsEnforcer } from './limits/apply.ts';
@@ -80,7 +81,7 @@ export async function startManager({
     const { pods } = store.get();
     const known = pods.find((pod) => pod.uid === uid);
     if (!known) return;
-    store.set({ pods: pods.map((pod) => (pod === known ? { ...pod, addresses: found } : pod)) });
+    store.accept({ pods: pods.map((pod) => (pod === known ? { ...pod, addresses: found } : pod)) });
     await loop.pass();
     const before = known.addresses.length === 0 ? addresses.bytesSent(uid) : undefined;
     nodeMetrics.unclassified(before ?? 0);
@@ -125,6 +126,7 @@ export async function startManager({
       if (fresh || others === undefined) others = readOtherRequests(slivers, cpuMilli, paths.cpuOriginals, tree);
       return others;
     },
+    lineRate: readLineRate,
     isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
     enforcers: [
       createLimitsEnforcer(tree),

@@ -1,31 +1,25 @@
 /** One pass: gather, admit, say what is desired, make the kernel so, report. */
 import type { Logger } from 'pino';
-import type { ResourceCapability, SliceNode } from '../crds/types.ts';
+import type { ResourceCapability } from '../crds/types.ts';
 import type { AddressWatch } from './addresses/watch.ts';
 import { nextEdge } from './admission/ledger.ts';
-import type { PolicyReading, PolicySource } from './admission/ownerfile.ts';
 import { type Decision, hasQuestions, planAdmission } from './admission/plan.ts';
 import { offered, type Policy } from './admission/policy.ts';
 import type { NodeState } from './checkpoint.ts';
+import { attempt, gather, type Gathered, type GatherParts } from './gather.ts';
 import type { GrantLog } from './grantlog.ts';
 import type { PodRecord } from './pods.ts';
 import type { NodeMetrics } from './report/metrics.ts';
 import type { Statuses } from './report/statuses.ts';
 import type { Desired, Enforcer, NodeFacts, Problem, Sliver } from './sliver.ts';
 import { planStandings } from './standing.ts';
-import type { StateStore } from './state.ts';
 import type { SliverDirectories } from './volume/directory.ts';
 
-export interface PassParts {
+export interface PassParts extends GatherParts {
   nodeName: string;
-  store: StateStore;
-  grantLog: Pick<GrantLog, 'append'>;
-  policy: Pick<PolicySource, 'read'>;
-  /** Every rcap with our label, and our SliceNode; undefined while the API server was not heard completely. */
+  grantLog: Pick<GrantLog, 'append' | 'owe'>;
+  /** Every rcap with our label; undefined while the API server was not heard completely. */
   rcaps(): readonly ResourceCapability[] | undefined;
-  sliceNode(): SliceNode | undefined;
-  /** CPU that other pods requested, in 1/1000 of a core; `fresh`: as of now, else as it was when last asked. */
-  otherRequests(slivers: ReadonlySet<string>, cpuMilli: number, fresh: boolean): number;
   /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
   isGone(podUid: string): boolean;
   enforcers: readonly Enforcer[];
@@ -56,18 +50,16 @@ const ENFORCER_MS = 30_000;
 export async function runPass(parts: PassParts, full: boolean): Promise<PassResult> {
   const { store, now } = parts;
   const problems: Problem[] = [];
-  hearNode(parts);
-  const { node, spec } = store.get();
-  const reading = parts.policy.read(spec);
-  const fresh = full || hasQuestions(store.get().ledger, parts.rcaps() ?? []);
-  const others = node ? otherRequests(parts, node.cpuMilli, fresh, problems) : 0;
-  admit(parts, reading.policy, others, problems);
+  const gathered = gather(parts, full || hasQuestions(store.get().ledger, parts.rcaps() ?? []), problems);
+  const { node, reading } = gathered;
+  admit(parts, gathered, problems);
 
   if (full) forgetGone(parts);
   const { ledger, pods } = store.get();
   const blackouts = reading.policy?.blackouts ?? [];
   const standings = planStandings(pods, ledger, blackouts, now());
-  attempt(problems, 'StateNotSaved', () => store.set(changedPods(pods, standings.pods)));
+  store.accept(changedPods(pods, standings.pods));
+  attempt(problems, 'StateNotSaved', () => store.flush());
   settle(parts, pods, standings.pods, full, problems);
   // From here on others may change the store: the pass speaks of what it saw.
   const outcome = { ledger, pods: standings.pods, problems, blackouts, now: now() };
@@ -79,7 +71,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   }
   parts.metrics.slivers(standings.slivers);
   parts.statuses.enforced({ ...outcome, rcaps: parts.rcaps() ?? [], now: now() }, full);
-  reportNode(parts, ledger, reading, others, problems);
+  reportNode(parts, ledger, gathered, problems);
 
   const edges = [standings.wakeAt, nextEdge(ledger, now()), nextBlackout(reading.policy, now())];
   const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
@@ -96,51 +88,36 @@ const RETRIED: ReadonlySet<string> = new Set([
   'RequestsUnknown',
 ]);
 
-/** The Node and its owner's policy as the API server has them, kept for the time when it can't be reached. */
-function hearNode({ store, sliceNode }: PassParts): void {
-  const heard = sliceNode();
-  if (!heard) return;
-  const { uid, allocatable } = heard.status?.node ?? {};
-  const { cpuMilli, memory, disk, pods } = allocatable ?? {};
-  const before = store.get();
-  const change: Partial<NodeState> = {};
-  if (uid && cpuMilli && memory !== undefined) {
-    const node = { uid, cpuMilli, memory, disk: disk ?? 0, pods: pods ?? 0 };
-    if (JSON.stringify(node) !== JSON.stringify(before.node)) change.node = node;
-  }
-  if (JSON.stringify(heard.spec) !== JSON.stringify(before.spec)) change.spec = heard.spec;
-  store.set(change);
-}
-
-function otherRequests(parts: PassParts, cpuMilli: number, fresh: boolean, problems: Problem[]): number {
-  const slivers = new Set(parts.store.get().pods.map((pod) => pod.uid));
-  try {
-    return parts.otherRequests(slivers, cpuMilli, fresh);
-  } catch (error) {
-    // Unknown is as much as everything: nothing is granted on a guess.
-    problems.push({ reason: 'RequestsUnknown', message: (error as Error).message });
-    return cpuMilli;
-  }
-}
-
-/** Log, then ledger, then status: what a status says is on the disk. On a full disk nothing new is granted. */
-function admit(parts: PassParts, policy: Policy | undefined, others: number, problems: Problem[]): void {
+/**
+ * Log, then ledger, then status: what a status says is on the disk. On a full disk nothing new is granted; what ends, ends all
+ * the same, and so it does whatever some object may do to admission.
+ */
+function admit(parts: PassParts, { node, reading, otherRequests, lineRate }: Gathered, problems: Problem[]): void {
   const { store, grantLog, metrics, log, nodeName, now } = parts;
-  const { ledger, node } = store.get();
+  const { ledger } = store.get();
   // A guess about other pods must not become a refusal, which is final.
-  const known = !problems.some(({ reason }) => reason === 'RequestsUnknown');
-  const input = { ledger, rcaps: parts.rcaps(), nodeName, node, otherRequests: others, now: now() };
-  // Whatever some object may do to admission, what was granted before goes on being enforced.
+  const policy = problems.some(({ reason }) => reason === 'RequestsUnknown') ? undefined : reading.policy;
+  const input = { ledger, rcaps: parts.rcaps(), nodeName, node, otherRequests, lineRate, now: now() };
+  const tell = (decisions: readonly Decision[]): void => {
+    for (const decision of decisions) {
+      metrics.decided(decision.event, decision.reason);
+      log.info(fieldsOf(decision), 'right decided');
+    }
+  };
+  const decided = attempt(problems, 'AdmissionFailed', () => planAdmission({ ...input, policy }));
+  const saved = attempt(problems, 'StateNotSaved', () => {
+    if (!decided) return false;
+    grantLog.append(decided.decisions, now());
+    store.set({ ledger: decided.ledger });
+    tell(decided.decisions);
+    return true;
+  });
+  if (saved) return;
   attempt(problems, 'AdmissionFailed', () => {
-    const admission = planAdmission({ ...input, policy: known ? policy : undefined });
-    attempt(problems, 'StateNotSaved', () => {
-      grantLog.append(admission.decisions, now());
-      store.set({ ledger: admission.ledger });
-      for (const decision of admission.decisions) {
-        metrics.decided(decision.event, decision.reason);
-        log.info(fieldsOf(decision), 'right decided');
-      }
-    });
+    const ended = planAdmission({ ...input, policy: undefined });
+    grantLog.owe(ended.decisions, now());
+    store.accept({ ledger: ended.ledger });
+    tell(ended.decisions);
   });
 }
 
@@ -152,7 +129,7 @@ function fieldsOf({ event, namespace, name, uid, reason, message }: Decision): o
 function forgetGone({ store, isGone, now }: PassParts): void {
   const { pods } = store.get();
   const left = pods.filter((pod) => (now() - pod.publishedAt < FORGET_MS && !pod.unpublished) || !isGone(pod.uid));
-  if (left.length < pods.length) store.set({ pods: left });
+  if (left.length < pods.length) store.accept({ pods: left });
 }
 
 /** What slivers see of themselves, and whose addresses are looked for. */
@@ -211,14 +188,12 @@ async function enforce(parts: PassParts, desired: Desired): Promise<Problem[]> {
 function reportNode(
   parts: PassParts,
   ledger: NodeState['ledger'],
-  { policy, problem }: PolicyReading,
-  others: number,
+  { node, reading: { policy, problem }, otherRequests, lineRate }: Gathered,
   problems: readonly Problem[],
 ): void {
-  const { store, statuses, nodeName, attributes, versions } = parts;
-  const { node } = store.get();
+  const { statuses, nodeName, attributes, versions } = parts;
   const sliceNode = parts.sliceNode();
-  const books = node && policy && offered(policy, node, others);
+  const books = node && policy && offered(policy, node, otherRequests, lineRate);
   const now = parts.now();
   if (sliceNode) {
     statuses.node({ sliceNode, ledger, offered: books, policyProblem: problem, problems, attributes, versions, now });
@@ -231,14 +206,6 @@ function nextBlackout(policy: Policy | undefined, now: number): number | undefin
   const edges = (policy?.blackouts ?? []).flatMap(({ period }) => [period.start ?? 0, period.end ?? 0]);
   const ahead = edges.filter((edge) => edge > now);
   return ahead.length > 0 ? Math.min(...ahead) : undefined;
-}
-
-function attempt(problems: Problem[], reason: string, work: () => void, sliver?: string): void {
-  try {
-    work();
-  } catch (error) {
-    problems.push({ ...(sliver && { sliver }), reason, message: (error as Error).message });
-  }
 }
 
 async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -1,6 +1,9 @@
 /** The desired state of a node: what the ledger says, as every enforcer reads it. */
 import type { Amounts } from '../crds/rspec.ts';
 
+/** What an entitled sliver gets at least, in bits/s: no smaller guarantee keeps a connection alive, so none is booked. */
+export const LEAST_EGRESS = 1_000;
+
 /**
  * What a sliver's pod is entitled to at this instant. Losing a right is never a promotion: `penalised` gets the penalty
  * class and the lowest weight, `frozen` runs nothing at all.

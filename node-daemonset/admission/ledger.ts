@@ -3,6 +3,7 @@
  * that a right that starts tomorrow is as safe as one that runs.
  */
 import type { Amounts } from '../../crds/rspec.ts';
+import { LEAST_EGRESS } from '../sliver.ts';
 
 /** A right's time, in ms since the epoch: from `start` up to but without `end`; undefined is without bound. */
 export interface Period {
@@ -78,7 +79,7 @@ export function overlaps(a: Period, b: Period): boolean {
 export function booked(amounts: Amounts): Books {
   return {
     shares: amounts.shares,
-    egress: amounts.egressGuarantee,
+    egress: Math.max(amounts.egressGuarantee, LEAST_EGRESS),
     memory: amounts.memory ?? 0,
     disk: amounts.disk ?? 0,
     pods: 1,

@@ -20,6 +20,8 @@ export interface AdmissionInput {
   policy: Policy | undefined;
   /** CPU that other pods requested, in 1/1000 of a core. */
   otherRequests: number;
+  /** The rate of the slowest uplink in bits/s, where known. */
+  lineRate?: number | undefined;
   /** ms since the epoch */
   now: number;
 }
@@ -57,7 +59,7 @@ export function planAdmission(input: AdmissionInput): Admission {
       if (entry.grant) decisions.push({ event: 'released', ...named(entry), grant: entry.grant });
     }
     if (node && policy) {
-      const books = offered(policy, node, input.otherRequests);
+      const books = offered(policy, node, input.otherRequests, input.lineRate);
       const ordered = [...seen.values()].sort(byAge);
       const weigh = (ask: Ask): Refused | undefined => {
         const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);

@@ -2,6 +2,7 @@
 import { parseQuantity } from '../../crds/quantity.ts';
 import type { Privilege } from '../../crds/rspec.ts';
 import type { SliceNodeSpec } from '../../crds/types.ts';
+import { egressOfSlivers } from '../egress/tree.ts';
 import type { Line } from '../sliver.ts';
 import type { Books, Period } from './ledger.ts';
 
@@ -109,14 +110,16 @@ export function budgetOf(policy: Policy, namespace: string): Budget {
 
 /**
  * What slices can have in all. Other pods' requests (1/1000 of a core) count against the shares at every instant: they
- * were promised first.
+ * were promised first. `lineRate` is that of the slowest uplink, in bits/s, undefined where nobody knows it: no more egress is
+ * granted than the tree on it will hold.
  */
-export function offered(policy: Policy, node: Allocatable, otherRequests: number): Books {
+export function offered(policy: Policy, node: Allocatable, otherRequests: number, lineRate?: number): Books {
   const others = node.cpuMilli > 0 ? Math.ceil((otherRequests * 1000) / node.cpuMilli) : 1000;
-  const narrowest = Math.min(...policy.lines.map((line) => line.rate ?? Infinity));
+  const rates = [lineRate, ...policy.lines.map(({ rate }) => rate)].filter((rate) => rate !== undefined);
+  const slowest = rates.length > 0 ? Math.min(...rates) : undefined;
   return {
     shares: Math.max(0, Math.min(policy.shares, 1000 - others)),
-    egress: Math.min(policy.egressLimit, narrowest),
+    egress: egressOfSlivers(slowest, policy.egressLimit),
     memory: Math.min(policy.memory ?? node.memory, node.memory),
     disk: Math.min(policy.disk ?? node.disk, node.disk),
     pods: Math.max(0, Math.min(policy.pods ?? Infinity, node.pods - PODS_KEPT)),

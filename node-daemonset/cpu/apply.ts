@@ -27,11 +27,19 @@ export function createCpuEnforcer(options: CpuOptions): Enforcer {
     plan: { writes: CpuWrite[]; originals: Originals },
     signal?: AbortSignal,
   ): Promise<EnforcerReport> => {
-    originals.set(plan.originals);
     const version = tree.version('cpu') ?? 1;
     const report: EnforcerReport = { writes: 0, problems: [] };
+    let { writes } = plan;
+    try {
+      originals.set(plan.originals);
+    } catch (error) {
+      // A full disk must not keep a sliver at a weight to which it has no right; it has no other weight to be put back.
+      writes = writes.filter(({ uid }) => plan.originals[uid]?.sliver);
+      const message = `pods that are no slivers keep their weights: ${(error as Error).message}`;
+      report.problems.push({ reason: 'StateNotSaved', message });
+    }
     let systemdProblem: Problem | undefined;
-    for (const write of plan.writes) {
+    for (const write of writes) {
       const { path } = cgroups.get(write.uid)!;
       for (const file of filesOf(write, tree.directory('cpu', path)!, version)) {
         try {
@@ -87,7 +95,7 @@ export function createCpuEnforcer(options: CpuOptions): Enforcer {
       }
       const { observed, cgroups } = observeCpu(tree);
       const { problems } = await apply(tree, cgroups, planRelease(observed, originals.get()));
-      const failed = problems.filter((problem) => problem.reason === 'CpuWriteFailed');
+      const failed = problems.filter(({ reason }) => reason === 'CpuWriteFailed' || reason === 'StateNotSaved');
       if (failed.length > 0) throw new Error(failed.map((problem) => problem.message).join('; '));
       originals.set({});
     },

@@ -1,9 +1,10 @@
 /** Reads what tc, nftables and the routes have, in one process for each question however many slivers there are. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { ExecError, run } from '../exec.ts';
 import { parseTable, type ObservedTable } from './nft.ts';
 import { TABLE } from './names.ts';
-import { parseDefaultRoutes } from './uplinks.ts';
+import type { Line } from '../sliver.ts';
+import { parseDefaultRoutes, planUplinks } from './uplinks.ts';
 import { type ObservedLine, parseClasses, parseQdiscs } from './tc.ts';
 
 /** Every interface with its root qdisc; the classes of those that are ours. */
@@ -39,6 +40,14 @@ export function readLinkSpeed(name: string): number | undefined {
   if (!existsSync(`${link}/device`) && !existsSync(`${link}/bonding`)) return undefined;
   const megabits = Number(readText(`${link}/speed`));
   return megabits > 0 ? megabits * 1e6 : undefined;
+}
+
+/** The rate of the slowest uplink in bits/s; undefined where no uplink's is known. */
+export function readLineRate(lines: readonly Line[]): number | undefined {
+  const interfaces = new Set(readdirSync('/sys/class/net'));
+  const { uplinks } = planUplinks(lines, readDefaultRoutes(), interfaces, readLinkSpeed);
+  const rates = uplinks.flatMap(({ rate }) => rate ?? []);
+  return rates.length > 0 ? Math.min(...rates) : undefined;
 }
 
 /** A file that the kernel may refuse to read, as `speed` of a link that is down. */

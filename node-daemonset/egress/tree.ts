@@ -1,5 +1,5 @@
 /** Pure: the HTB tree that one uplink should have. */
-import type { NodeFacts, Problem, Sliver } from '../sliver.ts';
+import { LEAST_EGRESS, type NodeFacts, type Problem, type Sliver } from '../sliver.ts';
 import { CLASS_EXEMPT, CLASS_LINE, CLASS_NODE, CLASS_SLIVERS } from './names.ts';
 import type { Uplink } from './uplinks.ts';
 
@@ -26,8 +26,6 @@ export interface LineTree {
 
 /** What pods without a right may send. */
 export const PENALTY_RATE = 64_000;
-/** What an entitled sliver gets at least, and one without a right. */
-const MIN_RATE = 1_000;
 const SMALLEST_RATE = 8;
 const EXEMPT_RATE = 8_000;
 /** A line whose rate nobody knows: as good as none, so that only the owner's limit is kept. */
@@ -53,18 +51,17 @@ export function planTree(
     const message = `${uplink.interface} has ${line} bit/s, less than ${SLOWEST_LINE}: its egress is not shaped`;
     return { tree: undefined, problems: [{ reason: 'LineTooSlow', message }] };
   }
-  // The node keeps a hundredth of its line in any case, or an owner's limit as large as the line would silence it.
-  const reserve = Math.max(line / 100, EXEMPT_RATE) + EXEMPT_RATE;
-  const all = Math.max(printable(Math.min(facts.egressLimit, line - reserve)), MIN_RATE);
-  if (all < printable(facts.egressLimit)) {
-    const message = `${uplink.interface} carries ${line} bit/s: slivers together get ${all}, not the ${facts.egressLimit} that the owner offers`;
-    problems.push({ reason: 'LineTooSlow', message });
-  }
+  const all = egressOfSlivers(uplink.rate, facts.egressLimit);
   const node = printable(line - all - EXEMPT_RATE);
-  const guaranteed = slivers.reduce((sum, sliver) => sum + guaranteeOf(sliver), 0);
+  const entitled = slivers.filter(({ standing }) => standing === 'entitled');
+  const guaranteed = entitled.reduce((sum, sliver) => sum + guaranteeOf(sliver), 0);
+  // Whoever lost a right gets of what the rights leave: it may have been granted anew.
+  const without = slivers.length - entitled.length;
+  const least = Math.min(Math.max(printable((all - guaranteed) / without), SMALLEST_RATE), LEAST_EGRESS);
+  const room = all - without * least;
   // The kernel takes no class below 8 bit/s: so much of each is set aside before the rest is cut.
-  const factor = guaranteed <= all ? 1 : Math.max(all - SMALLEST_RATE * slivers.length, 0) / guaranteed;
-  if (factor < 1) {
+  const factor = guaranteed <= room ? 1 : Math.max(room - SMALLEST_RATE * entitled.length, 0) / guaranteed;
+  if (guaranteed > all) {
     const message = `slivers hold guarantees of ${guaranteed} bit/s and ${uplink.interface} gives ${all}: each gets ${Math.floor(factor * 100)} % of its guarantee`;
     problems.push({ reason: 'EgressOvercommitted', message });
   }
@@ -78,8 +75,9 @@ export function planTree(
     { ...leafOf(CLASS_NODE, CLASS_LINE, node, line, QUANTUM), leaf: nodeLeaf(line) },
     leafOf(CLASS_EXEMPT, CLASS_LINE, EXEMPT_RATE, line, QUANTUM),
     ...slivers.map((sliver) => {
-      const rate = Math.max(printable(guaranteeOf(sliver) * factor), SMALLEST_RATE);
-      const limit = sliver.standing === 'entitled' ? sliver.amounts.egressLimit : PENALTY_RATE;
+      const isEntitled = sliver.standing === 'entitled';
+      const rate = isEntitled ? Math.max(printable(guaranteeOf(sliver) * factor), SMALLEST_RATE) : least;
+      const limit = isEntitled ? sliver.amounts.egressLimit : PENALTY_RATE;
       const ceil = Math.max(rate, Math.min(printable(limit), all));
       return leafOf(sliver.classId, CLASS_SLIVERS, rate, ceil, quantumOf(sliver));
     }),
@@ -99,9 +97,19 @@ export function printable(rate: number): number {
   return whole;
 }
 
-function guaranteeOf(sliver: Sliver): number {
-  if (sliver.standing !== 'entitled') return MIN_RATE;
-  return Math.max(Math.min(sliver.amounts.egressGuarantee, sliver.amounts.egressLimit), MIN_RATE);
+/**
+ * What a line of this rate gives all slivers together, in bits/s. The node keeps a hundredth of it in any case, or an
+ * owner's limit as large as the line would silence it.
+ */
+export function egressOfSlivers(rate: number | undefined, egressLimit: number): number {
+  const line = printable(rate ?? UNKNOWN_LINE);
+  if (line < SLOWEST_LINE) return 0;
+  const reserve = Math.max(line / 100, EXEMPT_RATE) + EXEMPT_RATE;
+  return Math.max(printable(Math.min(egressLimit, line - reserve)), LEAST_EGRESS);
+}
+
+function guaranteeOf({ amounts }: Sliver): number {
+  return Math.max(Math.min(amounts.egressGuarantee, amounts.egressLimit), LEAST_EGRESS);
 }
 
 /**

@@ -44,7 +44,13 @@ export interface VolumeParts {
 const START_MS = 120_000;
 
 /** What a sliver may start with: its guarantee holds all the same, or is told in its conditions. */
-const TOLERABLE: ReadonlySet<string> = new Set(['LineUnknown', 'NoAddress', 'EgressUnclassified', 'SystemdNotTold']);
+const TOLERABLE: ReadonlySet<string> = new Set([
+  'LineUnknown',
+  'NoAddress',
+  'EgressUnclassified',
+  'EgressOvercommitted',
+  'SystemdNotTold',
+]);
 
 export interface VolumeService {
   publish(message: PublishMessage): Promise<void>;
@@ -120,7 +126,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
 
   const forget = (uid: string): void => {
     const { pods } = store.get();
-    store.set({ pods: pods.filter((one) => one.uid !== uid) });
+    store.accept({ pods: pods.filter((one) => one.uid !== uid) });
   };
 
   return {
@@ -155,7 +161,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
         if (!pods.some((one) => one.uid === uid)) return;
         // A pod without its volume that still runs must not pass for one of the node's own.
         if (parts.isRunning(uid)) {
-          store.set({ pods: pods.map((one) => (one.uid === uid ? { ...one, unpublished: true } : one)) });
+          store.accept({ pods: pods.map((one) => (one.uid === uid ? { ...one, unpublished: true } : one)) });
         } else forget(uid);
         void parts.pass().catch(() => undefined);
       });

@@ -1,6 +1,6 @@
 /** Whole passes with enforcers, files and an API server that are tables in memory. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -9,6 +9,8 @@ import type { ResourceCapability, ResourceCapabilityStatus, SliceNode, SliceNode
 import { silentLog } from '../../kube/log.ts';
 import { PolicySource } from '../../node-daemonset/admission/ownerfile.ts';
 import { loadCheckpoint } from '../../node-daemonset/checkpoint.ts';
+import { DISK, type Disk } from '../../node-daemonset/durable.ts';
+import { GrantLog } from '../../node-daemonset/grantlog.ts';
 import { type PassParts, runPass } from '../../node-daemonset/pass.ts';
 import { createNodeMetrics } from '../../node-daemonset/report/metrics.ts';
 import type { StatusReport } from '../../node-daemonset/report/reporter.ts';
@@ -64,11 +66,13 @@ describe('pass', () => {
         store: new StateStore(path, loadCheckpoint(path, NOW).state),
         grantLog: {
           append: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `${event} ${uid}`)),
+          owe: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `owes ${event} ${uid}`)),
         },
         policy: new PolicySource(join(directory, 'policy.yaml')),
         rcaps: () => made.rcaps,
         sliceNode: () => made.sliceNode,
         otherRequests: () => 0,
+        lineRate: () => undefined,
         isGone: () => false,
         enforcers: [
           enforcer('first', async () => {
@@ -189,6 +193,7 @@ describe('pass', () => {
         append: () => {
           throw new Error('ENOSPC');
         },
+        owe: () => undefined,
       },
     };
     const { problems, failed } = await runPass(world.parts, true);
@@ -198,6 +203,45 @@ describe('pass', () => {
     assert.deepEqual(world.parts.store.get().ledger.entries, []);
     const { conditions } = world.reports.get('node1')!.status as SliceNodeStatus;
     assert.match(getCondition(conditions, 'Ready')!.message, /ENOSPC/);
+  });
+
+  it('on a full disk ends what ends, obeys the owner, forgets the gone, and enforces it all', async () => {
+    let full = false;
+    const open: Disk['open'] = (...args) => {
+      if (full) throw new Error('ENOSPC');
+      return DISK.open(...args);
+    };
+    const rcaps = [right('a'), right('b'), right('c')];
+    world.rcaps = rcaps;
+    const store = new StateStore(join(directory, 'checkpoint.json'), world.parts.store.get(), { ...DISK, open });
+    const grantLog = new GrantLog({ path: join(directory, 'grants'), disk: { ...DISK, open } });
+    world.parts = { ...world.parts, store, grantLog };
+    await runPass(world.parts, true);
+    for (const [i, rcap] of rcaps.entries()) publish(`p${i}`, rcap, { classId: 0x100 + i });
+    await runPass(world.parts, true);
+    full = true;
+    world.rcaps = [rcaps[0]!, rcaps[2]!, right('d')];
+    world.sliceNode = sliceNode({ egressLimit: '50M' });
+    world.now += 120_000;
+    world.parts = { ...world.parts, isGone: (uid) => uid === 'p2' };
+    const { problems, failed } = await runPass(world.parts, true);
+    assert.ok(failed && problems.some(({ reason, message }) => reason === 'StateNotSaved' && /ENOSPC/.test(message)));
+    const { slivers, facts } = world.desired.at(-1)!;
+    assert.deepEqual(
+      slivers.map(({ id, standing }) => `${id} ${standing}`),
+      ['p0 entitled', 'p1 penalised'],
+    );
+    assert.equal(facts.egressLimit, 50_000_000);
+    assert.equal(world.reports.has('d'), false, 'nothing is promised meanwhile');
+    world.now += PENALTY_MS;
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.slivers[1]!.standing, 'frozen');
+    full = false;
+    await runPass(world.parts, true);
+    assert.equal(condition('d', 'Granted'), 'True Granted');
+    const log = readFileSync(join(directory, 'grants'), 'utf8');
+    assert.match(log, /"released","uid":"b"/);
+    assert.equal(loadCheckpoint(join(directory, 'checkpoint.json'), NOW).state.pods.length, 2);
   });
 
   it('refuses nobody on a guess about other pods', async () => {

@@ -65,7 +65,7 @@ const REFUSALS: Case[] = [
     rcap: right('b', { egress: { guarantee: '11M', limit: '20M' } }),
     change: { spec: { lines: [{ interface: 'eth0', rate: '10M' }] } },
     reason: 'InsufficientEgress',
-    message: /10 Mbit\/s of 10 Mbit\/s free/,
+    message: /9.89 Mbit\/s of 9.89 Mbit\/s free/,
   },
   {
     what: 'memory',

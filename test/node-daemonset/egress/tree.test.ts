@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { amounts } from '../../../crds/rspec.ts';
+import { booked } from '../../../node-daemonset/admission/ledger.ts';
+import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { parseRate } from '../../../node-daemonset/egress/tc.ts';
 import { type HtbClass, planTree, printable } from '../../../node-daemonset/egress/tree.ts';
 import type { Sliver } from '../../../node-daemonset/sliver.ts';
@@ -70,14 +73,27 @@ describe('the tree of an uplink', () => {
     );
   });
 
-  it('leaves the node something of a line that the owner offers as a whole, and says so', () => {
+  it('leaves the node something of a line that the owner offers as a whole, which is no problem', () => {
     const { tree, problems } = planTree({ interface: 'eth0', rate: 100e6 }, [], { egressLimit: 100e6 });
-    assert.deepEqual(
-      problems.map(({ reason }) => reason),
-      ['LineTooSlow'],
-    );
+    assert.deepEqual(problems, []);
     assert.equal(tree!.classes.find(({ minor }) => minor === 0x10)!.rate, 98_992_000);
     assert.equal(tree!.classes.find(({ minor }) => minor === 0x2)!.rate, 1e6);
+  });
+
+  it('holds all that admission grants, whatever else slivers lost, and takes nothing of it for them', () => {
+    const policy = policyOf({ egressLimit: '100M' });
+    const offer = offered(policy, { cpuMilli: 1000, memory: 0, disk: 0, pods: 110 }, 0, 100e6).egress;
+    const none = amounts({ egress: { guarantee: '0' } });
+    const big = amounts({ egress: { guarantee: String(offer - booked(none).egress) } });
+    const slivers = [big, none, none, none].map((of, i) =>
+      makeSliver(`s${i}`, of, { classId: 0x100 + i, standing: i > 1 ? 'penalised' : 'entitled' }),
+    );
+    const { tree, problems } = planTree({ interface: 'eth0', rate: 100e6 }, slivers, { egressLimit: 100e6 });
+    assert.deepEqual(problems, []);
+    const rates = tree!.classes.slice(4).map(({ rate }) => rate);
+    assert.ok(rates[0]! >= (offer - 1000) * 0.999);
+    assert.deepEqual(rates.slice(2), [8, 8]);
+    assert.ok(rates.reduce((a, b) => a + b) <= tree!.classes.find(({ minor }) => minor === 0x10)!.rate);
   });
 
   it("keeps the owner's limit where nobody knows the line", () => {
@@ -94,9 +110,10 @@ describe('the tree of an uplink', () => {
         fc.integer({ min: 1e5, max: 1e11 }),
         arbitrary,
         (line, limit, rates) => {
-          const slivers = rates.map(([egressGuarantee, egressLimit], i) =>
-            makeSliver(`s${i}`, { egressGuarantee, egressLimit }, { classId: 0x100 + i }),
-          );
+          const slivers = rates.map(([egressGuarantee, egressLimit], i) => {
+            const standing = egressLimit % 3 === 0 ? ('frozen' as const) : ('entitled' as const);
+            return makeSliver(`s${i}`, { egressGuarantee, egressLimit }, { classId: 0x100 + i, standing });
+          });
           const classes = [...classesOf(line, slivers, limit).values()];
           for (const parent of classes) {
             const sum = classes

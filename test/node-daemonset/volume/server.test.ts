@@ -189,6 +189,7 @@ describe('volume', () => {
       return {
         problems: [
           { reason: 'LineUnknown', message: 'the node’s own' },
+          { reason: 'EgressOvercommitted', message: 'the owner’s doing, and no newcomer’s' },
           { sliver: 'another', reason: 'NoCgroup', message: '' },
         ],
       };

@@ -1,0 +1,66 @@
+/** What a pass goes by besides the rcaps: the Node, its owner's policy, what the node has promised to others. */
+import type { SliceNode } from '../crds/types.ts';
+import type { PolicyReading, PolicySource } from './admission/ownerfile.ts';
+import type { Policy } from './admission/policy.ts';
+import type { NodeState } from './checkpoint.ts';
+import type { Problem } from './sliver.ts';
+import type { StateStore } from './state.ts';
+
+export interface GatherParts {
+  store: StateStore;
+  policy: Pick<PolicySource, 'read'>;
+  /** Our SliceNode; undefined while the API server was not heard. */
+  sliceNode(): SliceNode | undefined;
+  /** CPU that other pods requested, in 1/1000 of a core; `fresh`: as of now, else as it was when last asked. */
+  otherRequests(slivers: ReadonlySet<string>, cpuMilli: number, fresh: boolean): number;
+  /** The rate of the slowest uplink in bits/s, where known. */
+  lineRate(lines: Policy['lines']): number | undefined;
+}
+
+export interface Gathered {
+  node: NodeState['node'];
+  reading: PolicyReading;
+  otherRequests: number;
+  lineRate: number | undefined;
+}
+
+export function gather(parts: GatherParts, fresh: boolean, problems: Problem[]): Gathered {
+  hearNode(parts);
+  const { node, spec, pods } = parts.store.get();
+  const reading = parts.policy.read(spec);
+  const others = (): number =>
+    node ? parts.otherRequests(new Set(pods.map(({ uid }) => uid)), node.cpuMilli, fresh) : 0;
+  return {
+    node,
+    reading,
+    // Unknown is as much as everything: nothing is granted on a guess.
+    otherRequests: attempt(problems, 'RequestsUnknown', others) ?? node?.cpuMilli ?? 0,
+    lineRate: attempt(problems, 'LineRateUnknown', () => parts.lineRate(reading.policy?.lines ?? [])),
+  };
+}
+
+/** The Node and its owner's policy as the API server has them, kept for the time when it can't be reached. */
+function hearNode({ store, sliceNode }: GatherParts): void {
+  const heard = sliceNode();
+  if (!heard) return;
+  const { uid, allocatable } = heard.status?.node ?? {};
+  const { cpuMilli, memory, disk, pods } = allocatable ?? {};
+  const before = store.get();
+  const change: Partial<NodeState> = {};
+  if (uid && cpuMilli && memory !== undefined) {
+    const node = { uid, cpuMilli, memory, disk: disk ?? 0, pods: pods ?? 0 };
+    if (JSON.stringify(node) !== JSON.stringify(before.node)) change.node = node;
+  }
+  if (JSON.stringify(heard.spec) !== JSON.stringify(before.spec)) change.spec = heard.spec;
+  store.accept(change);
+}
+
+/** The value, or undefined and a problem: what one part can't do must not keep the others from their work. */
+export function attempt<T>(problems: Problem[], reason: string, work: () => T, sliver?: string): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    problems.push({ ...(sliver && { sliver }), reason, message: (error as Error).message });
+    return undefined;
+  }
+}
