@@ -14,14 +14,15 @@ import { controllerOf, type Pod } from './kinds.ts';
 import { measure } from './metrics.ts';
 import { Heartbeats, type Clock } from './node/heartbeat.ts';
 import { nodeReconciler } from './node/reconcile.ts';
-import { NodeView } from './node/view.ts';
+import { NodeView, type Reach } from './node/view.ts';
 import { announceTo } from './slice/announce.ts';
 import { BootScripts } from './slice/bootscripts.ts';
 import { Expectations } from './slice/expectations.ts';
 import { Pace } from './slice/pace.ts';
 import { sliceReconciler } from './slice/reconcile.ts';
 import { Taken } from './slice/taken.ts';
-import { watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
+import { BY_NODE, watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
+import { Throttle } from './throttle.ts';
 
 export type Controller = 'slice' | 'capability' | 'node';
 export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node'];
@@ -42,6 +43,8 @@ export interface OperatorOptions {
 const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2 };
 /** How often silence is listened to. */
 const SWEEP_MS = 5_000;
+/** Between two looks at every slice because of a node: one that flaps must not keep the operator from its work. */
+const EVERY_SLICE_MS = 1_000;
 
 export class SliceOperator extends KubeOperator {
   readonly #options: OperatorOptions;
@@ -51,6 +54,7 @@ export class SliceOperator extends KubeOperator {
     node: new WorkQueue(),
   };
   readonly #heartbeats: Heartbeats;
+  readonly #placing = new Throttle(() => this.#everySlice(), EVERY_SLICE_MS);
   #informers: Informers | undefined;
   #view: NodeView | undefined;
   #sweep: NodeJS.Timeout | undefined;
@@ -80,7 +84,8 @@ export class SliceOperator extends KubeOperator {
     }
     this.#informers = informers as Informers;
     const stores = this.#stores();
-    this.#view = new NodeView({ stores, heartbeats: this.#heartbeats, onChange: () => this.#everySlice() });
+    const onChange = (name: string, reach: Reach) => this.#nodeChanged(name, reach);
+    this.#view = new NodeView({ stores, heartbeats: this.#heartbeats, onChange });
     await Promise.all(Object.values(this.#informers).map((informer) => informer.whenSynced()));
     for (const node of [...stores.nodes.list(), ...stores.sliceNodes.list()]) this.#view.update(node.metadata.name);
     this.#synced = true;
@@ -119,6 +124,7 @@ export class SliceOperator extends KubeOperator {
   /** Takes up nothing new; `finished` tells when what was begun is done. */
   override stop(): void {
     clearInterval(this.#sweep);
+    this.#placing.stop();
     for (const queue of Object.values(this.#queues)) queue.close();
     super.stop();
   }
@@ -148,8 +154,7 @@ export class SliceOperator extends KubeOperator {
     return {
       slices: (object) => slice.add(keyOf(object)),
       capabilities: (object) => {
-        const owner = controllerOf(object);
-        if (owner?.kind === 'Slice') slice.add(`${object.metadata.namespace}/${owner.name}`);
+        this.#sliceOf(object);
         capability.add(keyOf(object));
       },
       pods: (object) => this.#podChanged(object),
@@ -182,6 +187,18 @@ export class SliceOperator extends KubeOperator {
     if (owner?.kind !== 'ResourceCapability') return;
     this.#queues.capability.add(`${namespace}/${owner.name}`);
     this.#queues.slice.add(`${namespace}/${labels?.[LABEL_SLICE]}`);
+  }
+
+  /** The slice that controls the rcap, if one does. */
+  #sliceOf(capability: KubeObject): void {
+    const owner = controllerOf(capability);
+    if (owner?.kind === 'Slice') this.#queues.slice.add(`${capability.metadata.namespace}/${owner.name}`);
+  }
+
+  #nodeChanged(name: string, reach: Reach): void {
+    if (!this.#synced) return;
+    if (reach === 'placement') this.#placing.ask();
+    else for (const one of this.#stores().capabilities.byIndex(BY_NODE, name)) this.#sliceOf(one);
   }
 
   #everySlice(): void {

@@ -6,6 +6,8 @@ import { LABEL_SLICE } from '../crds/names.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
+/** Index over rcaps: the node whose resources they are about. */
+export const BY_NODE = 'node';
 /** Index over whatever is controlled, by `controllerKey` of the controller. */
 export const BY_CONTROLLER = 'controller';
 
@@ -41,7 +43,10 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
   const indexes = { [BY_CONTROLLER]: controllers };
   return {
     slices: { resource: Resources.Slice },
-    capabilities: { resource: Resources.ResourceCapability, indexes },
+    capabilities: {
+      resource: Resources.ResourceCapability,
+      indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName] },
+    },
     sliceNodes: { resource: Resources.SliceNode },
     pods: { resource: Resources.Pod, labelSelector: LABEL_SLICE, indexes, transform: lean },
     nodes: { resource: Resources.Node, transform: withoutImages },

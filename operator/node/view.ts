@@ -6,19 +6,22 @@ import type { Stores } from '../stores.ts';
 import type { Heartbeats } from './heartbeat.ts';
 import { nodeState } from './state.ts';
 
+/** Whom a change of a node concerns: those that have a sliver there, or also those that might get or lose one. */
+export type Reach = 'slivers' | 'placement';
+
 export class NodeView {
   readonly #stores: Pick<Stores, 'nodes' | 'sliceNodes'>;
   readonly #heartbeats: Heartbeats;
-  readonly #onChange: (name: string, after: NodeState | undefined) => void;
+  readonly #onChange: (name: string, reach: Reach) => void;
   readonly #nodes = new Map<string, NodeState>();
   /** Lease names of nodes, so that a lease finds its node. */
   readonly #byLease = new Map<string, string>();
 
-  /** `onChange` is called for what may move a sliver; what is left free on a node moves none that is placed. */
+  /** `onChange` is not called for what is left free on a node: that moves no sliver. */
   constructor(options: {
     stores: Pick<Stores, 'nodes' | 'sliceNodes'>;
     heartbeats: Heartbeats;
-    onChange: (name: string, after: NodeState | undefined) => void;
+    onChange: (name: string, reach: Reach) => void;
   }) {
     this.#stores = options.stores;
     this.#heartbeats = options.heartbeats;
@@ -38,15 +41,14 @@ export class NodeView {
     if (!node && !sliceNode) {
       this.#nodes.delete(name);
       this.#byLease.delete(lease);
-      if (before) this.#onChange(name, undefined);
+      if (before) this.#onChange(name, 'placement');
       return;
     }
     const after = nodeState(name, node, sliceNode, this.#heartbeats.state(lease));
     this.#nodes.set(name, after);
     this.#byLease.set(lease, name);
-    if (!before || !isDeepStrictEqual({ ...before, free: undefined }, { ...after, free: undefined })) {
-      this.#onChange(name, after);
-    }
+    const reach = before ? reachOf(before, after) : 'placement';
+    if (reach) this.#onChange(name, reach);
   }
 
   updateByLease(lease: string): void {
@@ -58,4 +60,12 @@ export class NodeView {
   sweep(): void {
     for (const name of [...this.#nodes.keys()]) this.update(name);
   }
+}
+
+/** What the node can allocate is written with its own credentials: it must not have all slices looked at. */
+function reachOf(before: NodeState, after: NodeState): Reach | undefined {
+  const { free: _1, allocatable, ...placing } = before;
+  const { free: _2, allocatable: now, ...placingNow } = after;
+  if (!isDeepStrictEqual(placing, placingNow)) return 'placement';
+  return isDeepStrictEqual(allocatable, now) ? undefined : 'slivers';
 }
