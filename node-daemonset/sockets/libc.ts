@@ -25,7 +25,6 @@ export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOL_SOCKET = 1;
 const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
 const F_DUPFD_CLOEXEC = 1030;
 const SO_ATTACH_FILTER = 26;
 const SO_LOCK_FILTER = 44;
@@ -53,9 +52,9 @@ function check(call: string, result: number | bigint): number {
   return Number(result);
 }
 
-/** A descriptor that is neither inherited nor waited for. */
+/** A descriptor that no child inherits. No call of ours waits; whoever it is passed to may. */
 export function openSocket(domain: number, type: number, protocol: number): number {
-  return check('socket', c.socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  return check('socket', c.socket(domain, type | SOCK_CLOEXEC, protocol));
 }
 
 export function bindSocket(fd: number, address: Buffer): void {
