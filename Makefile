@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # npm writes this file at the end of every install
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: demo down test check clean
+.PHONY: demo down test check bpf clean
 
 # a real cluster, slivers on it, and a table of what each was promised and got
 demo: $(INSTALLED)
@@ -21,8 +21,17 @@ test: $(INSTALLED)
 check: $(INSTALLED)
 	node test/check.ts
 
+# the programs for the kernel: needs clang, llvm-strip, libbpf-dev
+BPF := node-daemonset/bpf
+bpf: $(patsubst %.c,%.o,$(wildcard $(BPF)/*.bpf.c))
+
+$(BPF)/%.bpf.o: $(BPF)/%.bpf.c $(wildcard $(BPF)/*.h)
+	clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@.new
+	llvm-strip -g $@.new
+	mv $@.new $@
+
 clean: down
-	rm -rf node_modules coverage
+	rm -rf node_modules coverage $(BPF)/*.o
 
 $(INSTALLED): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund

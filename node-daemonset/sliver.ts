@@ -48,6 +48,9 @@ export interface NodeFacts {
   egressLimit: number;
   /** What becomes of sliver packets that leave by another interface than a line. */
   otherInterfaces: 'Count' | 'Drop';
+  /** ICMP echo requests, and packets with IP options, that each sliver may send in a second. */
+  echoRate: number;
+  optionRate: number;
 }
 
 export interface Desired {

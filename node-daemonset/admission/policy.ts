@@ -31,6 +31,9 @@ export interface Policy {
   pods: number | undefined;
   lines: Line[];
   otherInterfaces: 'Count' | 'Drop';
+  /** Packets a second, of each sliver. */
+  echoRate: number;
+  optionRate: number;
   ports: PortRange[];
   privileges: Privilege[];
   budget: Budget;
@@ -88,6 +91,8 @@ export function policyOf(spec: SliceNodeSpec): Policy {
     pods: spec.pods,
     lines: (spec.lines ?? []).map((line) => ({ interface: line.interface, rate: quantity(line.rate) })),
     otherInterfaces: spec.otherInterfaces ?? 'Count',
+    echoRate: spec.icmpEchoPerSecond ?? 10,
+    optionRate: spec.ipOptionsPerSecond ?? 10,
     ports: spec.ports ?? DEFAULT_PORTS,
     privileges: spec.privileges ?? DEFAULT_PRIVILEGES,
     budget,

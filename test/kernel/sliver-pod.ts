@@ -86,6 +86,8 @@ export class SliverPod {
       lines: [],
       egressLimit: 1e8,
       otherInterfaces: 'Count' as const,
+      echoRate: 10,
+      optionRate: 10,
     };
     return { slivers: [this.sliver(change)], facts };
   }

@@ -25,6 +25,8 @@ export function makeFacts(given: Partial<NodeFacts> = {}): NodeFacts {
     lines: [],
     egressLimit: 100e6,
     otherInterfaces: 'Count',
+    echoRate: 10,
+    optionRate: 10,
     ...given,
   };
 }

@@ -1,0 +1,160 @@
+/** The programs in the kernel, loaded by this process on maps that may be older than it is. */
+import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { mountBpffs } from './bpffs.ts';
+import { Flows } from './flows.ts';
+import { type Kernel, KernelError, type RawFlow, type RawGrant, type SliverCounters } from './kernel.ts';
+import { countersOf, LAYOUTS, type MapLayout, type MapName, SLIVER_RAW } from './layout.ts';
+import { libbpf } from './libbpf.ts';
+import { Links } from './links.ts';
+import { BpfMap } from './map.ts';
+import { type LoadedObject, loadObject, pinOf } from './object.ts';
+import { UplinkLinks } from './uplinks.ts';
+
+export interface KernelOptions {
+  /** A directory of the node manager's own: a BPF file system is mounted there unless one is. */
+  directory: string;
+  /** Where the compiled programs are; beside this file by default. */
+  objects?: string;
+}
+
+type Entry<N extends MapName> = (typeof LAYOUTS)[N] extends MapLayout<infer K, infer V> ? [K, V] : never;
+export type MapOf<N extends MapName> = BpfMap<Entry<N>[0], Entry<N>[1]>;
+
+/** Maps that the guard fills. */
+export type GuardMaps = {
+  [N in 'settings' | 'cgroups' | 'slivers' | 'ports' | 'addresses' | 'counters' | 'buckets']: MapOf<N>;
+};
+
+/** What counts flows; a kernel may lack it without the slivers being any less guarded. */
+export interface FlowPrograms {
+  settings: MapOf<'uplink_settings'>;
+  classes: MapOf<'classes'>;
+  flows: Flows;
+  links: UplinkLinks;
+}
+
+/** `openKernel` makes it; nothing is attached before `attach` and `flows.links.attach`. */
+export class SliverKernel implements Kernel {
+  readonly maps: GuardMaps;
+  /** Or why there are no flows. */
+  readonly flows: FlowPrograms | KernelError;
+  readonly #raw: MapOf<'raw_sockets'>;
+  readonly #guard: readonly LoadedObject[];
+  readonly #objects: readonly LoadedObject[];
+  readonly #links: Links;
+  readonly #directory: string;
+
+  constructor(directory: string, guard: readonly LoadedObject[], flows: LoadedObject | KernelError) {
+    this.#directory = directory;
+    this.#guard = guard;
+    this.#objects = flows instanceof KernelError ? guard : [...guard, flows];
+    const fds = new Map(this.#objects.flatMap(({ maps }) => [...maps]));
+    const map = <K, V>(layout: MapLayout<K, V>): BpfMap<K, V> => new BpfMap(layout, fds.get(layout.name as MapName)!);
+    this.maps = {
+      settings: map(LAYOUTS.settings),
+      cgroups: map(LAYOUTS.cgroups),
+      slivers: map(LAYOUTS.slivers),
+      ports: map(LAYOUTS.ports),
+      addresses: map(LAYOUTS.addresses),
+      counters: map({ ...LAYOUTS.counters, value: countersOf(libbpf().libbpf_num_possible_cpus()) }),
+      buckets: map(LAYOUTS.buckets),
+    };
+    this.#raw = map(LAYOUTS.raw_sockets);
+    this.#links = new Links(join(directory, 'links'));
+    this.flows =
+      flows instanceof KernelError
+        ? flows
+        : {
+            settings: map(LAYOUTS.uplink_settings),
+            classes: map(LAYOUTS.classes),
+            flows: new Flows(map(LAYOUTS.flows), map(LAYOUTS.flows_a), map(LAYOUTS.flows_b)),
+            links: new UplinkLinks(directory, flows.programs[0]!),
+          };
+  }
+
+  /**
+   * Every program on sockets and packets runs once, at the cgroup of all pods; those of an earlier process give way in
+   * place. To be called when the maps are filled. Returns the number of changes: 0 where all was well.
+   */
+  attach(kubepods: string): number {
+    const id = cgroupId(kubepods);
+    const fd = openSync(kubepods, 'r');
+    try {
+      const programs = this.#guard.flatMap((object) => object.programs);
+      const changes = programs.map((program) => this.#links.attach(program.name, program, { kind: 'cgroup', id, fd }));
+      const names = new Set(programs.map(({ name }) => name));
+      for (const name of this.#links.names().filter((one) => !names.has(one))) {
+        this.#links.remove(name);
+        changes.push(1);
+      }
+      return changes.reduce((sum, one) => sum + one, 0);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Pins of other layouts go, when nothing that is attached uses them any more. Returns how many went. */
+  sweep(): number {
+    const current = new Set(Object.keys(LAYOUTS).map((name) => pinOf('', name as MapName).slice(1)));
+    const old = readdirSync(this.#directory).filter((name) => /^[a-z_]+@\d+$/.test(name) && !current.has(name));
+    // Sockets keep what they were bound to only while that map is there.
+    const gone = old.filter((name) => !name.startsWith('raw_sockets@'));
+    for (const name of gone) rmSync(join(this.#directory, name));
+    return gone.length;
+  }
+
+  rawGeneration(sliver: number): number | undefined {
+    const entry = this.maps.slivers.get(sliver);
+    return entry && (entry.flags & SLIVER_RAW) !== 0 ? entry.generation : undefined;
+  }
+
+  markRaw(fd: number, grant: RawGrant): void {
+    this.#raw.set(fd, grant);
+  }
+
+  drainFlows(): RawFlow[] {
+    return this.flows instanceof KernelError ? [] : this.flows.flows.drain();
+  }
+
+  counters(): Map<number, SliverCounters> {
+    return new Map(this.maps.counters.entries());
+  }
+
+  /** Everything stays attached and enforced. */
+  close(): void {
+    for (const object of this.#objects) object.close();
+  }
+
+  /** Takes everything out of the kernel. */
+  async release(): Promise<void> {
+    for (const name of this.#links.names()) this.#links.remove(name);
+    if (!(this.flows instanceof KernelError)) await this.flows.links.attach(new Map());
+    for (const name of Object.keys(LAYOUTS)) rmSync(pinOf(this.#directory, name as MapName), { force: true });
+    this.close();
+  }
+}
+
+/** Loads the programs. Throws KernelError where this kernel can't have them, with the words of who refused. */
+export async function openKernel({ directory, objects }: KernelOptions): Promise<SliverKernel> {
+  await mountBpffs(directory);
+  const load = (name: string): LoadedObject =>
+    loadObject(
+      objects ? join(objects, `${name}.bpf.o`) : new URL(`${name}.bpf.o`, import.meta.url).pathname,
+      directory,
+    );
+  const guard = ['packets', 'sockets'].map(load);
+  let flows: LoadedObject | KernelError;
+  try {
+    flows = load('uplink');
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    flows = error;
+  }
+  return new SliverKernel(directory, guard, flows);
+}
+
+/** The id by which the kernel knows a cgroup v2 directory. */
+export function cgroupId(directory: string): bigint {
+  return statSync(directory, { bigint: true }).ino;
+}

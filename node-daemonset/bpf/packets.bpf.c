@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What sockets of slivers send and what raw sockets see. Sockets of type stream and datagram are judged by their own port,
+ * which the kernel guarantees: packets come here after NAT, which may have put another one into them. Only raw sockets are
+ * judged by the headers that they wrote.
+ */
+#include "maps.h"
+#include "parse.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define PASS 1
+#define DROP 0
+
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define SOCK_RAW 3
+
+#define TCP_SYN 2
+#define TCP_ACK 16
+
+#define SECOND 1000000000ULL
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct raw_grant);
+} raw_sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SLIVERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct buckets);
+} buckets SEC(".maps");
+
+static __always_inline int drop(__u32 number, enum drop why)
+{
+	count_drop(number, why);
+	return DROP;
+}
+
+static __always_inline __u64 ancestor(struct __sk_buff *skb, const struct settings *s, __u32 below)
+{
+	if (!level) {
+		for (__u32 at = 1; at <= MAX_LEVEL; at++)
+			if (bpf_skb_ancestor_cgroup_id(skb, at) == s->kubepods) {
+				level = at;
+				break;
+			}
+		if (!level)
+			return 0;
+	}
+	return bpf_skb_ancestor_cgroup_id(skb, level + below);
+}
+
+/* The sliver that made the packet's socket, whoever holds it now; 0: none. */
+static __always_inline __u32 sliver_of_packet(struct __sk_buff *skb, const struct settings *s)
+{
+	__u32 number = number_of(ancestor(skb, s, 2));
+	return number ? number : number_of(ancestor(skb, s, 1));
+}
+
+static __always_inline int is_managers(struct __sk_buff *skb, const struct settings *s)
+{
+	return s->manager && (ancestor(skb, s, 2) == s->manager || ancestor(skb, s, 1) == s->manager);
+}
+
+/* A second's worth may come at once. `due` is that of the sliver's bucket. */
+static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rate)
+{
+	if (!rate)
+		return 1;
+	__u64 now = bpf_ktime_get_ns();
+	int over;
+	bpf_spin_lock(&bucket->lock);
+	__u64 next = *due > now ? *due : now;
+	over = next > now + SECOND;
+	if (!over)
+		*due = next + SECOND / rate;
+	bpf_spin_unlock(&bucket->lock);
+	return over;
+}
+
+/* The owner's limits on kinds of packets; then the class that it leaves in, and its count. */
+static __always_inline int send(struct __sk_buff *skb, __u32 number, const struct sliver *sliver, const struct packet *p,
+	int on_node)
+{
+	int echo = is_echo_request(p);
+	if (echo || p->options) {
+		struct buckets *bucket = bpf_map_lookup_elem(&buckets, &number);
+		if (!bucket)
+			return drop(number, UNREADY);
+		if (echo && is_over(bucket, &bucket->echo_due, sliver->echo_rate))
+			return drop(number, ECHO_RATE);
+		if (p->options && is_over(bucket, &bucket->option_due, sliver->option_rate))
+			return drop(number, OPTION_RATE);
+	}
+	if (on_node)
+		skb->priority = sliver->priority;
+	struct counters *row = bpf_map_lookup_elem(&counters, &number);
+	if (row) {
+		row->packets++;
+		row->bytes += skb->len;
+	}
+	return PASS;
+}
+
+static __always_inline __u8 port_protocol(const struct packet *p)
+{
+	return p->protocol == IPPROTO_ICMPV6 ? IPPROTO_ICMP : p->protocol;
+}
+
+static __always_inline int is_known_protocol(const struct packet *p)
+{
+	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
+		return 1;
+	return (p->protocol == IPPROTO_ICMP) == (p->family == 4) && is_echo_request(p);
+}
+
+/* The node's listeners are reached by a connection or a datagram; what answers a connection is let pass. */
+static __always_inline int goes_astray(const struct settings *s, __u32 number, const struct packet *p)
+{
+	if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return is_link_local(p->destination);
+	return is_forbidden(s, number, p->protocol, p->destination, p->destination_port, p->source_port);
+}
+
+/* A raw socket's right is looked up anew for every packet: what is not there is no right. */
+static __always_inline const struct sliver *live_grant(const struct raw_grant *grant)
+{
+	__u32 number = grant->sliver;
+	const struct sliver *sliver = bpf_map_lookup_elem(&slivers, &number);
+	if (!sliver || (sliver->flags & (SLIVER_READY | SLIVER_RAW | SLIVER_ENDED)) != (SLIVER_READY | SLIVER_RAW))
+		return 0;
+	return sliver->generation == grant->generation ? sliver : 0;
+}
+
+static __always_inline int owns(__u32 number, __u16 port, __u8 protocol)
+{
+	return port && owner_of(port, protocol) == number;
+}
+
+static __always_inline int send_raw(struct __sk_buff *skb, const struct settings *s, const struct raw_grant *grant)
+{
+	__u32 number = grant->sliver;
+	const struct sliver *sliver = live_grant(grant);
+	struct packet p;
+	if (!sliver)
+		return drop(number, GRANT);
+	if (parse(skb, &p) || p.fragment)
+		return drop(number, MALFORMED);
+	if (p.family != grant->family || p.protocol != grant->protocol || !is_known_protocol(&p))
+		return drop(number, PROTOCOL);
+	if (p.source_port != grant->port || !owns(number, p.source_port, port_protocol(&p)))
+		return drop(number, PORT);
+	if (!is_own_address(0, p.source))
+		return drop(number, ADDRESS);
+	if (goes_astray(s, number, &p))
+		return drop(number, DESTINATION);
+	return send(skb, number, sliver, &p, 1);
+}
+
+SEC("cgroup_skb/egress")
+int sliver_egress(struct __sk_buff *skb)
+{
+	const struct settings *s = get_settings();
+	struct bpf_sock *sk = skb->sk;
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!s || !sk)
+		return PASS;
+	if (sk->type == SOCK_RAW) {
+		struct raw_grant *grant = bpf_sk_storage_get(&raw_sockets, sk, 0, 0);
+		if (grant)
+			return send_raw(skb, s, grant);
+		if (is_managers(skb, s))
+			return drop(0, GRANT);
+	}
+	__u32 number = sliver_of_packet(skb, s);
+	if (!number)
+		return PASS;
+	const struct sliver *sliver = bpf_map_lookup_elem(&slivers, &number);
+	if (!sliver || sliver->flags & SLIVER_ENDED)
+		return drop(number, ENDED);
+	struct packet p;
+	if (parse(skb, &p) || p.fragment)
+		return drop(number, MALFORMED);
+	__u32 on_node = sliver->flags & SLIVER_HOST;
+	int loopback = is_loopback(p.source) && is_loopback(p.destination);
+	if (!on_node && loopback)
+		return PASS; /* a pod's own, and no packet's of anyone else */
+	if (!(sliver->flags & SLIVER_READY))
+		return drop(number, UNREADY);
+	if (!is_known_protocol(&p))
+		return drop(number, PROTOCOL);
+	if (!loopback && !is_own_address(on_node ? 0 : number, p.source))
+		return drop(number, ADDRESS);
+	if (!on_node)
+		return send(skb, number, sliver, &p, 0);
+	__u16 port = sk->type == SOCK_RAW ? p.source_port : sk->src_port;
+	__u32 owner = owner_of(port, port_protocol(&p));
+	int chosen = !owner && sk->type != SOCK_RAW && p.protocol != IPPROTO_ICMP && p.protocol != IPPROTO_ICMPV6 &&
+		port >= s->first_port && port <= s->last_port;
+	if (owner != number && !chosen)
+		return drop(number, PORT);
+	p.source_port = port;
+	if (goes_astray(s, number, &p))
+		return drop(number, DESTINATION);
+	return send(skb, number, sliver, &p, 1);
+}
+
+/* Errors about a packet of the holder's: the packet is quoted behind the error's own 8 bytes. */
+static __always_inline int is_error_for(struct __sk_buff *skb, const struct raw_grant *grant, const struct packet *p)
+{
+	int error = p->family == 4 ? p->icmp_type == 3 || p->icmp_type == 11 || p->icmp_type == 12 :
+		p->icmp_type >= 1 && p->icmp_type <= 4;
+	struct packet quoted;
+	if (!error || parse_quoted(skb, p, &quoted) || !is_own_address(0, quoted.source))
+		return 0;
+	if (grant->port && quoted.protocol == grant->protocol && is_echo_request(&quoted))
+		return quoted.source_port == grant->port;
+	return grant->errors_port && quoted.protocol == grant->errors_protocol && quoted.source_port == grant->errors_port &&
+		owns(grant->sliver, grant->errors_port, grant->errors_protocol);
+}
+
+static __always_inline int may_see(struct __sk_buff *skb, const struct raw_grant *grant, const struct packet *p)
+{
+	if (!live_grant(grant) || p->family != grant->family || p->protocol != grant->protocol || p->fragment ||
+		!is_own_address(0, p->destination))
+		return 0;
+	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
+		return p->destination_port == grant->port && owns(grant->sliver, grant->port, p->protocol);
+	if (is_echo_reply(p))
+		return p->source_port == grant->port && owns(grant->sliver, grant->port, IPPROTO_ICMP);
+	return is_error_for(skb, grant, p);
+}
+
+SEC("cgroup_skb/ingress")
+int sliver_ingress(struct __sk_buff *skb)
+{
+	const struct settings *s = get_settings();
+	struct bpf_sock *sk = skb->sk;
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!s || !sk || sk->type == SOCK_STREAM || (sk->type == SOCK_DGRAM && sk->protocol == IPPROTO_UDP))
+		return PASS;
+	struct raw_grant *grant = sk->type == SOCK_RAW ? bpf_sk_storage_get(&raw_sockets, sk, 0, 0) : 0;
+	if (!grant && sk->type == SOCK_RAW && is_managers(skb, s))
+		return DROP; /* made, and not yet bound to a grant */
+	struct packet p;
+	if (parse(skb, &p))
+		return grant ? DROP : PASS;
+	if (grant)
+		return may_see(skb, grant, &p) ? PASS : drop(grant->sliver, NOT_FOR_IT);
+	if (!is_echo_reply(&p) || !is_own_address(0, p.destination))
+		return PASS;
+	__u32 owner = owner_of(p.source_port, IPPROTO_ICMP);
+	__u32 number = sliver_of_packet(skb, s);
+	return owner && owner != number ? drop(number, NOT_FOR_IT) : PASS;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What the node manager writes and the programs read. Every struct has its twin in layout.ts; whoever changes one raises
+ * the layout of its map there.
+ */
+#ifndef SLIVER_H
+#define SLIVER_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#define IPPROTO_ICMPV6 58 /* linux/in6.h does not go with the rest */
+
+#define MAX_SLIVERS 8192 /* tombstones are among them */
+#define MAX_PORTS 65536
+#define MAX_ADDRESSES 65536
+
+/* struct sliver's flags */
+#define SLIVER_READY 1 /* its address is known and leads to its class: it may send */
+#define SLIVER_HOST 2  /* on the node's network */
+#define SLIVER_RAW 4   /* may have raw sockets */
+#define SLIVER_ECHO 8  /* owns an echo identifier */
+#define SLIVER_ENDED 16 /* a tombstone */
+
+/* In the order of DROPS in kernel.ts. */
+enum drop { UNREADY, ENDED, ADDRESS, PORT, PROTOCOL, MALFORMED, DESTINATION, GRANT, ECHO_RATE, OPTION_RATE, NOT_FOR_IT,
+	REFUSED, DROPS };
+
+struct settings {
+	__u64 kubepods; /* id of the cgroup that the programs are attached to */
+	__u64 netns;    /* cookie of the node's network namespace */
+	__u64 manager;  /* id of the node manager's own pod, 0 where it is in none */
+	__u16 first_port, last_port; /* what the kernel chooses from for sockets that name no port */
+	__u32 padding;
+};
+
+struct sliver {
+	__u32 flags;
+	__u32 priority;   /* HTB class id */
+	__u32 generation; /* of its right to raw sockets */
+	__u32 echo_rate, option_rate; /* packets a second */
+};
+
+struct port {
+	__u16 port; /* host order; the echo identifier of ICMP */
+	__u8 protocol; /* ICMP stands for ICMPv6, too */
+	__u8 padding;
+};
+
+struct address {
+	__u32 sliver; /* 0: the node's */
+	__u8 bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+/* Written by the programs alone. Virtual scheduling: when the next packet would be due at the sliver's rate. */
+struct buckets {
+	struct bpf_spin_lock lock;
+	__u32 padding;
+	__u64 echo_due, option_due; /* ns of CLOCK_MONOTONIC */
+};
+
+struct counters {
+	__u64 packets, bytes;
+	__u64 drops[DROPS];
+};
+
+/* In a raw socket's storage. */
+struct raw_grant {
+	__u32 sliver, generation;
+	__u16 port, errors_port;
+	__u8 family, protocol, errors_protocol, padding; /* family: 4 or 6 */
+};
+
+#endif

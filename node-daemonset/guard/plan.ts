@@ -1,0 +1,164 @@
+/** Pure: what the kernel's maps should hold, so that each sliver sends what is its own and nothing else. */
+import { isIP } from 'node:net';
+import {
+  ICMP,
+  MAX_FLOWS,
+  type PortKey,
+  type Settings,
+  SLIVER_ECHO,
+  SLIVER_ENDED,
+  SLIVER_HOST,
+  SLIVER_RAW,
+  SLIVER_READY,
+  type SliverEntry,
+  TCP,
+  UDP,
+} from '../bpf/layout.ts';
+import { isSliverClass, MAJOR } from '../egress/names.ts';
+import type { Desired, Sliver } from '../sliver.ts';
+import { planTombstones, type Tombstones } from './tombstones.ts';
+
+/** The contents of the maps that the guard fills, by their names. */
+export interface GuardState {
+  settings: readonly [number, Settings][];
+  /** Pods' cgroup v2 ids. */
+  cgroups: readonly [bigint, number][];
+  slivers: readonly [number, SliverEntry][];
+  ports: readonly [PortKey, number][];
+  /** `sliver` 0: the node's own. */
+  addresses: readonly [{ sliver: number; address: string }, number][];
+  /** HTB class ids, major and minor. */
+  classes: readonly [number, number][];
+  /** Slivers with a row of counters; 0 is everybody else. */
+  counters: readonly number[];
+  /** Slivers with token buckets. */
+  buckets: readonly number[];
+  quotas: readonly [number, { quota: number; shared: number }][];
+}
+
+export interface GuardInput {
+  observed: Pick<GuardState, 'cgroups' | 'slivers'>;
+  desired: Desired;
+  settings: Settings;
+  /** The v2 id of each pod's cgroup, by the pod's uid; absent: it has none (any more). */
+  cgroupIds: ReadonlyMap<string, bigint>;
+  /** Every address of the node but loopback and link-local ones. */
+  nodeAddresses: readonly string[];
+  tombstones: Tombstones;
+  /** Packets dropped of slivers that have ended, by number, where counted. */
+  endedDrops: ReadonlyMap<number, number>;
+  /** ms since the epoch */
+  now: number;
+}
+
+export interface GuardPlan {
+  state: GuardState;
+  tombstones: Tombstones;
+}
+
+const PROTOCOLS = { TCP, UDP, ICMP } as const;
+
+/** More than this no node has; it bounds the map. */
+const MAX_NODE_ADDRESSES = 4096;
+
+export function planGuard(input: GuardInput): GuardPlan {
+  const { observed, desired, settings, cgroupIds } = input;
+  const known = new Map(observed.slivers);
+  const live = desired.slivers.filter(({ number }) => number > 0);
+  const numbers = new Set(live.map(({ number }) => number));
+  const gone = observed.slivers.filter(([number]) => !numbers.has(number));
+  const { tombstones, kept } = planTombstones(input, gone);
+  const slivers = live.map((sliver): [number, SliverEntry] => [
+    sliver.number,
+    entryOf(sliver, desired, known.get(sliver.number)),
+  ]);
+  const present = new Set([...numbers, ...kept.map(([number]) => number)]);
+  const holders = live.filter(({ standing }) => standing === 'entitled');
+  const state: GuardState = {
+    settings: [[0, settings]],
+    cgroups: [...cgroupsOf(live, observed, cgroupIds, present)],
+    slivers: [...slivers, ...kept],
+    ports: holders.flatMap((sliver) =>
+      sliver.amounts.ports.map(({ protocol, port }): [PortKey, number] => [
+        { protocol: PROTOCOLS[protocol], port },
+        sliver.number,
+      ]),
+    ),
+    addresses: [
+      ...input.nodeAddresses.slice(0, MAX_NODE_ADDRESSES).map((address) => addressOf(0, address)),
+      ...live.flatMap(({ number, addresses }) => addresses.filter(isIP).map((address) => addressOf(number, address))),
+    ],
+    classes: live.flatMap(({ classId, number }): [number, number][] =>
+      isSliverClass(classId) ? [[classOf(classId), number]] : [],
+    ),
+    counters: [0, ...present],
+    buckets: [...numbers],
+    quotas: [[0, quotasOf(live.length)]],
+  };
+  return { state, tombstones };
+}
+
+export function isOnNode(sliver: Sliver): boolean {
+  return (sliver as Sliver & { network?: 'Pod' | 'Host' }).network === 'Host';
+}
+
+function entryOf(sliver: Sliver, { facts }: Desired, before: SliverEntry | undefined): SliverEntry {
+  const { standing, amounts, classId } = sliver;
+  const entitled = standing === 'entitled';
+  const onNode = isOnNode(sliver);
+  const raw = entitled && amounts.privileges.includes('RawSockets');
+  const flags =
+    (standing === 'frozen' ? SLIVER_ENDED : 0) |
+    (isSliverClass(classId) && (onNode || sliver.addresses.length > 0) ? SLIVER_READY : 0) |
+    (onNode ? SLIVER_HOST : 0) |
+    (raw ? SLIVER_RAW : 0) |
+    (entitled && amounts.ports.some(({ protocol }) => protocol === 'ICMP') ? SLIVER_ECHO : 0);
+  return {
+    flags,
+    priority: classOf(classId),
+    generation: generationOf(before, raw),
+    echoRate: facts.echoRate,
+    optionRate: facts.optionRate,
+  };
+}
+
+/** A right that was lost does not give its old sockets back when it is granted again. */
+export function generationOf(before: SliverEntry | undefined, raw: boolean): number {
+  if (!before) return 1;
+  const lost = (before.flags & SLIVER_RAW) !== 0 && !raw;
+  return lost ? (before.generation % 0xffff_ffff) + 1 : before.generation;
+}
+
+/** An id stays its sliver's for as long as the sliver or its tombstone is there: sockets outlive a cgroup's directory. */
+function* cgroupsOf(
+  live: readonly Sliver[],
+  observed: GuardInput['observed'],
+  cgroupIds: GuardInput['cgroupIds'],
+  present: ReadonlySet<number>,
+): Iterable<[bigint, number]> {
+  const current = new Map(
+    live.flatMap(({ id, number }): [bigint, number][] => {
+      const cgroup = cgroupIds.get(id);
+      return cgroup === undefined ? [] : [[cgroup, number]];
+    }),
+  );
+  yield* current;
+  for (const [cgroup, number] of observed.cgroups) {
+    if (present.has(number) && !current.has(cgroup)) yield [cgroup, number];
+  }
+}
+
+/** Half of the rows are the slivers' own in equal parts, the other half goes to whoever comes first. */
+function quotasOf(slivers: number): { quota: number; shared: number } {
+  const half = MAX_FLOWS / 2;
+  // One row of each sliver and of nobody's is for the rest.
+  return { quota: Math.max(0, Math.floor(half / (slivers + 1)) - 1), shared: half };
+}
+
+function classOf(minor: number): number {
+  return (MAJOR << 16) | minor;
+}
+
+function addressOf(sliver: number, address: string): [{ sliver: number; address: string }, number] {
+  return [{ sliver, address }, 1];
+}
