@@ -31,6 +31,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The answer is more than is read at a time; a list can be asked for in smaller pages. */
+export class TooLargeError extends Error {
+  override readonly name = 'TooLargeError';
+}
+
 /** This process may not write any more: it is not, or no longer, the leader. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';

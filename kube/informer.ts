@@ -3,7 +3,8 @@
  * the last resource version after any break, lists anew after 410, and backs off when the server does not answer.
  */
 import type { ApiClient } from './client.ts';
-import { ApiError, isGone, isStatus } from './errors.ts';
+import { GROUP } from '../crds/names.ts';
+import { ApiError, isGone, isStatus, TooLargeError } from './errors.ts';
 import type { Log } from './log.ts';
 import { pause } from './pause.ts';
 import { keyOf, resourcePath, type KubeObject, type Resource } from './resources.ts';
@@ -18,7 +19,7 @@ export interface InformerOptions<T> {
   labelSelector?: string;
   fieldSelector?: string;
   indexes?: Indexes<T>;
-  /** What to keep of an object; managedFields are dropped in any case. */
+  /** What to keep of an object; managedFields and annotations that are not ours are dropped in any case. */
   transform?: (object: T) => T;
   /**
    * Told of each change after the store has it, and of every object at each resync. Another object under the same name is told
@@ -39,7 +40,10 @@ export interface Informer<T> {
   stop(): Promise<void>;
 }
 
+/** Objects on the first page of a list; fewer where so many are too large for one answer. */
 const PAGE = 500;
+/** Nobody here reads other people's annotations, and anybody can write 256 KiB of them to each of his objects. */
+const OUR_ANNOTATIONS = `${GROUP}/`;
 const BACKOFF_MS = { first: 200, most: 30_000 };
 const RESYNC_MS = 10 * 60_000;
 /** A watch that ends sooner, without an event, counts as a failure: it would be asked for five times a second. */
@@ -62,6 +66,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   const stopping = new AbortController();
   const synced = Promise.withResolvers<void>();
 
+  let pageSize = PAGE;
   /** The latest version of any list or event. */
   let newest = '0';
   let pasts = 0;
@@ -84,8 +89,12 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   };
   /** What the store gets of an object; items of a list say neither what they are nor of which version. */
   const keep = (object: T): T => {
-    const whole = { ...object, apiVersion: resource.apiVersion, kind: resource.kind };
-    delete (whole.metadata as { managedFields?: unknown }).managedFields;
+    const metadata: T['metadata'] & { managedFields?: unknown } = { ...object.metadata };
+    delete metadata.managedFields;
+    delete metadata.annotations;
+    const ours = Object.entries(object.metadata.annotations ?? {}).filter(([key]) => key.startsWith(OUR_ANNOTATIONS));
+    if (ours.length > 0) metadata.annotations = Object.fromEntries(ours);
+    const whole = { ...object, apiVersion: resource.apiVersion, kind: resource.kind, metadata };
     try {
       return options.transform?.(whole) ?? whole;
     } catch (error) {
@@ -98,14 +107,28 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
     if (compareVersions(version, newest) > 0) newest = version;
   };
 
+  /** A page may be of another size than the one before it. */
+  async function readPage(next: string | undefined): Promise<List<T>> {
+    for (;;) {
+      try {
+        const query = { ...selectors, limit: pageSize, continue: next };
+        return await client.request('GET', path, { query, signal: stopping.signal });
+      } catch (error) {
+        if (!(error instanceof TooLargeError) || pageSize === 1) throw error;
+        pageSize = Math.floor(pageSize / 4) || 1;
+        log.warn({ path, pageSize }, 'a page of the list was too large: smaller ones are asked for');
+      }
+    }
+  }
+
   /** A quorum read: nothing that this process has seen can be missing in it, unless the server went back. */
   async function list(): Promise<string> {
     const items: T[] = [];
     let next: string | undefined;
     for (;;) {
-      const query = { ...selectors, limit: PAGE, continue: next };
-      const page: List<T> = await client.request('GET', path, { query, signal: stopping.signal });
-      items.push(...page.items);
+      const page = await readPage(next);
+      // reduced page by page: whole, all of them together need not fit
+      items.push(...page.items.map(keep));
       next = page.metadata.continue;
       if (!next) {
         const { resourceVersion } = page.metadata;
@@ -117,7 +140,7 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
         pasts = 0;
         heard = performance.now();
         newest = resourceVersion;
-        for (const change of store.replace(items.map(keep), older)) tell(change);
+        for (const change of store.replace(items, older)) tell(change);
         synced.resolve();
         return resourceVersion;
       }

@@ -4,7 +4,7 @@
  */
 import { Agent, type Dispatcher } from 'undici';
 import type { Credentials } from './credentials.ts';
-import { ApiError, FencedError, isStatus } from './errors.ts';
+import { ApiError, FencedError, isStatus, TooLargeError } from './errors.ts';
 import { fenceWrites, isWrite, type Fence } from './fencing.ts';
 
 export interface TransportOptions {
@@ -22,6 +22,8 @@ export interface TransportOptions {
   wrapDispatcher?: (dispatcher: Dispatcher) => Dispatcher;
   /** Most requests at a time; more wait. */
   connections?: number;
+  /** The largest answer that is read, in bytes. */
+  maxBody?: number;
 }
 
 export interface RequestOptions {
@@ -35,7 +37,8 @@ export interface RequestOptions {
 const TIMEOUT_MS = 30_000;
 /** Below the 90 s after which Go's servers close idle connections; undici's own 4 s would mean a handshake for most writes. */
 const IDLE_MS = 60_000;
-const MAX_BODY = 256 * 1024 * 1024;
+/** One object has 3 MiB at most; parsed, an answer takes several times its size of a memory that is limited. */
+const MAX_BODY = 32 * 1024 * 1024;
 
 export class Transport {
   readonly #credentials: Credentials;
@@ -90,9 +93,10 @@ export class Transport {
     const response = await this.#send(this.#dispatcher, method, path, options);
     if (response.statusCode >= 300) throw await this.#refusal(method, path, response);
     try {
-      const text = await readBounded(response.body);
+      const text = await readBounded(response.body, this.#options.maxBody);
       return (text === '' ? undefined : JSON.parse(text)) as T;
     } catch (error) {
+      if (error instanceof TooLargeError) throw new TooLargeError(`${method} ${path}: ${error.message}`);
       throw new Error(`${method} ${path}: the answer broke off: ${reasonOf(error)}`, { cause: error });
     }
   }
@@ -145,12 +149,12 @@ export class Transport {
   }
 }
 
-async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
+async function readBounded(body: AsyncIterable<Buffer>, most = MAX_BODY): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > MAX_BODY) throw new Error(`it is larger than ${MAX_BODY} bytes`);
+    if (size > most) throw new TooLargeError(`the answer is larger than ${most} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -81,6 +81,41 @@ describe('informer', () => {
     assert.equal(told.length, 1_201);
   });
 
+  it('asks for smaller pages where its own are too large, and for no smaller ones than that takes', async () => {
+    for (let i = 0; i < 40; i++) server.put(`c${i}`, { x: 'x'.repeat(10_000) });
+    client = await server.client({ maxBody: 100_000 });
+    follow();
+    await informer.whenSynced();
+    assert.equal(informer.store.list().length, 40);
+    const limits = server.seen.filter(({ verb }) => verb === 'LIST').map(({ query }) => query.get('limit'));
+    assert.deepEqual(limits, ['500', '125', '31', '7', '7', '7', '7', '7', '7']);
+  });
+
+  it('says so where a single object is too large', async () => {
+    server.put('huge', { x: 'x'.repeat(200_000) });
+    client = await server.client({ maxBody: 100_000 });
+    const warned: string[] = [];
+    const log = { ...silentLog(), warn: (of: { err?: string }) => void (of.err && warned.push(of.err)) };
+    follow({ log });
+    await eventually('a warning', () => warned.length > 0);
+    assert.match(warned[0]!, /GET .*configmaps: the answer is larger than 100000 bytes/);
+  });
+
+  it('keeps no annotations but ours, nor managedFields', async () => {
+    const theirs = { 'kubectl.kubernetes.io/last-applied-configuration': '{}', 'slice-operator.io.example.org/x': 'x' };
+    const annotations = { ...theirs, 'slice-operator.io/attempt': '3' };
+    const object = server.put('a');
+    Object.assign(object.metadata, { annotations, managedFields: [{}] });
+    const plainOne = server.put('b');
+    Object.assign(plainOne.metadata, { annotations: theirs });
+    follow();
+    await informer.whenSynced();
+    const { metadata } = informer.store.get('ns/a')!;
+    assert.deepEqual(metadata.annotations, { 'slice-operator.io/attempt': '3' });
+    assert.ok(!('managedFields' in metadata));
+    assert.ok(!('annotations' in informer.store.get('ns/b')!.metadata));
+  });
+
   it('begins anew when the next page has expired, and knows nothing before it knows all', async () => {
     for (let i = 0; i < 501; i++) server.put(`c${i}`);
     server.fault('LIST', ({ proceed }) => {
