@@ -16,7 +16,7 @@ const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:
 const MAX_VIOLATIONS = 10;
 
 const ajv = new Ajv({ strict: false, allErrors: true });
-ajv.addFormat('date-time', (text) => DATE_TIME.test(text) && !Number.isNaN(Date.parse(text)));
+ajv.addFormat('date-time', (text) => DATE_TIME.test(text) && isWithinFourDigits(Date.parse(text)));
 ajv.addFormat('int64', true);
 // every int-or-string of ours is a quantity
 ajv.addKeyword({
@@ -31,6 +31,11 @@ ajv.addKeyword({
   validate: (type: string, list: unknown) =>
     type !== 'set' || !Array.isArray(list) || new Set(list).size === list.length,
 });
+
+/** A zone can take an instant out of the years 0 to 9999, where nobody can write it down in UTC; NaN is in no year. */
+function isWithinFourDigits(ms: number): boolean {
+  return ms >= Date.parse('0000-01-01T00:00:00Z') && ms <= Date.parse('9999-12-31T23:59:59Z');
+}
 
 const compiled = new WeakMap<Schema, ReturnType<typeof ajv.compile>>();
 

@@ -23,7 +23,7 @@ export interface Slice {
   status?: SliceStatus;
 }
 /**
- * What is wanted.
+ * What is wanted. At most 256 KiB as JSON.
  */
 export interface SliceSpec {
   /**

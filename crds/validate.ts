@@ -13,6 +13,9 @@ export type { Violation } from './check-schema.ts';
 /** bootScript goes to a ConfigMap, whose bytes count, not its characters. */
 export const MAX_BOOT_SCRIPT_BYTES = 64 * 1024;
 
+/** All of a Slice's spec, as JSON: programs keep every slice of a cluster in memory, and a server lets one have 1.4 MB. */
+export const MAX_SPEC_BYTES = 256 * 1024;
+
 const SLICE = schemaOf(readCrd('slice.yaml'));
 const CAPABILITY = schemaOf(readCrd('resourcecapability.yaml'));
 const SLICE_NODE = schemaOf(readCrd('slicenode.yaml'));
@@ -21,6 +24,8 @@ const SLICE_NODE = schemaOf(readCrd('slicenode.yaml'));
 export function validateSlice(slice: Slice): Violation[] {
   const violations = checkSchema(slice, SLICE);
   if (violations.length > 0) return violations;
+  const size = specBytes(slice.spec);
+  if (size > MAX_SPEC_BYTES) return [tooLarge(size)];
   const { spec } = slice;
   const say = collect(violations, 'spec');
   if (spec.resources && spec.share !== undefined) say('', 'give resources or the short form share, not both');
@@ -48,6 +53,17 @@ export function validateSlice(slice: Slice): Violation[] {
     if (kinds.length !== 1) say(`sliver.volumes[${volume.name}]`, 'give exactly one of emptyDir, configMap and secret');
   }
   return violations;
+}
+
+/** The size of a spec as JSON, in UTF-8. */
+export function specBytes(spec: object): number {
+  return Buffer.byteLength(JSON.stringify(spec));
+}
+
+/** What is wrong with a Slice whose spec is that large. */
+export function tooLarge(bytes: number): Violation {
+  const message = `has ${bytes} bytes as JSON, and may have ${MAX_SPEC_BYTES}; put what is large into a ConfigMap`;
+  return { path: 'spec', message };
 }
 
 /** Everything wrong with an rcap; nothing that depends on the time or on other objects. */

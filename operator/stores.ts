@@ -4,6 +4,7 @@ import { Resources, type KubeObject } from '../kube/resources.ts';
 import type { Store } from '../kube/store.ts';
 import { LABEL_SLICE } from '../crds/names.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
+import { bounded } from './slice/oversize.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
 /** Index over rcaps: the node whose resources they are about. */
@@ -42,7 +43,7 @@ export type Informers = { [K in keyof Kinds]: Informer<Kinds[K]> };
 export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched<Kinds[K]> } {
   const indexes = { [BY_CONTROLLER]: controllers };
   return {
-    slices: { resource: Resources.Slice },
+    slices: { resource: Resources.Slice, transform: bounded },
     capabilities: {
       resource: Resources.ResourceCapability,
       indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName] },

@@ -23,6 +23,9 @@ const RULES = new Set([
   'a blackout that ends before it starts',
 ]);
 
+/** What no rule can say; only our programs judge it. */
+const OURS = new Set(['more than 256 KiB', 'a time after the year 9999']);
+
 describe('the API server', () => {
   let server: ApiServer;
   before(async () => {
@@ -50,7 +53,8 @@ describe('the API server', () => {
   const bad = [...badSlices(), ...badCapabilities(), ...badSliceNodes()] as [string, KubeObject][];
   for (const [what, object] of bad) {
     it(`judges a ${object.kind} with ${what}`, async () => {
-      const expected = RULES.has(what) && server.minor < 29 ? 'accepted' : 'refused';
+      const passes = OURS.has(what) || (RULES.has(what) && server.minor < 29);
+      const expected = passes ? 'accepted' : 'refused';
       assert.equal(await verdict(object), expected);
     });
   }

@@ -56,6 +56,8 @@ export function badSlices(): [string, Slice, string][] {
     ['a limit below the default guarantee', slice({ resources: { egress: { limit: '1k' } } }), 'spec.resources.egress'],
     ['a window that ends before it starts', slice({ window: past }), 'spec.window'],
     ['a time without a zone', slice({ window: { start: '2030-01-01T00:00:00' } }), 'spec.window.start'],
+    ['a time after the year 9999', slice({ window: { end: '9999-12-31T23:59:59-23:00' } }), 'spec.window.end'],
+    ['more than 256 KiB', slice({ sliver: { image, args: Array(80).fill('x'.repeat(4096)) } }), 'spec'],
     ['0 shares', slice({ resources: { cpu: { shares: 0 } } }), 'spec.resources.cpu.shares'],
     ['1001 shares', slice({ resources: { cpu: { shares: 1001 } } }), 'spec.resources.cpu.shares'],
     ['half a share', slice({ resources: { cpu: { shares: 0.5 } } }), 'spec.resources.cpu.shares'],

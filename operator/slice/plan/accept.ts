@@ -2,7 +2,8 @@
 import { SliceReason } from '../../../crds/conditions.ts';
 import { SLIVER_MOUNT } from '../../../crds/names.ts';
 import type { Slice } from '../../../crds/types.ts';
-import { describe, validateSlice } from '../../../crds/validate.ts';
+import { describe, tooLarge, validateSlice } from '../../../crds/validate.ts';
+import { oversize } from '../oversize.ts';
 import { BOOT_MOUNT, BOOT_VOLUME } from './bootscript.ts';
 import { SLIVER_VOLUME } from './podspec.ts';
 
@@ -10,7 +11,8 @@ export type Refusal = { reason: string; message: string };
 
 /** undefined: accepted. Whatever is refused here leads to no write beside the status. */
 export function refusalOf(slice: Slice, now: number): Refusal | undefined {
-  const violations = [...validateSlice(slice), ...reservedNames(slice)];
+  const size = oversize(slice);
+  const violations = size === undefined ? [...validateSlice(slice), ...reservedNames(slice)] : [tooLarge(size)];
   if (violations.length > 0) return { reason: SliceReason.InvalidSpec, message: describe(violations) };
   const { sliver, broker, window } = slice.spec;
   if (sliver.network === 'Host') {
