@@ -129,9 +129,9 @@ static int ask(const char *request, int stream, struct slice_opened *opened)
 	fd = connect_sliver();
 	if (fd < 0)
 		return -1;
-	if (send(fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
-		fail(EIO, "the node manager closed the connection");
-	else if (read_answer(fd, line, sizeof(line), &passed) == 0) {
+	/* who is refused at once is told why before the connection is closed: the answer is there, whether this fails or not */
+	send(fd, request, length, MSG_NOSIGNAL);
+	if (read_answer(fd, line, sizeof(line), &passed) == 0) {
 		const char *errors = strstr(line, "\"errorsOf\":");
 
 		if (strncmp(line, "{\"ok\":", 6) != 0) {
