@@ -88,6 +88,8 @@ describe("the chart's rights", () => {
       `${GROUP}/slices create`,
       `${GROUP}/slices delete`,
       `core/${Resources.ConfigMap.plural} list`,
+      'core/pods patch',
+      'core/pods update',
       `core/${Resources.Node.plural} patch`,
     ]) {
       assert.ok(!rights.includes(right), right);
