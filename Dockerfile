@@ -6,10 +6,19 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && find node_modules \( -name '*.d.ts' -o -name '*.map' \) -delete
 
-FROM debian:bookworm-slim
-# what the node manager starts: tc, ip; nft; nsenter, prlimit; mount, umount. The libraries are Node's.
+# the kernel's programs, and what slivers find in /run/slice
+FROM debian:bookworm-slim AS programs
 RUN apt-get update \
- && apt-get install -y --no-install-recommends iproute2 nftables util-linux mount libatomic1 libstdc++6 \
+ && apt-get install -y --no-install-recommends make clang llvm libbpf-dev gcc libc6-dev
+WORKDIR /app
+COPY Makefile ./
+COPY node-daemonset node-daemonset
+RUN make programs
+
+FROM debian:bookworm-slim
+# what the node manager starts: tc, ip, ss; nft; nsenter, prlimit; mount, umount. The libraries are Node's, and libbpf.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends iproute2 nftables util-linux mount libatomic1 libstdc++6 libbpf1 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 WORKDIR /app
@@ -18,7 +27,7 @@ COPY package.json tsconfig.json ./
 COPY crds crds
 COPY kube kube
 COPY operator operator
-COPY node-daemonset node-daemonset
+COPY --from=programs /app/node-daemonset node-daemonset
 # the operator needs no privilege; the chart makes the node manager root
 USER 65532:65532
 ENTRYPOINT ["node"]

@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # npm writes this file at the end of every install
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: demo down test check bpf clean
+.PHONY: demo down test check programs bpf clients clean
 
 # a real cluster, slivers on it, and a table of what each was promised and got
 demo: $(INSTALLED)
@@ -21,6 +21,14 @@ test: $(INSTALLED)
 check: $(INSTALLED)
 	node test/check.ts
 
+# what is written in C: needs make, a C compiler, and what bpf needs
+programs: bpf clients
+
+# what slivers find in /run/slice
+CLIENT := node-daemonset/sockets/client
+clients:
+	$(MAKE) --no-print-directory -C $(CLIENT)
+
 # the programs for the kernel: needs clang, llvm-strip, libbpf-dev
 BPF := node-daemonset/bpf
 bpf: $(patsubst %.c,%.o,$(wildcard $(BPF)/*.bpf.c))
@@ -31,7 +39,7 @@ $(BPF)/%.bpf.o: $(BPF)/%.bpf.c $(wildcard $(BPF)/*.h)
 	mv $@.new $@
 
 clean: down
-	rm -rf node_modules coverage $(BPF)/*.o
+	rm -rf node_modules coverage $(BPF)/*.o $(CLIENT)/build
 
 $(INSTALLED): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund

@@ -64,6 +64,12 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
   grantLog: string;
   cpuOriginals: string;
   slivers: string;
+  /** Pins of the kernel's programs: a BPF file system is mounted here. */
+  bpf: string;
+  /** What slivers find beside their socket; on the file system of their directories. */
+  clients: string;
+  /** Raw sockets that slivers hold; gone with a reboot, as they are. */
+  rawSockets: string;
   csiSocket: string;
   registrationSocket: string;
 } {
@@ -72,6 +78,9 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
     grantLog: `${stateDirectory}/grants.jsonl`,
     cpuOriginals: `${stateDirectory}/cpu-originals.json`,
     slivers: `${runDirectory}/slivers`,
+    bpf: `${runDirectory}/bpf`,
+    clients: `${runDirectory}/clients`,
+    rawSockets: `${runDirectory}/raw-sockets.json`,
     csiSocket: `${kubeletDirectory}/plugins/slice-operator.io/csi.sock`,
     registrationSocket: `${kubeletDirectory}/plugins_registry/slice-operator.io-reg.sock`,
   };

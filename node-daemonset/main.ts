@@ -6,9 +6,6 @@ import { readFileSync } from 'node:fs';
 import { PolicySource } from './admission/ownerfile.ts';
 import { EMPTY_STATE, loadCheckpoint, type NodeState, parseCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf, readConfig } from './config.ts';
-import { createCpuEnforcer } from './cpu/apply.ts';
-import { createEgressEnforcer } from './egress/apply.ts';
-import { createFreezeEnforcer } from './freeze/apply.ts';
 import { formatTable } from './report/table.ts';
 import { formatRows, readRows } from './slivers.ts';
 import { planStandings } from './standing.ts';
@@ -55,19 +52,12 @@ async function showStatus(config: NodeConfig, json: boolean): Promise<void> {
 
 /** The files of the manager stay: the grant log is the owner's. */
 async function release(config: NodeConfig): Promise<void> {
-  const options = { prefix: config.cgroupPrefix };
-  const paths = pathsOf(config);
-  const { pods, ledger } = loadCheckpoint(paths.checkpoint, Date.now()).state;
-  const slivers = planStandings(pods, ledger, [], Date.now()).slivers;
-  const freeze = createFreezeEnforcer(options);
-  const releases = [
-    () => freeze.release(slivers),
-    () => createEgressEnforcer().release(),
-    () => createCpuEnforcer({ ...options, stateFile: paths.cpuOriginals }).release(),
-  ];
-  const failures: string[] = [];
-  for (const one of releases) await one().catch((error: Error) => failures.push(error.message));
-  if (failures.length > 0) throw new Error(failures.join('; '));
+  const { createEnforcers } = await import('./enforcers.ts');
+  const { createLog } = await import('../kube/log.ts');
+  const log = createLog('node-manager', config.logLevel);
+  const { pods, ledger } = loadCheckpoint(pathsOf(config).checkpoint, Date.now()).state;
+  const enforcers = createEnforcers({ config, directoryOf: () => config.runDirectory, onDisturbed: () => {}, log });
+  await enforcers.release(planStandings(pods, ledger, [], Date.now()).slivers);
 }
 
 /** As it is on the disk; a manager that runs beside may be about to replace it. */

@@ -16,12 +16,9 @@ import type { Policy } from './admission/policy.ts';
 import { readOtherRequests } from './admission/requests.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
-import { createCpuEnforcer } from './cpu/apply.ts';
-import { createEgressEnforcer } from './egress/apply.ts';
 import { readLineRate } from './egress/observe.ts';
-import { createFreezeEnforcer } from './freeze/apply.ts';
+import { createEnforcers } from './enforcers.ts';
 import { GrantLog } from './grantlog.ts';
-import { createLimitsEnforcer } from './limits/apply.ts';
 import { Loop } from './loop.ts';
 import { runPass } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
@@ -68,7 +65,6 @@ export async function startManager({
   const directories = new SliverDirectories(paths.slivers, nodeName);
   const policy = new PolicySource(config.policyFile);
   const nodeMetrics = createNodeMetrics(metrics.registry);
-  const enforceFreeze = createFreezeEnforcer(tree);
 
   const addresses = new AddressWatch({
     directoryOf: cgroups.directoryOf,
@@ -114,6 +110,8 @@ export async function startManager({
       if (!after || !before || decided(after) !== decided(before)) wake();
     },
   });
+  const directoryOf = (uid: string): string => directories.path(uid);
+  const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   let others: number | undefined;
   const parts = {
     nodeName,
@@ -128,12 +126,7 @@ export async function startManager({
     },
     lineRate: readLineRate,
     isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
-    enforcers: [
-      createLimitsEnforcer(tree),
-      createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed: wake }),
-      createEgressEnforcer(),
-      enforceFreeze,
-    ],
+    enforcers: enforcers.list,
     directories,
     addresses,
     statuses: new Statuses(reporter),
@@ -191,7 +184,7 @@ export async function startManager({
     await volume.close();
     await loop.stop();
     addresses.close();
-    enforceFreeze.close();
+    enforcers.close();
     reporter.close();
     await Promise.all([rcaps.stop(), sliceNodes.stop(), health.close()]);
     await client.close();

@@ -50,6 +50,10 @@ const TOLERABLE: ReadonlySet<string> = new Set([
   'EgressUnclassified',
   'EgressOvercommitted',
   'SystemdNotTold',
+  // what is on the node's network, or has a raw socket, is refused by a problem of its own
+  'NotGuarded',
+  'FlowsNotCounted',
+  'SocketNotServed',
 ]);
 
 export interface VolumeService {

@@ -7,7 +7,15 @@ import { run } from './command.ts';
 import { PAUSE_IMAGE } from './nodefiles.ts';
 import { storeImage, storeLayer, type Blob, type Image, type ImageConfig } from './oci.ts';
 import { say } from './progress.ts';
-import { emptyDirectory, findProgram, fingerprint, stageFile, stagePrograms, stageSkeleton } from './rootfs.ts';
+import {
+  emptyDirectory,
+  findLibrary,
+  findProgram,
+  fingerprint,
+  stageFile,
+  stagePrograms,
+  stageSkeleton,
+} from './rootfs.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
@@ -15,7 +23,9 @@ const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
 /** What the product consists of, besides Node and its packages. */
 export const SOURCES = ['package.json', 'tsconfig.json', 'crds', 'kube', 'operator', 'node-daemonset'];
 /** What the node manager starts; keep in step with the Dockerfile's packages. */
-export const NODE_MANAGER_PROGRAMS = ['tc', 'nft', 'ip', 'mount', 'umount', 'nsenter', 'prlimit'];
+export const NODE_MANAGER_PROGRAMS = ['tc', 'nft', 'ip', 'ss', 'mount', 'umount', 'nsenter', 'prlimit'];
+/** What it loads to put programs into the kernel, by the name by which it asks. */
+const BPF_LIBRARY = 'libbpf.so.1';
 const WORKLOAD_PROGRAMS =
   'bash sh sleep cat echo env id ls mkdir rm cp touch head tail wc date dd seq sed grep awk ps kill nproc timeout true false stat sync iperf3 ip ss nsenter'.split(
     ' ',
@@ -62,9 +72,10 @@ const nodeManagerLayer = (store: string): Promise<Blob> =>
   layerOf(
     store,
     'node-manager',
-    fingerprint(NODE_MANAGER_PROGRAMS.map(findProgram), 'node-manager-1'),
+    fingerprint([...NODE_MANAGER_PROGRAMS.map(findProgram), findLibrary(BPF_LIBRARY)], 'node-manager-2'),
     async (root) => {
       await stagePrograms(root, NODE_MANAGER_PROGRAMS);
+      await stageFile(root, findLibrary(BPF_LIBRARY), findLibrary(BPF_LIBRARY));
       for (const plugins of globSync('/usr/lib/{tc,*/tc}')) await stageFile(root, plugins, plugins);
     },
   );
@@ -107,6 +118,7 @@ async function packagesLayer(store: string): Promise<Blob> {
 export async function buildImages(cache: string): Promise<Images> {
   const store = imageStore(cache);
   mkdirSync(store, { recursive: true });
+  await run(['make', '--no-print-directory', '-C', ROOT, 'programs'], { timeoutMs: 120_000 });
   const programs = await compile(cache);
   const [base, packages, nodeManager] = await Promise.all([
     baseLayer(store),

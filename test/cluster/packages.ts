@@ -24,6 +24,10 @@ const PACKAGES = {
   ],
   /** To make the images. */
   images: [
+    { name: 'make', shows: 'make' },
+    { name: 'clang', shows: 'clang' },
+    { name: 'llvm', shows: 'llvm-strip' },
+    { name: 'libbpf-dev', shows: '/usr/include/bpf/bpf_helpers.h' },
     { name: 'gcc', shows: 'gcc' },
     { name: 'libc6-dev', shows: '/usr/lib/{*/,}libc.a' },
     { name: 'nftables', shows: 'nft' },

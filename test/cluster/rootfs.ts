@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
+  globSync,
   lstatSync,
   mkdirSync,
   realpathSync,
@@ -21,6 +22,13 @@ export function findProgram(name: string): string {
   const found = SEARCHED.map((dir) => join(dir, name)).find((path) => existsSync(path));
   if (found === undefined) throw new Error(`no program ${name} in ${SEARCHED.join(':')}`);
   return realpathSync(found);
+}
+
+/** A shared library under the name by which programs ask for it. */
+export function findLibrary(name: string): string {
+  const [found] = globSync(`/usr/lib/{*/,}${name}`);
+  if (found === undefined) throw new Error(`no library ${name} below /usr/lib`);
+  return found;
 }
 
 /** Pure: where a file belongs in a tree in which /bin, /sbin and /lib* are links into /usr. */

@@ -7,6 +7,7 @@ import { NODE_MANAGER_PROGRAMS, PRODUCT_CONFIG, SOURCES } from '../cluster/image
 const PACKAGES: Readonly<Record<string, string>> = {
   tc: 'iproute2',
   ip: 'iproute2',
+  ss: 'iproute2',
   nft: 'nftables',
   mount: 'mount',
   umount: 'mount',
@@ -22,7 +23,9 @@ describe('harness: Dockerfile', () => {
 
   it('copies the same sources', () => {
     const copied = [...final.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap((match) => match[1]!.split(' '));
-    assert.deepEqual(copied.sort(), [...SOURCES].sort());
+    // with what was compiled in it
+    assert.match(final, /^COPY --from=programs \/app\/node-daemonset node-daemonset$/m);
+    assert.deepEqual([...copied, 'node-daemonset'].sort(), [...SOURCES].sort());
   });
 
   it('lets the same sources through .dockerignore', () => {
@@ -30,11 +33,12 @@ describe('harness: Dockerfile', () => {
       .trim()
       .split('\n');
     const through = ignored.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
-    assert.deepEqual(through.sort(), [...SOURCES, 'package-lock.json'].sort());
+    assert.deepEqual(through.sort(), [...SOURCES, 'Makefile', 'package-lock.json'].sort());
   });
 
   it('installs the same programs', () => {
     const installed = /--no-install-recommends ([^\\]+)/.exec(final)![1]!.trim().split(' ');
+    assert.ok(installed.includes('libbpf1'));
     for (const program of NODE_MANAGER_PROGRAMS) assert.ok(installed.includes(PACKAGES[program]!), program);
   });
 

@@ -32,7 +32,8 @@ volumeMounts:
   - { name: plugin, mountPath: {{ .Values.node.kubeletDirectory }}/plugins/slice-operator.io }
   - { name: registration, mountPath: {{ .Values.node.kubeletDirectory }}/plugins_registry }
   - { name: state, mountPath: /var/lib/slice-operator }
-  - { name: run, mountPath: /run/slice-operator }
+  # Bidirectional, so that the programs pinned below it stay in the kernel when this container ends.
+  - { name: run, mountPath: /run/slice-operator, mountPropagation: Bidirectional }
   - { name: policy, mountPath: /etc/slice-operator, readOnly: true }
   - { name: cgroups, mountPath: /sys/fs/cgroup }
   {{- if .Values.node.systemBus }}
