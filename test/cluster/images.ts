@@ -27,7 +27,7 @@ export const NODE_MANAGER_PROGRAMS = ['tc', 'nft', 'ip', 'ss', 'mount', 'umount'
 /** What it loads to put programs into the kernel, by the name by which it asks. */
 const BPF_LIBRARY = 'libbpf.so.1';
 const WORKLOAD_PROGRAMS =
-  'bash sh sleep cat echo env id ls mkdir rm cp touch head tail wc date dd seq sed grep awk ps kill nproc timeout true false stat sync iperf3 ip ss nsenter'.split(
+  'bash sh sleep cat echo env id ls mkdir rm cp touch head tail wc date dd seq sed grep awk ps kill nproc timeout true false stat sync iperf3 ip ss nsenter ping traceroute tcpdump'.split(
     ' ',
   );
 

@@ -32,6 +32,9 @@ const PACKAGES = {
     { name: 'libc6-dev', shows: '/usr/lib/{*/,}libc.a' },
     { name: 'nftables', shows: 'nft' },
     { name: 'iperf3', shows: 'iperf3' },
+    { name: 'iputils-ping', shows: 'ping' },
+    { name: 'traceroute', shows: 'traceroute' },
+    { name: 'tcpdump', shows: 'tcpdump' },
   ],
   /** To build Kubernetes. */
   build: [{ name: 'golang-go', shows: 'go' }],
