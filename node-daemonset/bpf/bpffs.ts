@@ -24,3 +24,8 @@ export async function mountBpffs(directory: string, mountinfo = '/proc/self/moun
     throw new KernelError(`no BPF file system could be mounted at ${directory}: ${(error as Error).message}`);
   }
 }
+
+/** Takes it away, with every pin that is left in it: for when the node manager is uninstalled. */
+export async function unmountBpffs(directory: string): Promise<void> {
+  await run(['umount', directory]);
+}

@@ -1,7 +1,7 @@
 /** The programs in the kernel, loaded by this process on maps that may be older than it is. */
 import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { mountBpffs } from './bpffs.ts';
+import { mountBpffs, unmountBpffs } from './bpffs.ts';
 import { Flows } from './flows.ts';
 import { type Kernel, KernelError, type RawFlow, type RawGrant, type SliverCounters } from './kernel.ts';
 import { countersOf, LAYOUTS, type MapLayout, type MapName, SLIVER_RAW } from './layout.ts';
@@ -16,6 +16,8 @@ export interface KernelOptions {
   directory: string;
   /** Where the compiled programs are; beside this file by default. */
   objects?: string;
+  /** Uses tc on uplinks also where the kernel has links to interfaces. */
+  uplinksByTc?: boolean;
 }
 
 type Entry<N extends MapName> = (typeof LAYOUTS)[N] extends MapLayout<infer K, infer V> ? [K, V] : never;
@@ -45,7 +47,7 @@ export class SliverKernel implements Kernel {
   readonly #links: Links;
   readonly #directory: string;
 
-  constructor(directory: string, guard: readonly LoadedObject[], flows: LoadedObject | KernelError) {
+  constructor(directory: string, guard: readonly LoadedObject[], flows: LoadedObject | KernelError, byTc: boolean) {
     this.#directory = directory;
     this.#guard = guard;
     this.#objects = flows instanceof KernelError ? guard : [...guard, flows];
@@ -69,7 +71,7 @@ export class SliverKernel implements Kernel {
             settings: map(LAYOUTS.uplink_settings),
             classes: map(LAYOUTS.classes),
             flows: new Flows(map(LAYOUTS.flows), map(LAYOUTS.flows_a), map(LAYOUTS.flows_b)),
-            links: new UplinkLinks(directory, flows.programs[0]!),
+            links: new UplinkLinks(directory, flows.programs[0]!, byTc),
           };
   }
 
@@ -130,13 +132,13 @@ export class SliverKernel implements Kernel {
   async release(): Promise<void> {
     for (const name of this.#links.names()) this.#links.remove(name);
     if (!(this.flows instanceof KernelError)) await this.flows.links.attach(new Map());
-    for (const name of Object.keys(LAYOUTS)) rmSync(pinOf(this.#directory, name as MapName), { force: true });
+    await unmountBpffs(this.#directory);
     this.close();
   }
 }
 
 /** Loads the programs. Throws KernelError where this kernel can't have them, with the words of who refused. */
-export async function openKernel({ directory, objects }: KernelOptions): Promise<SliverKernel> {
+export async function openKernel({ directory, objects, uplinksByTc = false }: KernelOptions): Promise<SliverKernel> {
   await mountBpffs(directory);
   const load = (name: string): LoadedObject =>
     loadObject(
@@ -151,7 +153,7 @@ export async function openKernel({ directory, objects }: KernelOptions): Promise
     if (!(error instanceof KernelError)) throw error;
     flows = error;
   }
-  return new SliverKernel(directory, guard, flows);
+  return new SliverKernel(directory, guard, flows, uplinksByTc);
 }
 
 /** The id by which the kernel knows a cgroup v2 directory. */

@@ -17,12 +17,12 @@ export class UplinkLinks {
   /** Interfaces that have our filter by tc; undefined until a link was refused. */
   #filtered: Set<string> | undefined;
 
-  /** `tc: true`: as if this kernel had no links to interfaces. */
-  constructor(directory: string, program: Program, { tc = false } = {}) {
+  /** `byTc`: as if this kernel had no links to interfaces. */
+  constructor(directory: string, program: Program, byTc = false) {
     this.#links = new Links(join(directory, 'uplinks'));
     this.#pin = join(directory, 'uplink_program');
     this.#program = program;
-    if (tc) this.#filtered = new Set();
+    if (byTc) this.#filtered = new Set();
   }
 
   /** Counts what leaves by these interfaces (index by name) and by no other. Returns the number of changes. */

@@ -1,27 +1,19 @@
 import assert from 'node:assert/strict';
-import type { RspecPort } from '../../crds/types.ts';
-import type { Desired, Sliver } from '../../node-daemonset/sliver.ts';
-import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
+import type { Desired } from '../../node-daemonset/sliver.ts';
+import { makeDesired } from '../node-daemonset/desired.ts';
 import { GuardedNode, type Peer } from './guarded.ts';
+import { hostSliver, tcp, udp } from './host-sliver.ts';
 
 const PODS = ['a', 'b', 'ordinary'] as const;
 type Pod = (typeof PODS)[number];
-
-const tcp = (port: number): RspecPort => ({ protocol: 'TCP', port });
-const udp = (port: number): RspecPort => ({ protocol: 'UDP', port });
-
-/** A sliver on the node's network with these ports. */
-export function hostSliver(id: string, number: number, ports: RspecPort[], rest: Partial<Sliver> = {}): Sliver {
-  return makeSliver(id, { ports }, { number, classId: 0x100 + number, network: 'Host', ...rest } as Partial<Sliver>);
-}
 
 describe('ports of the node', () => {
   let node: GuardedNode;
   let peers: Record<Pod, Peer>;
   const desired = (): Desired =>
     makeDesired([
-      hostSliver('a', 1, [tcp(80), udp(80), tcp(7000), udp(7000)]),
-      hostSliver('b', 2, [tcp(7001), udp(7001)]),
+      hostSliver('a', 1, { ports: [tcp(80), udp(80), tcp(7000), udp(7000)] }),
+      hostSliver('b', 2, { ports: [tcp(7001), udp(7001)] }),
     ]);
 
   before(async () => {
@@ -65,4 +57,40 @@ describe('ports of the node', () => {
       }
     }
   }
+
+  it('do not concern a pod in a network namespace of its own', async () => {
+    node.net.add('pod');
+    const peer = node.peer('ordinary', { namespace: 'pod', root: true });
+    for (const port of [80, 7000, 7001]) {
+      assert.equal(await peer.all('socket 4 stream 6', `bind 0.0.0.0 ${port}`, 'listen'), 'ok');
+    }
+  });
+
+  it('are not chosen by the kernel for anyone, reserved or not', async () => {
+    node.net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_local_port_range=7000 7001']);
+    try {
+      for (const pod of ['ordinary', 'b'] as const) {
+        const answers = new Set<string>();
+        for (let i = 0; i < 20; i++) {
+          await peers[pod].all('socket 4 dgram 17', 'bind 10.77.0.1 0');
+          answers.add(await peers[pod].ask('name'));
+        }
+        assert.ok(!answers.has('7000'), `${pod} got ${[...answers].join()}`);
+        assert.equal(answers.has('7001'), pod === 'b');
+      }
+    } finally {
+      node.net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_local_port_range=32768 60999']);
+      for (const peer of Object.values(peers)) await peer.ask('close');
+    }
+  });
+
+  it('are not for whoever is penalised, and go with the right', async () => {
+    const a = hostSliver('a', 1, { ports: [tcp(7000)] });
+    await node.enforce(makeDesired([{ ...a, standing: 'penalised' }]));
+    assert.equal(await peers.a.all('socket 4 stream 6', 'bind 10.77.0.1 7000'), 'EACCES');
+    assert.equal(await peers.ordinary.all('socket 4 stream 6', 'bind 10.77.0.1 7000'), 'ok');
+    await peers.ordinary.ask('close');
+    await node.enforce(desired());
+    assert.equal(await peers.a.all('socket 4 stream 6', 'bind 10.77.0.1 7000'), 'ok');
+  });
 });

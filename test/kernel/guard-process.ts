@@ -22,8 +22,8 @@ export interface GuardReplies {
   drain: { flows: (Omit<RawFlow, 'first' | 'last'> & { first: string; last: string })[]; ms: number };
 }
 
-const [prefix, directory] = process.argv.slice(2);
-const guard = createGuardEnforcer({ prefix, directory: directory! });
+const [prefix, directory, tc] = process.argv.slice(2);
+const guard = createGuardEnforcer({ prefix, directory: directory!, uplinksByTc: tc !== undefined });
 
 /** Another process's descriptor as one of ours: pidfd_open(2), pidfd_getfd(2). */
 function takeDescriptor(pid: number, fd: number): number {

@@ -1,11 +1,12 @@
 /** A node whose pods are guarded by the real programs: namespaces, cgroups, processes in them, and a world that listens. */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { isBpffs } from '../../node-daemonset/bpf/bpffs.ts';
 import { parseMounts } from '../../node-daemonset/cpu/cgroups.ts';
 import type { SliverCounters } from '../../node-daemonset/bpf/kernel.ts';
 import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
@@ -61,13 +62,16 @@ export class GuardedNode {
   readonly #kubepods: TestKubepods;
   readonly #unified: string;
   readonly #pods: string[] = [];
+  #passed = 0;
   #guard: { child: ChildProcess; lines: Interface } | undefined;
 
   constructor() {
     execFileSync('make', ['-s', 'bpf'], { cwd: ROOT });
     const source = new URL('programs/peer.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-static', '-w', '-o', join(this.directory, 'peer'), source]);
-    execFileSync('chmod', ['755', this.directory]);
+    chmodSync(this.directory, 0o755);
+    mkdirSync(join(this.directory, 'passed'));
+    chmodSync(join(this.directory, 'passed'), 0o777);
     this.#kubepods = new TestKubepods('slice-guard', 2000);
     const mounts = parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
     this.#unified = mounts.find(({ version }) => version === 2)!.point;
@@ -87,6 +91,19 @@ export class GuardedNode {
     mkdirSync(this.cgroup(uid), { recursive: true });
   }
 
+  /** The kubelet takes a pod away, when nothing runs in it any more. */
+  removePod(uid: string): void {
+    this.#kubepods.removePod(uid);
+  }
+
+  /** The pods' cgroups v2 are made anew, as by another kubelet; nothing may run in them. */
+  renewKubepods(): void {
+    const kubepods = join(this.#unified, this.#kubepods.prefix, 'kubepods');
+    for (const uid of this.#pods) removeDirectory(this.cgroup(uid));
+    for (const path of [join(kubepods, 'burstable'), kubepods]) removeDirectory(path);
+    for (const uid of this.#pods) mkdirSync(this.cgroup(uid), { recursive: true });
+  }
+
   /** The pod's cgroup v2 directory. */
   cgroup(uid: string): string {
     return join(this.#unified, this.#kubepods.prefix, 'kubepods', 'burstable', `pod${uid}`);
@@ -99,10 +116,21 @@ export class GuardedNode {
     );
   }
 
-  start(): void {
+  /** Hands the socket of one process to another one, by SCM_RIGHTS. */
+  async pass(from: Peer, to: Peer): Promise<void> {
+    const path = join(this.directory, 'passed', String(this.#passed++));
+    const said = await from.ask(`give ${path}`);
+    if (said !== 'listening') throw new Error(`the descriptor was not given: ${said}`);
+    chmodSync(path, 0o777);
+    const answers = [await to.ask(`take ${path}`), await from.answer()];
+    if (answers.some((answer) => answer !== 'ok')) throw new Error(`the descriptor was not passed: ${answers.join()}`);
+  }
+
+  /** The guard, in the node manager's pod or in none. */
+  start({ pod = 'manager', tc = false }: { pod?: string | null; tc?: boolean } = {}): void {
     const program = new URL('guard-process.ts', import.meta.url).pathname;
-    const argv = [process.execPath, program, this.#kubepods.prefix, join(this.directory, 'bpf')];
-    const child = this.#spawn('manager', 'node', argv);
+    const argv = [process.execPath, program, this.#kubepods.prefix, join(this.directory, 'bpf'), ...(tc ? ['tc'] : [])];
+    const child = this.#spawn(pod ?? undefined, 'node', argv);
     this.#guard = { child, lines: createInterface({ input: child.stdout! }) };
   }
 
@@ -138,7 +166,8 @@ export class GuardedNode {
 
   async remove(): Promise<void> {
     await this.net.remove();
-    execFileSync('umount', [join(this.directory, 'bpf')]);
+    const bpf = join(this.directory, 'bpf');
+    if (isBpffs(readFileSync('/proc/self/mountinfo', 'utf8'), bpf)) execFileSync('umount', [bpf]);
     rmSync(this.directory, { recursive: true });
     this.#kubepods.remove();
     const { prefix, version } = this.#kubepods;

@@ -38,6 +38,14 @@ export class TestKubepods {
     this.#weigh(this.#path(uid), milli);
   }
 
+  /** Its directories go, as the kubelet takes them away when nothing runs in them. */
+  removePod(uid: string): void {
+    const path = this.#path(uid);
+    this.#made.splice(this.#made.indexOf(path), 1);
+    for (const root of new Set(this.#roots)) removeDirectory(join(root, path));
+    this.#pods.delete(uid);
+  }
+
   /** Moves a process into the pod, in the trees that give CPU time and count it. */
   join(uid: string, pid: number): void {
     for (const root of this.#roots) writeFileSync(join(root, this.#path(uid), 'cgroup.procs'), String(pid));

@@ -203,6 +203,20 @@ static int many(const char *to, int port, int count, int size)
 	return 0;
 }
 
+/* One packet to each port of a range. */
+static int scan(const char *to, int first, int last, int size)
+{
+	static char data[65536];
+	struct sockaddr_storage name;
+	int sent = 0;
+	for (int port = first; port <= last; port++) {
+		socklen_t length = address(to, port, &name);
+		sent += sendto(fd, data, size, 0, (void *)&name, length) >= 0;
+	}
+	printf("%d\n", sent);
+	return 0;
+}
+
 int main(void)
 {
 	static char line[200000], word[6][100000];
@@ -236,6 +250,7 @@ int main(void)
 			result = sendto(fd, bytes, unhex(c, bytes), 0, (void *)&name, length);
 		} else if (!strcmp(op, "sendfrom")) result = send_from(a, b, atoi(c), bytes, unhex(d, bytes));
 		else if (!strcmp(op, "many")) result = many(a, atoi(b), atoi(c), atoi(d)), silent = 1;
+		else if (!strcmp(op, "scan")) result = scan(a, atoi(b), atoi(c), atoi(d)), silent = 1;
 		else if (!strcmp(op, "receive")) {
 			result = wait_for(fd, POLLIN, atoi(a));
 			if (!result && (result = recv(fd, received, sizeof(received), 0)) >= 0) {

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Desired } from '../../node-daemonset/sliver.ts';
+import { makeDesired } from '../node-daemonset/desired.ts';
+import { GuardedNode, type Peer } from './guarded.ts';
+import { hostSliver, tcp, udp } from './host-sliver.ts';
+
+describe('the programs in the kernel', () => {
+  let node: GuardedNode;
+  let a: Peer;
+  const sliverA = hostSliver('a', 1, { ports: [tcp(7000), udp(7000)] });
+  const sliverB = hostSliver('b', 2, { ports: [udp(7001)] });
+  const desired = (): Desired => makeDesired([sliverA, sliverB]);
+  const links = (): string[] =>
+    execFileSync('ls', [join(node.directory, 'bpf/links')], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+
+  beforeEach(async () => {
+    node = new GuardedNode();
+    for (const pod of ['a', 'b', 'ordinary']) node.addPod(pod);
+    node.start();
+    assert.deepEqual((await node.enforce(desired())).problems, []);
+    a = node.peer('a');
+  });
+  afterEach(() => node.remove());
+
+  it('are attached once, and nothing is written when nothing changed', async () => {
+    assert.equal(links().length, 9);
+    assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
+  });
+
+  it('go on enforcing when the node manager is killed, and are taken over by the next one', async () => {
+    await node.kill();
+    assert.equal(await a.all('socket 4 dgram 17', 'bind 10.77.0.1 7001'), 'EADDRINUSE');
+    assert.equal(await a.all('socket 6 dgram 17', 'option freebind6 1', 'bind 2001:db8::bad 7000'), 'ok');
+    assert.equal(await a.ask('sendto fd77::2 9 00'), 'EPERM');
+    node.start();
+    const { writes, problems } = await node.enforce(desired());
+    assert.deepEqual(problems, []);
+    assert.ok(writes >= 9, 'every program gives way to the new one');
+    assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
+    assert.ok((await node.counters(1))!.drops.address >= 1, 'what was counted meanwhile');
+  });
+
+  it('are swapped while traffic flows: nothing forged passes and nothing else is lost', async () => {
+    const good = node.peer('b');
+    assert.equal(await good.all('socket 6 dgram 17', 'bind fd77::1 7001'), 'ok');
+    assert.equal(await a.all('socket 6 dgram 17', 'option freebind6 1', 'bind 2001:db8::bad 7000'), 'ok');
+    const sent = Promise.all([good.ask('many fd77::2 9 100000 10'), a.ask('many fd77::2 9 100000 10')]);
+    for (let i = 0; i < 3; i++) {
+      await node.kill();
+      node.start();
+      await node.enforce(desired());
+    }
+    assert.deepEqual(await sent, ['100000', '0']);
+  });
+
+  it('follow the kubelet to another cgroup of its pods', async () => {
+    for (const child of [a.child]) child.kill('SIGKILL');
+    await node.kill();
+    node.start({ pod: null });
+    await node.enforce(desired());
+    assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
+    node.renewKubepods();
+    const { writes, problems } = await node.enforce(desired());
+    assert.deepEqual(problems, []);
+    assert.ok(writes >= 9);
+    assert.equal(await node.peer('a').all('socket 4 dgram 17', 'bind 10.77.0.1 7001'), 'EADDRINUSE');
+    assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
+  });
+
+  it('drop and count what comes from a sliver that has ended, also when its cgroup is gone', async () => {
+    const heir = node.peer('ordinary');
+    assert.equal(await a.all('socket 4 dgram 17', 'bind 10.77.0.1 7000', 'sendto 10.77.0.2 9 00'), 'ok');
+    await node.pass(a, heir);
+    assert.equal(await heir.ask('sendto 10.77.0.2 9 00'), 'ok');
+    a.child.kill('SIGKILL');
+    await new Promise((resolve) => a.child.once('exit', resolve));
+    node.removePod('a');
+    await node.enforce(makeDesired([sliverB]));
+    assert.throws(() => rmdirSync(node.cgroup('a')), /ENOENT/, 'its directory is left to nobody');
+    assert.equal(await heir.ask('sendto 10.77.0.2 9 00'), 'EPERM');
+    assert.equal((await node.counters(1))!.drops.ended, 1);
+    assert.deepEqual(await node.enforce(makeDesired([sliverB])), { writes: 0, problems: [] });
+    await node.kill();
+    node.start();
+    await node.enforce(makeDesired([sliverB]));
+    assert.equal(await heir.ask('sendto 10.77.0.2 9 00'), 'EPERM');
+    assert.equal((await node.counters(1))!.drops.ended, 2);
+  });
+
+  it('leave nothing when they are released', async () => {
+    await node.request({ release: true });
+    assert.equal(await a.all('socket 4 dgram 17', 'bind 10.77.0.1 7001'), 'ok');
+    assert.equal(execFileSync('ls', [join(node.directory, 'bpf')], { encoding: 'utf8' }), '');
+  });
+});

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import type { RawGrant } from '../../node-daemonset/bpf/kernel.ts';
+import type { Desired } from '../../node-daemonset/sliver.ts';
+import { makeDesired } from '../node-daemonset/desired.ts';
+import { GuardedNode, type Peer } from './guarded.ts';
+import { hostSliver, icmp, podSliver, tcp, udp } from './host-sliver.ts';
+import { type Captured, icmpEcho, ipv4Packet, parseCaptured, tcpHeader, udpHeader } from './packets.ts';
+
+const NODE = { 4: '10.77.0.1', 6: 'fd77::1' } as const;
+const WORLD = { 4: '10.77.0.2', 6: 'fd77::2' } as const;
+
+describe('raw sockets of slivers', () => {
+  let node: GuardedNode;
+  let manager: Peer;
+  let world: Peer;
+  let holder: Peer;
+  const ports = [tcp(7000), udp(7000), icmp(77)];
+  const desired = (privileges: 'RawSockets'[] = ['RawSockets']): Desired =>
+    makeDesired(
+      [
+        podSliver('a', 1, ['10.78.0.2'], { ports, privileges }),
+        hostSliver('b', 2, { ports: [tcp(7001), udp(7001), icmp(78)] }),
+      ],
+      { echoRate: 1000, optionRate: 1000 },
+    );
+
+  before(async () => {
+    node = new GuardedNode();
+    for (const uid of ['a', 'b']) node.addPod(uid);
+    node.start();
+    assert.deepEqual((await node.enforce(desired())).problems, []);
+    [manager, holder] = [node.peer('manager', { root: true }), node.peer('a', { namespace: 'world' })];
+    world = node.peer(undefined, { root: true, namespace: 'world' });
+    assert.equal(await world.ask('capture w0'), 'ok');
+  });
+  after(() => node.remove());
+
+  let marker = 20_000;
+  const b = (): Peer => (other ??= node.peer('b'));
+  let other: Peer | undefined;
+  async function captured(): Promise<Captured[]> {
+    const port = ++marker;
+    await b().all('socket 4 dgram 17', 'bind 10.77.0.1 7001', `sendto 10.77.0.2 ${port} 00`);
+    const seen: Captured[] = [];
+    for (let left = 200; !seen.some((one) => one.destinationPort === port); left--) {
+      assert.notEqual(left, 0, 'the marker never came');
+      seen.push(...parseCaptured(await world.ask('captured')));
+    }
+    await b().ask('close');
+    return seen.filter((one) => one.destinationPort !== port && [6, 17, 1, 58].includes(one.protocol));
+  }
+
+  /** As the node manager does it: made by root, bound to its grant, passed on. */
+  async function give(
+    grant: Partial<RawGrant> & Pick<RawGrant, 'family' | 'protocol' | 'port'>,
+    to = holder,
+  ): Promise<void> {
+    const { generation } = await node.request<{ generation: number }>({ generation: 1 });
+    assert.equal(await manager.ask(`socket ${grant.family} raw ${grant.protocol}`), 'ok');
+    const [pid, fd] = (await manager.ask('fd')).split(' ').map(Number);
+    await node.request({ mark: { pid: pid!, fd: fd!, grant: { sliver: 1, generation, ...grant } } });
+    await node.pass(manager, to);
+  }
+
+  for (const family of [4, 6] as const) {
+    it(`IPv${family}: TCP and UDP leave from the granted port alone`, async () => {
+      for (const [protocol, header] of [
+        [6, tcpHeader],
+        [17, udpHeader],
+      ] as const) {
+        await give({ family, protocol, port: 7000 });
+        const send = (from: number): Promise<string> => holder.ask(`sendto ${WORLD[family]} 0 ${header(from, 9000)}`);
+        assert.equal(await send(7000), 'ok');
+        assert.equal(await send(7001), 'EPERM', "another's");
+        assert.equal(await send(7999), 'EPERM', "nobody's");
+        const seen = (await captured()).filter((one) => one.protocol === protocol && one.destinationPort === 9000);
+        assert.deepEqual(
+          seen.map(({ source, sourcePort }) => [source, sourcePort]),
+          [[NODE[family], 7000]],
+        );
+      }
+    });
+
+    it(`IPv${family}: echo requests carry the granted identifier, and only their replies are seen`, async () => {
+      const [protocol, request, reply] = family === 4 ? ([1, 8, 0] as const) : ([58, 128, 129] as const);
+      await give({ family, protocol, port: 77 });
+      const send = (type: number, id: number): Promise<string> =>
+        holder.ask(`sendto ${WORLD[family]} 0 ${icmpEcho(type, id)}`);
+      assert.equal(await send(request, 78), 'EPERM');
+      assert.equal(await send(reply, 77), 'EPERM');
+      assert.equal(
+        await world.all(`socket ${family} raw ${protocol}`, `sendto ${NODE[family]} 0 ${icmpEcho(reply, 78)}`),
+        'ok',
+      );
+      assert.equal(await send(request, 77), 'ok');
+      const got = await holder.ask('receive 2000');
+      assert.match(got, /004d0001$/, 'the reply of identifier 77');
+      assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
+    });
+  }
+
+  it('see what comes to their port and nothing else', async () => {
+    await give({ family: 4, protocol: 17, port: 7000 });
+    const send = (port: number, data: string): Promise<string> =>
+      world.all('socket 4 dgram 17', `sendto 10.77.0.1 ${port} ${data}`);
+    assert.equal(await send(7001, 'aaaa'), 'ok');
+    assert.equal(await send(7000, 'bbbb'), 'ok');
+    assert.match(await holder.ask('receive 2000'), /bbbb$/);
+    assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
+  });
+
+  it('see errors about their own packets and those of a port that they may ask about', async () => {
+    await give({ family: 4, protocol: 1, port: 77, errorsOf: { protocol: 17, port: 7000 } });
+    const quoted = (from: number): string => ipv4Packet('10.77.0.1', '10.77.0.2', 17, udpHeader(from, 33434));
+    const error = (from: number): Promise<string> =>
+      world.all('socket 4 raw 1', `sendto 10.77.0.1 0 0b00000000000000${quoted(from)}`);
+    assert.equal(await error(7001), 'ok');
+    assert.equal(await error(7000), 'ok');
+    assert.match(await holder.ask('receive 2000'), /1b58829a00080000$/);
+    assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
+  });
+
+  it('write no source address, fragment or protocol of their own', async () => {
+    await give({ family: 4, protocol: 6, port: 7000 });
+    assert.equal(await holder.ask('option hdrincl4 1'), 'ok', 'the node manager may forbid it, the programs need not');
+    const send = (packet: string): Promise<string> => holder.ask(`sendto 10.77.0.2 0 ${packet}`);
+    const syn = tcpHeader(7000, 9006);
+    assert.equal(await send(ipv4Packet('203.0.113.9', '10.77.0.2', 6, syn)), 'EPERM');
+    assert.equal(await send(ipv4Packet('10.77.0.1', '10.77.0.2', 6, syn, 0x2000)), 'EPERM');
+    assert.equal(await send(ipv4Packet('10.77.0.1', '10.77.0.2', 6, syn, 0x0001)), 'EPERM');
+    assert.equal(await send(ipv4Packet('10.77.0.1', '10.77.0.2', 17, udpHeader(7000, 9006))), 'EPERM');
+    assert.equal(await send(ipv4Packet('10.77.0.1', '10.77.0.2', 47, '00'.repeat(20))), 'EPERM');
+    assert.equal(await send(ipv4Packet('10.77.0.1', '10.77.0.2', 6, syn)), 'ok');
+    assert.deepEqual(
+      (await captured())
+        .filter((one) => one.destinationPort === 9006 || one.protocol === 47)
+        .map(({ source, protocol, sourcePort }) => [source, protocol, sourcePort]),
+      [['10.77.0.1', 6, 7000]],
+    );
+  });
+
+  it("reach no listener of the node's", async () => {
+    await give({ family: 4, protocol: 6, port: 7000 });
+    for (const to of ['127.0.0.1', '10.77.0.1']) {
+      assert.equal(await holder.ask(`sendto ${to} 0 ${tcpHeader(7000, 10250)}`), 'EPERM', to);
+    }
+  });
+
+  it('keep their restrictions in the hands of another slice, and without the node manager', async () => {
+    await give({ family: 4, protocol: 17, port: 7000 });
+    const second = node.peer('b');
+    await node.pass(holder, second);
+    const send = (from: number): Promise<string> => second.ask(`sendto 10.77.0.2 0 ${udpHeader(from, 9007)}`);
+    assert.equal(await send(7000), 'ok');
+    assert.equal(await send(7001), 'EPERM', "its holder's own");
+    await node.kill();
+    assert.equal(await send(7000), 'ok');
+    assert.equal(await send(7001), 'EPERM');
+    node.start();
+    await node.enforce(desired());
+    assert.equal(await send(7000), 'ok');
+    assert.equal(await send(7001), 'EPERM');
+  });
+
+  it('send nothing before they are bound to a grant', async () => {
+    assert.equal(await manager.ask('socket 4 raw 17'), 'ok');
+    assert.equal(await manager.ask(`sendto 10.77.0.2 0 ${udpHeader(7000, 9008)}`), 'EPERM');
+  });
+
+  it('end with the port, with the privilege, and do not come back with it', async () => {
+    await give({ family: 4, protocol: 17, port: 7000 });
+    const send = (): Promise<string> => holder.ask(`sendto 10.77.0.2 0 ${udpHeader(7000, 9009)}`);
+    assert.equal(await send(), 'ok');
+    const without = desired().slivers.map((one) =>
+      one.number === 1 ? podSliver('a', 1, ['10.78.0.2'], { ports: [tcp(7000)], privileges: ['RawSockets'] }) : one,
+    );
+    await node.enforce(makeDesired(without));
+    assert.equal(await send(), 'EPERM', 'the port is gone');
+    await node.enforce(desired());
+    assert.equal(await send(), 'ok');
+    await node.enforce(desired([]));
+    assert.equal(await send(), 'EPERM', 'the privilege is gone');
+    assert.deepEqual(await node.request({ generation: 1 }), {});
+    await node.enforce(desired());
+    assert.equal(await send(), 'EPERM', 'it is another generation');
+    await give({ family: 4, protocol: 17, port: 7000 });
+    assert.equal(await send(), 'ok');
+    await node.enforce(makeDesired(desired().slivers.slice(1)));
+    assert.equal(await send(), 'EPERM', 'the sliver is gone');
+  });
+});
