@@ -33,7 +33,7 @@ export interface Enforcers {
 export function createEnforcers({ config, directoryOf, onDisturbed, log }: EnforcerParts): Enforcers {
   const tree = { prefix: config.cgroupPrefix };
   const paths = pathsOf(config);
-  const guard = createGuardEnforcer({ ...tree, directory: paths.bpf });
+  const guard = createGuardEnforcer({ ...tree, directory: paths.bpf, onDisturbed });
   const cpu = createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed });
   const egress = createEgressEnforcer();
   const freeze = createFreezeEnforcer(tree);

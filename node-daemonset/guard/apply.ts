@@ -20,11 +20,15 @@ export interface GuardEnforcer extends Enforcer {
 }
 
 export interface GuardOptions extends TreeOptions, KernelOptions {
+  /** Called when the node's addresses are others than at the last pass: a pass is due now. */
+  onDisturbed?: () => void;
   now?: () => number;
 }
 
 /** A kernel that refused is asked again after this. */
 const RETRY_MS = 60_000;
+/** A new address of the node's serves slivers after this at most; one that is gone is no way to forge one for long. */
+const ADDRESSES_MS = 1000;
 
 export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
   const now = options.now ?? Date.now;
@@ -34,6 +38,12 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
   let own: bigint | undefined;
   /** Directories of pods that are known, to be taken away with their slivers. */
   let directories = new Map<string, string>();
+  let nodeAddresses: readonly string[] = [];
+  let watch: NodeJS.Timeout | undefined;
+  const watchAddresses = (onDisturbed: () => void): NodeJS.Timeout =>
+    setInterval(() => {
+      if (readNodeAddresses().join() !== nodeAddresses.join()) onDisturbed();
+    }, ADDRESSES_MS).unref();
 
   const open = async (): Promise<SliverKernel | KernelError> => {
     if (kernel) return kernel;
@@ -60,7 +70,8 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     const cgroupIds = new Map([...found].flatMap(([id, directory]) => pair(id, idOf(directory))));
     const observed = observeMaps(opened);
     const settings = { kubepods: idOf(kubepods)!, manager: own, netns: netnsCookie(), ...readPortRange() };
-    const nodeAddresses = readNodeAddresses();
+    nodeAddresses = readNodeAddresses();
+    if (options.onDisturbed) watch ??= watchAddresses(options.onDisturbed);
     const ended = (number: number): number | undefined => opened.maps.counters.get(number)?.drops.ended;
     const endedDrops = new Map([...tombstones.keys()].flatMap((number) => pair(number, ended(number))));
     const plan = planGuard({
@@ -112,6 +123,7 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     },
 
     close() {
+      clearInterval(watch);
       kernel?.close();
       kernel = undefined;
     },
