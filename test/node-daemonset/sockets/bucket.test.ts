@@ -16,6 +16,12 @@ describe('a token bucket', () => {
     for (const wait of [0, 0, 100]) assert.equal(bucket.take(1e9), wait);
   });
 
+  it('makes nobody wait for longer than a burst takes', () => {
+    const bucket = new Bucket(10, 5, 0);
+    for (let i = 0; i < 1000; i++) assert.ok(bucket.take(0) <= 500);
+    assert.equal(bucket.take(600), 0);
+  });
+
   it('takes no harm from a clock that goes back', () => {
     const bucket = new Bucket(10, 1, 1000);
     assert.equal(bucket.take(1000), 0);
