@@ -82,7 +82,7 @@ const attacks: Record<string, () => Promise<string>> = {
       }
     };
     await send(20_000);
-    let stream: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+    let stream: Buffer = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => (stream = Buffer.concat([stream, chunk])));
     await sleep(1000);
     // what was lost is told with the next that is not
