@@ -459,7 +459,7 @@ export interface ResourceCapability {
  */
 export interface ResourceCapabilitySpec {
   /**
-   * The node whose resources are asked for. A right can't move to another node; delete it and ask there.
+   * The node whose resources are asked for. The label slice-operator.io/node must say the same (for names of more than 63 characters, what the operator writes): by it the node finds the right, and without it nobody answers. A right can't move to another node; delete it and ask there.
    */
   nodeName: string;
   resources?: Rspec;

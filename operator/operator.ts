@@ -100,10 +100,11 @@ export class SliceOperator extends KubeOperator {
     const { controllers } = this.#options;
     const stores = this.#stores();
     const monotonic = () => clock.monotonic();
+    const nodes = () => this.#view!.nodes;
     const slice = sliceReconciler({
       client,
       stores,
-      nodes: () => this.#view!.nodes,
+      nodes,
       expectations: new Expectations(monotonic),
       taken: new Taken(monotonic),
       bootScripts: new BootScripts(client, monotonic),
@@ -113,7 +114,7 @@ export class SliceOperator extends KubeOperator {
       log,
       now: () => clock.wall(),
     });
-    const capability = capabilityReconciler({ client, stores, log });
+    const capability = capabilityReconciler({ client, stores, nodes, recorder, log });
     const node = nodeReconciler({ client, stores, log });
     const reconcilers = { slice, capability, node };
     this.#working = Promise.all(

@@ -1,16 +1,25 @@
 /** Deletes sliver pods that outlived their right, and frees what outlives its own deletion. */
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
+import type { EventRecorder } from '../../kube/events.ts';
 import type { Log } from '../../kube/log.ts';
 import { Resources } from '../../kube/resources.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
 import { controllerOf, isControlledBy, type Pod } from '../kinds.ts';
 import { BY_CONTROLLER, controllerKey, type Stores } from '../stores.ts';
+import type { NodeState } from '../slice/plan/input.ts';
 import { planCapability, planEnd, planUnblock } from './plan.ts';
+import { whyUnanswered } from './unanswered.ts';
 
-export function capabilityReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
-  const { client, stores, log } = of;
+export interface CapabilityDeps {
+  client: ApiClient;
+  stores: Stores;
+  nodes: () => ReadonlyMap<string, NodeState>;
+  recorder: Pick<EventRecorder, 'record'>;
+  log: Log;
+}
 
+export function capabilityReconciler({ client, stores, nodes, recorder, log }: CapabilityDeps) {
   /** Whether the Slice that controls the rcap is there: by uid. */
   function sliceIsThere(capability: ResourceCapability | undefined): boolean {
     const owner = capability && controllerOf(capability);
@@ -21,6 +30,9 @@ export function capabilityReconciler(of: { client: ApiClient; stores: Stores; lo
   /** `key` is that of the rcap, which is that of its pod. */
   return async (key: string, signal: AbortSignal): Promise<Outcome> => {
     const capability = stores.capabilities.get(key);
+    // a Slice says in its status what it waits for
+    const unanswered = capability && !sliceIsThere(capability) ? whyUnanswered(capability, nodes()) : undefined;
+    if (unanswered) recorder.record(capability!, 'Warning', unanswered.reason, unanswered.message);
     const owner = { kind: 'ResourceCapability', uid: capability?.metadata.uid };
     const pods: Pod[] = capability
       ? stores.pods.byIndex(BY_CONTROLLER, controllerKey(owner, capability.metadata.namespace))

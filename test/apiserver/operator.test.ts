@@ -398,6 +398,27 @@ describe('the operator', () => {
     await eventually(async () => assert.deepEqual(await list(Resources.Slice, strict), []));
   });
 
+  it('says of a right that nobody answers why', async () => {
+    const [one] = await nodes(1);
+    const create = (name: string, nodeName: string) =>
+      server.client.create<ResourceCapability>({
+        apiVersion: API_VERSION,
+        kind: 'ResourceCapability',
+        metadata: { name, namespace: ns },
+        spec: { nodeName, contact: 'ops@example.org' },
+      });
+    const from = operator.events.length;
+    await create('astray', 'node-that-is-not');
+    await create('unlabelled', one!);
+    await eventually(async () => {
+      const reasons = operator.events.slice(from).map(({ reason }) => reason);
+      assert.ok(reasons.includes('UnknownNode') && reasons.includes('NoNodeLabel'), reasons.join());
+    });
+    for (const right of await capabilities()) {
+      await server.client.remove(Resources.ResourceCapability, right.metadata);
+    }
+  });
+
   it('starts nothing that would mount somebody else’s object, however long it is there', async () => {
     await nodes(1);
     const name = 'web-boot';

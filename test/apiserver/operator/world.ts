@@ -2,7 +2,7 @@
  * What stands in for the rest of a cluster around a real API server: fake node managers that grant, a fake kubelet and
  * scheduler that make pods Running, and a fake garbage collector. The operator under test is the real one.
  */
-import { leaseName } from '../../../crds/names.ts';
+import { LABEL_NODE, leaseName, nodeLabelValue } from '../../../crds/names.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import type { ApiClient } from '../../../kube/client.ts';
 import { isStatus } from '../../../kube/errors.ts';
@@ -89,7 +89,9 @@ export async function startWorld(client: ApiClient): Promise<World> {
   /** The node manager: one verdict for each generation, and Ready with the pod. */
   function answer(capability: ResourceCapability): void {
     const node = nodes.get(capability.spec.nodeName);
-    if (!node || isDeleting(capability)) return;
+    // as a node manager, which lists by its label
+    const label = capability.metadata.labels?.[LABEL_NODE];
+    if (!node || isDeleting(capability) || label !== nodeLabelValue(node.metadata.name)) return;
     const { generation, name, namespace, uid } = capability.metadata;
     const refused = world.decide(capability);
     const before = capability.status?.granted;
