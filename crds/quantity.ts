@@ -56,6 +56,16 @@ export function quantityOrZero(quantity: string | number | undefined): number {
   }
 }
 
+/** A whole number as the shortest quantity that says exactly the same, in thousands: 10000000 becomes `10M`. */
+export function decimalQuantity(value: number): string {
+  return shortest(value, 1000, ['', 'k', 'M', 'G', 'T', 'P']);
+}
+
+/** As `decimalQuantity`, in powers of 1024: 1073741824 becomes `1Gi`. */
+export function binaryQuantity(value: number): string {
+  return shortest(value, 1024, ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi']);
+}
+
 /** A rate for people: 10000000 becomes `10 Mbit/s`. */
 export function formatRate(bitsPerSecond: number): string {
   return `${scaled(bitsPerSecond, 1000, ['', 'k', 'M', 'G', 'T'])}bit/s`;
@@ -79,4 +89,13 @@ function scaled(value: number, base: number, units: readonly string[]): string {
     unit++;
   }
   return `${Number(value.toFixed(2))} ${units[unit]}`;
+}
+
+function shortest(value: number, base: number, suffixes: readonly string[]): string {
+  let power = 0;
+  while (value > 0 && value % base === 0 && power < suffixes.length - 1) {
+    value /= base;
+    power++;
+  }
+  return `${value}${suffixes[power]}`;
 }

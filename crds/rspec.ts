@@ -1,5 +1,5 @@
 /** Arithmetic of rspecs: every default filled in, every quantity a plain number. */
-import { parseQuantity } from './quantity.ts';
+import { binaryQuantity, decimalQuantity, parseQuantity } from './quantity.ts';
 import type { Rspec, RspecPort } from './types.ts';
 
 export type Privilege = NonNullable<Rspec['privileges']>[number];
@@ -50,13 +50,13 @@ export function amounts(spec: Rspec | undefined): Amounts {
   };
 }
 
-/** The rspec that says just what these amounts are: what a node writes as granted. */
+/** The rspec that says just what these amounts are, as short as a person would: what a node writes as granted. */
 export function toRspec(of: Amounts): Rspec {
   return {
     cpu: { shares: of.shares, excess: of.excess },
-    egress: { guarantee: String(of.egressGuarantee), limit: String(of.egressLimit) },
-    ...(of.memory !== undefined && { memory: String(of.memory) }),
-    ...(of.disk !== undefined && { disk: String(of.disk) }),
+    egress: { guarantee: decimalQuantity(of.egressGuarantee), limit: decimalQuantity(of.egressLimit) },
+    ...(of.memory !== undefined && { memory: binaryQuantity(of.memory) }),
+    ...(of.disk !== undefined && { disk: binaryQuantity(of.disk) }),
     ...(of.processes !== undefined && { processes: of.processes }),
     ...(of.openFiles !== undefined && { openFiles: of.openFiles }),
     ...(of.ports.length > 0 && { ports: of.ports }),
@@ -66,7 +66,7 @@ export function toRspec(of: Amounts): Rspec {
 
 /** The short form in full: so many thousandths of a node. */
 export function fromShare(share: number): Rspec {
-  return { cpu: { shares: share }, egress: { guarantee: String(share * EGRESS_PER_SHARE) } };
+  return { cpu: { shares: share }, egress: { guarantee: decimalQuantity(share * EGRESS_PER_SHARE) } };
 }
 
 /** One port in words, `TCP 80`; also the key under which it has one owner. */

@@ -1,5 +1,6 @@
 /** What the node says of itself: what it offers, has granted and has left. */
 import { type Condition, NodeCondition as Type, NodeReason as Reason, setCondition } from '../../crds/conditions.ts';
+import { binaryQuantity, decimalQuantity } from '../../crds/quantity.ts';
 import type { NodeBooks, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
 import { type Books, grantsOf, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
 import type { Problem } from '../sliver.ts';
@@ -77,7 +78,8 @@ function withinOffer(ahead: Books, offered: Books | undefined): Verdict {
 
 function books(of: Books): NodeBooks {
   const { shares, egress, memory, disk, pods } = of;
-  return { shares, egress: String(egress), memory: String(memory), disk: String(disk), pods };
+  const sizes = { memory: binaryQuantity(memory), disk: binaryQuantity(disk) };
+  return { shares, egress: decimalQuantity(egress), ...sizes, pods };
 }
 
 function each(of: Books, change: (amount: number, kind: keyof Books) => number): Books {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { amounts, fromShare, toRspec } from '../../crds/rspec.ts';
-import { parseQuantity, QuantityError } from '../../crds/quantity.ts';
+import { binaryQuantity, decimalQuantity, parseQuantity, QuantityError } from '../../crds/quantity.ts';
 import { nodeLabelValue, rcapName, MAX_SLICE_NAME } from '../../crds/names.ts';
 import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { setCondition } from '../../crds/conditions.ts';
@@ -69,6 +69,18 @@ describe('the CRDs', () => {
 });
 
 describe('quantities and rspecs', () => {
+  it('writes them as short as they can be said exactly', () => {
+    assert.deepEqual([0, 1, 5_000, 1_500_000, 100_000_000, 1e15].map(decimalQuantity), [
+      '0',
+      '1',
+      '5k',
+      '1500k',
+      '100M',
+      '1P',
+    ]);
+    assert.deepEqual([0, 1000, 1024, 1536 * 1024, 2 ** 30].map(binaryQuantity), ['0', '1000', '1Ki', '1536Ki', '1Gi']);
+  });
+
   it('reads every suffix', () => {
     assert.deepEqual(['10M', '1Gi', '250m', '1e3', '.5k', 7].map(parseQuantity), [1e7, 2 ** 30, 0.25, 1000, 500, 7]);
   });

@@ -37,7 +37,7 @@ describe('the plan of a slice', () => {
     const { metadata, spec } = (create as Effect & { kind: 'create' }).object as KubeObject & { spec: unknown };
     assert.deepEqual(spec, {
       nodeName: 'n1',
-      resources: { cpu: { shares: 50 }, egress: { guarantee: '5000000' } },
+      resources: { cpu: { shares: 50 }, egress: { guarantee: '5M' } },
       window,
       contact: 'ops@example.org',
       sliceName: 'web',
