@@ -389,7 +389,7 @@ export interface SliceNodeCounts {
    */
   granted?: number;
   /**
-   * Nodes that refused it.
+   * Nodes that refused it, or its last change.
    */
   denied?: number;
   /**

@@ -53,9 +53,10 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
   return {
     observedGeneration,
     nodes: {
-      wanted: of.placing.wanted,
+      // how many a spec asks for that is not acted on is not known: what was wanted before stays as it is
+      wanted: isLeftAlone(of.refusal) ? (slice.status?.nodes?.wanted ?? 0) : of.placing.wanted,
       granted: count(slivers, ({ standing }) => standing === 'granted'),
-      denied: count(slivers, ({ standing }) => standing === 'denied'),
+      denied: denials.length,
       running: count(slivers, ({ running }) => running),
       upToDate: count(slivers, ({ upToDate }) => upToDate),
     },
@@ -64,6 +65,11 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
     }),
     conditions,
   };
+}
+
+/** Refused without consequences for what there is: only a window that is over has them. */
+function isLeftAlone(refusal: Refusal | undefined): boolean {
+  return refusal !== undefined && refusal.reason !== SliceReason.WindowPast;
 }
 
 function acceptedVerdict({ input, refusal, taken }: StatusInput): Verdict {
@@ -111,7 +117,7 @@ function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: rea
 }
 
 function readyVerdict(
-  { input, failures, placing: { wanted }, waitingFor }: StatusInput,
+  { input, refusal, failures, placing: { wanted }, waitingFor }: StatusInput,
   slivers: readonly Observed[],
   absent: readonly string[],
   accepted: Verdict,
@@ -122,7 +128,12 @@ function readyVerdict(
   if (accepted.reason === SliceReason.Deleting) {
     return no(SliceReason.Deleting, `waits for ${first(waitingFor)}`);
   }
-  if (accepted.status === 'False') return no(accepted.reason, accepted.message);
+  if (accepted.status === 'False') {
+    const kept = isLeftAlone(refusal) ? count(slivers, (one) => one.running) : 0;
+    const message =
+      kept > 0 ? `${accepted.message}; what runs is left as it is (${plural(kept, 'sliver')})` : undefined;
+    return no(accepted.reason, message ?? accepted.message);
+  }
   const refused = failures.map(({ node, message }) => (node ? `${node}: ${message}` : message));
   if (suspended) return no(SliceReason.Suspended, 'suspended: the rights are kept, the pods are not');
   if (window?.start && Date.parse(window.start) > now) {

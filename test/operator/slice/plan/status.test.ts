@@ -73,6 +73,24 @@ describe('the status of a slice', () => {
     assert.match(allocated[2]!, /^0 of 9 granted; refused by n0: PortInUse: .*; n2: [^;]* and 6 more$/);
   });
 
+  it('counts those that refused a change among those that refused', () => {
+    const input = running(aSlice(), nodes);
+    const [first, ...others] = input.capabilities;
+    const conditions = [{ ...first!.status!.conditions![0]!, reason: 'ResizeDenied', message: 'too much' }];
+    const refused = { ...first!, status: { ...first!.status!, conditions } };
+    const { nodes: counts, denials } = statusOf({ ...input, capabilities: [refused, ...others] });
+    assert.deepEqual([counts!.granted, counts!.denied], [3, 1]);
+    assert.deepEqual(denials, [{ node: 'n1', reason: 'ResizeDenied', message: 'too much' }]);
+  });
+
+  it('says of a spec that is not acted on that what runs goes on', () => {
+    const before = statusOf(running(aSlice(), nodes));
+    const slice = { ...aSlice({ sliver: { image: 'x', network: 'Host' } }), status: { nodes: before.nodes! } };
+    const { nodes: counts, ready } = statusOf({ ...running(aSlice(), nodes), slice });
+    assert.deepEqual([counts!.wanted, counts!.granted, counts!.running], [3, 3, 3]);
+    assert.match(ready[2]!, /use Pod, the default; what runs is left as it is \(3 slivers\)$/);
+  });
+
   it('says which nodes are waited for', () => {
     const slice = aSlice();
     const capabilities = nodes.map(({ name }) => aRight(slice, name));
