@@ -130,7 +130,8 @@ export function setCondition(
   const lastTransitionTime =
     before?.status === condition.status ? before.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, 'Z');
   // a 1.20 server refuses the server-side apply of a condition with an empty message
-  const message = (condition.message || condition.reason).slice(0, MAX_MESSAGE);
+  const text = condition.message || condition.reason;
+  const message = text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 4)} ...`;
   const next: Condition = { ...condition, message, lastTransitionTime };
   if (!before) return [...(list ?? []), next];
   return list!.map((one) => (one.type === condition.type ? next : one));

@@ -9,6 +9,7 @@ import { inParallel } from './parallel.ts';
 import type { Expectations } from './expectations.ts';
 import type { Effect } from './plan/input.ts';
 import type { Failure } from './plan/status.ts';
+import { excerpt } from './plan/wording.ts';
 import type { Taken } from './taken.ts';
 
 export interface ApplyDeps {
@@ -132,5 +133,5 @@ function isRefusal(error: unknown): error is ApiError {
 
 /** The server's own words, which name the object, without the request that they answer. */
 function inWords(error: ApiError): string {
-  return error.message.replace(/^[A-Z]+ \S+: \d+ \w*: /, '').slice(0, 400);
+  return excerpt(error.message.replace(/^[A-Z]+ \S+: \d+ \w*: /, ''), 300);
 }

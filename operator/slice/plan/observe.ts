@@ -7,6 +7,7 @@ import { grantedCondition, grantOf, grantProblem, isJudged, isResizeDenied, stan
 import type { NodeState, SliceInput } from './input.ts';
 import { mustNotBeRoot, templateHash } from './podspec.ts';
 import { hashOf, isReady } from './pods.ts';
+import { excerpt } from './wording.ts';
 
 export interface Observed {
   node: string;
@@ -104,6 +105,9 @@ function enforcementProblem(capability: ResourceCapability): string | undefined 
   return say(enforced.reason, enforced.message);
 }
 
+/** Three of them fit in a condition. */
+const MAX_QUOTED = 280;
+
 function say(reason: string, message: string | undefined): string {
-  return message ? `${reason}: ${message.trim().slice(0, 240)}` : reason;
+  return message ? `${reason}: ${excerpt(message, MAX_QUOTED)}` : reason;
 }

@@ -1,4 +1,4 @@
-/** Lists in messages: short however many there are. */
+/** Lists and quotations in messages: short however many there are, however long they are. */
 
 const SHOWN = 3;
 
@@ -14,6 +14,14 @@ export function list(names: readonly string[]): string {
 
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Somebody's words, at most that many characters of them: their beginning says what failed, their end says why. */
+export function excerpt(text: string, most: number): string {
+  const whole = text.trim();
+  if (whole.length <= most) return whole;
+  const beginning = Math.floor(most / 3);
+  return `${whole.slice(0, beginning)} ... ${whole.slice(whole.length - (most - beginning - 5))}`;
 }
 
 function shorten(parts: readonly string[], separator: string): string {

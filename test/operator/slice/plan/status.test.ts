@@ -128,6 +128,10 @@ describe('the status of a slice', () => {
       '2 of 3 running; n1: ImagePullBackOff: no such image',
     ]);
     assert.deepEqual(waiting('ContainerCreating').slice(1), ['Starting', '2 of 3 running; n1 is at ContainerCreating']);
+    const why = 'dial tcp: lookup registry.example.org on 10.96.0.10:53: read udp 10.244.1.2:40000: i/o timeout';
+    const long = `rpc error: code = Unknown desc = failed to pull and unpack image ${'"registry.example.org/x:1": failed to resolve reference '.repeat(6)}: ${why}`;
+    const quoted = waiting('ErrImagePull', long)[2]!;
+    assert.ok(quoted.endsWith(why) && quoted.includes('n1: ErrImagePull: rpc error: code = ') && quoted.length < 330);
     const unscheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'Insufficient cpu' };
     assert.match(stuck({ phase: 'Pending', conditions: [unscheduled] })[2]!, /n1: Unschedulable: Insufficient cpu/);
     assert.match(stuck({ phase: 'Failed', reason: 'Evicted', message: 'disk' })[2]!, /n1: Evicted: disk/);
