@@ -42,5 +42,6 @@ clean: down
 	rm -rf node_modules coverage $(BPF)/*.o $(CLIENT)/build
 
 $(INSTALLED): package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund
+	# quiet: it would warn that the Node that runs npm is not the 24 that it is about to install
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@

@@ -65,8 +65,15 @@ console.log(`  kubectl get slices,rcap,sln -A -o wide`);
 console.log(`  kubectl describe slice -n ${NAMESPACE} large`);
 console.log(`  kubectl explain slice.spec.resources.egress`);
 console.log(
-  `  kubectl patch slice -n ${NAMESPACE} small --type merge -p '{"spec":{"resources":{"cpu":{"shares":250}}}}'`,
+  '\nTheir namespace has 600 shares of each node and uses them all. More is refused, and the refusal says why; what was',
 );
+console.log('granted stays. Less is granted, and replaces the pods one by one:\n');
+for (const shares of [250, 80]) {
+  const patch = `{"spec":{"resources":{"cpu":{"shares":${shares}}}}}`;
+  console.log(`  kubectl patch slice -n ${NAMESPACE} small --type merge -p '${patch}'`);
+  console.log(`  kubectl describe slice -n ${NAMESPACE} small`);
+}
+console.log(`\nThe nodes pull no images: in what you apply, write ${workload} for debian:bookworm-slim. At last:\n`);
 console.log('  make down      # takes everything away');
 
 /** `registry/name:tag` in its two parts. */

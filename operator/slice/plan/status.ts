@@ -89,7 +89,8 @@ function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: rea
   if (refusal) return no(refusal.reason, refusal.message);
   if (wanted > matching) {
     const asks = `asks for ${plural(wanted, 'node')}, ${matching} match its placement`;
-    return no(SliceReason.TooFewNodes, `${asks}; lower spec.placement.count or widen spec.placement`);
+    const meanwhile = matching > 0 ? ' and are used meanwhile' : '';
+    return no(SliceReason.TooFewNodes, `${asks}${meanwhile}; lower spec.placement.count or widen spec.placement`);
   }
   if (wanted === 0 && input.slice.spec.placement?.count === undefined) {
     return no(
