@@ -130,7 +130,10 @@ describe('bad input', () => {
     const slice = sliceOf(product, NAMESPACE, 'many', { placement: { count: 7 } });
     await product.apply(slice);
     const allocated = await whenCondition(product, slice, 'Allocated', ({ reason }) => reason === 'TooFewNodes');
-    assert.match(allocated.message, /asks for 7 nodes, 2 match its placement; lower spec\.placement\.count/);
+    assert.match(
+      allocated.message,
+      /asks for 7 nodes, 2 match its placement and are used meanwhile; lower spec\.placement\.count/,
+    );
     const { status } = (await readSlice(product, slice))!;
     assert.equal(status?.nodes?.wanted, 7);
   });
