@@ -24,12 +24,13 @@ export function isRunning(directory: string): boolean {
   return processesOf(directory, 1).length > 0;
 }
 
-/** Whether SIGTERM or SIGKILL waits for a process that would take it: it is being ended and must be able to. */
-export function isEnding(status: string): boolean {
+/** Which signal that ends it waits for a process and is not blocked, by its /proc/<pid>/status: it must be able to take it. */
+export function pendingEnd(status: string): 'term' | 'kill' | undefined {
   const mask = (name: string): bigint =>
     BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
-  const END = (1n << (9n - 1n)) | (1n << (15n - 1n));
-  return ((mask('SigPnd') | mask('ShdPnd')) & ~mask('SigBlk') & END) !== 0n;
+  const pending = (mask('SigPnd') | mask('ShdPnd')) & ~mask('SigBlk');
+  if ((pending & (1n << (9n - 1n))) !== 0n) return 'kill';
+  return (pending & (1n << (15n - 1n))) !== 0n ? 'term' : undefined;
 }
 
 /** A file's text, or something else where it can't be read. */

@@ -2,20 +2,17 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPods, openTree, type TreeOptions } from '../cpu/cgroups.ts';
-import { isEnding, processesOf, readOr } from '../processes.ts';
+import { pendingEnd, processesOf, readOr } from '../processes.ts';
 import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
-import { type ObservedFreeze, planFreeze } from './plan.ts';
+import { type Ending, isEnding, NOT_ENDING, type ObservedFreeze, planFreeze } from './plan.ts';
 
 export interface FreezeOptions extends TreeOptions {
   /** Where proc(5) of the host's processes is. Default /proc. */
   proc?: string;
-  /** How often frozen pods are looked at for a signal that waits, in ms. Default 1000. */
+  /** How often pods that are to be frozen are looked at for a signal that waits, in ms. Default 1000. */
   pollMs?: number;
   now?: () => number;
 }
-
-/** How long a pod that was thawed to end may take before it is frozen again. */
-const ENDING_MS = 120_000;
 
 export interface FreezeEnforcer extends Enforcer {
   /** Thaws these slivers too, for a process that did not freeze them itself. */
@@ -27,24 +24,28 @@ export interface FreezeEnforcer extends Enforcer {
 /** The enforcer of standing `frozen`. */
 export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforcer {
   const { proc = '/proc', pollMs = 1000, now = Date.now } = options;
-  /** Directories of the pods that are frozen now, by uid. */
-  let frozen = new Map<string, string>();
-  const endingSince = new Map<string, number>();
+  /** Directories of the pods that are to be frozen, and are unless they end, by uid. */
+  let watched = new Map<string, string>();
+  const endings = new Map<string, Ending>();
   let timer: NodeJS.Timeout | undefined;
 
-  const ending = (uid: string, directory: string): boolean => {
-    const pending = processesOf(directory).some((pid) => isEnding(readOr(join(proc, String(pid), 'status'), '')));
-    if (pending) endingSince.set(uid, now());
-    return now() - (endingSince.get(uid) ?? -Infinity) < ENDING_MS;
+  const ending = (uid: string, directory: string, isFrozen: boolean): boolean => {
+    const read = (pid: number): string => readOr(join(proc, String(pid), 'status'), '');
+    const pending = processesOf(directory).map((pid) => pendingEnd(read(pid)));
+    const signal = pending.includes('kill') ? 'kill' : pending.includes('term') ? 'term' : undefined;
+    const next = isEnding(endings.get(uid) ?? NOT_ENDING, signal, isFrozen, now());
+    endings.set(uid, next.state);
+    return next.ending;
   };
 
   /** Between passes: a kubelet that waits for a frozen pod to end would wait for the next full pass. */
-  const thawEnding = (): void => {
-    for (const [uid, directory] of frozen) {
-      if (!ending(uid, directory)) continue;
+  const look = (): void => {
+    for (const [uid, directory] of watched) {
+      const isFrozen = readFrozen(directory);
+      if (isFrozen === undefined) continue;
+      const freeze = !ending(uid, directory, isFrozen);
       try {
-        setFrozen(directory, false);
-        frozen.delete(uid);
+        if (freeze !== isFrozen) setFrozen(directory, freeze);
       } catch {
         // gone, or refused: the next pass reports it
       }
@@ -53,7 +54,7 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
   };
   const schedule = (): void => {
     clearTimeout(timer);
-    timer = frozen.size > 0 ? setTimeout(thawEnding, pollMs).unref() : undefined;
+    timer = watched.size > 0 ? setTimeout(look, pollMs).unref() : undefined;
   };
 
   return {
@@ -61,10 +62,11 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
 
     async enforce({ slivers }: Desired, signal: AbortSignal): Promise<EnforcerReport> {
       signal.throwIfAborted();
-      const known = new Set(slivers.map(({ id }) => id));
-      for (const uid of endingSince.keys()) if (!known.has(uid)) endingSince.delete(uid);
+      // Whoever has a right again may lose it again, and end in peace again.
+      const without = new Set(slivers.filter(({ standing }) => standing === 'frozen').map(({ id }) => id));
+      for (const uid of endings.keys()) if (!without.has(uid)) endings.delete(uid);
       if (slivers.length === 0) {
-        frozen = new Map();
+        watched = new Map();
         schedule();
         return { writes: 0, problems: [] };
       }
@@ -77,7 +79,7 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
         const isFrozen = directory === undefined ? undefined : readFrozen(directory);
         if (directory === undefined || isFrozen === undefined) continue;
         directories.set(id, directory);
-        observed.set(id, { frozen: isFrozen, ending: standing === 'frozen' && ending(id, directory) });
+        observed.set(id, { frozen: isFrozen, ending: standing === 'frozen' && ending(id, directory, isFrozen) });
       }
       const problems: Problem[] = [];
       let writes = 0;
@@ -85,7 +87,6 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
         const directory = directories.get(sliver)!;
         try {
           setFrozen(directory, freeze);
-          observed.get(sliver)!.frozen = freeze;
           writes++;
         } catch (error) {
           if (readFrozen(directory) === undefined) continue;
@@ -97,7 +98,7 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
           });
         }
       }
-      frozen = new Map([...directories].filter(([id]) => observed.get(id)!.frozen));
+      watched = new Map([...directories].filter(([id]) => without.has(id)));
       schedule();
       return { writes, problems };
     },
@@ -109,11 +110,11 @@ export function createFreezeEnforcer(options: FreezeOptions = {}): FreezeEnforce
         const pods = findPods(tree);
         for (const { id } of slivers) {
           const directory = pods.has(id) ? tree.directory('freezer', pods.get(id)!.path) : undefined;
-          if (directory !== undefined) frozen.set(id, directory);
+          if (directory !== undefined) watched.set(id, directory);
         }
       }
-      for (const directory of frozen.values()) if (readFrozen(directory)) setFrozen(directory, false);
-      frozen = new Map();
+      for (const directory of watched.values()) if (readFrozen(directory)) setFrozen(directory, false);
+      watched = new Map();
     },
 
     close(): void {

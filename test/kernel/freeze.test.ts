@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createFreezeEnforcer, type FreezeEnforcer } from '../../node-daemonset/freeze/apply.ts';
-import { isEnding } from '../../node-daemonset/processes.ts';
+import { pendingEnd, processesOf } from '../../node-daemonset/processes.ts';
 import type { Standing } from '../../node-daemonset/sliver.ts';
 import { SliverPod } from './sliver-pod.ts';
 
@@ -71,11 +73,40 @@ describe('freezing in the kernel', () => {
     child.kill('SIGTERM');
     for (let i = 0; i < 100 && frozen(); i++) await pause(20);
     assert.equal(frozen(), false);
-    const waits = (): boolean => isEnding(readFileSync(`/proc/${child.pid}/status`, 'utf8'));
+    const waits = (): boolean => pendingEnd(readFileSync(`/proc/${child.pid}/status`, 'utf8')) !== undefined;
     for (let i = 0; i < 100 && waits(); i++) await pause(20);
     now += 120_000;
     assert.deepEqual(await enforce('frozen'), { writes: 1, problems: [] });
     assert.ok(frozen());
+  });
+
+  it('freezes one that keeps a signal waiting while a child of it works on, and lets it be killed all the same', async () => {
+    let now = 0;
+    freeze.close();
+    freeze = createFreezeEnforcer({ prefix: pod.prefix, pollMs: 20, now: () => now });
+    // The parent of a vfork waits where only SIGKILL reaches it.
+    const source = join(mkdtempSync(join(tmpdir(), 'slice-evade-')), 'evade.c');
+    writeFileSync(
+      source,
+      `#include <signal.h>
+#include <unistd.h>
+static void caught(int s) {}
+int main() { int me = getpid(); signal(SIGTERM, caught); if (vfork() == 0) { kill(me, SIGTERM); for (;;); } return 0; }`,
+    );
+    execFileSync('cc', ['-O0', '-o', source.slice(0, -2), source]);
+    const child = await pod.start(`exec ${source.slice(0, -2)}`, 'app');
+    const status = (): string => readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    for (let i = 0; i < 100 && pendingEnd(status()) === undefined; i++) await pause(20);
+    assert.deepEqual(await enforce('frozen'), { writes: 0, problems: [] }, 'it gets its time to end');
+    now += 120_000;
+    for (let i = 0; i < 100 && !frozen(); i++) await pause(20);
+    assert.ok(frozen(), 'without another pass');
+    await pause(100);
+    assert.ok(frozen(), 'the signal still waits');
+    const end = ended(child);
+    for (const pid of processesOf(pod.path('cpu'))) process.kill(pid, 'SIGKILL');
+    assert.equal(await end, 'SIGKILL');
+    rmSync(dirname(source), { recursive: true });
   });
 
   it('thaws nobody for a signal that is blocked', async () => {
