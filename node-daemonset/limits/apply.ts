@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CgroupTree, findPods, openTree, type PodCgroup, type TreeOptions } from '../cpu/cgroups.ts';
-import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
+import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
 import { type LimitKind, type ObservedLimits, planLimits } from './plan.ts';
 
 const FILES: Readonly<Record<LimitKind, { controller: string; name: Readonly<Record<1 | 2, string>> }>> = {
@@ -30,7 +30,7 @@ export function createLimitsEnforcer(options: TreeOptions = {}): Enforcer {
       }
       const problems: Problem[] = [];
       let writes = 0;
-      for (const { sliver, kind, value } of planLimits(slivers, observed)) {
+      for (const { sliver, kind, value } of planLimits(slivers, observed, kubeletLimit(tree, pods, slivers))) {
         const path = fileOf(tree, pods.get(sliver)!, kind)!;
         try {
           writeFileSync(path, Number.isFinite(value) ? String(value) : noLimit(tree, kind));
@@ -67,6 +67,18 @@ function read(tree: CgroupTree, pod: PodCgroup, kind: LimitKind): number | undef
   }
   const value = text === 'max' ? Infinity : Number(text);
   return value >= V1_UNLIMITED ? Infinity : value;
+}
+
+/** What the kubelet's podPidsLimit is: the most that a pod has which is no sliver. All of them got the same. */
+function kubeletLimit(
+  tree: CgroupTree,
+  pods: ReadonlyMap<string, PodCgroup>,
+  slivers: readonly Sliver[],
+): number | undefined {
+  if (slivers.every(({ amounts }) => amounts.processes === undefined)) return undefined;
+  const ours = new Set(slivers.map(({ id }) => id));
+  const limits = [...pods].flatMap(([uid, pod]) => (ours.has(uid) ? [] : (read(tree, pod, 'processes') ?? [])));
+  return limits.length > 0 ? Math.max(...limits) : undefined;
 }
 
 function noLimit(tree: CgroupTree, kind: LimitKind): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { amounts } from '../../crds/rspec.ts';
 import { createLimitsEnforcer } from '../../node-daemonset/limits/apply.ts';
 import { SliverPod } from './sliver-pod.ts';
@@ -23,7 +24,15 @@ describe('limits in the kernel', () => {
     assert.equal(Number(memory()), Math.floor(100e6 / 4096) * 4096);
     assert.equal(pod.read('pids', 'pids.max'), '50');
     assert.deepEqual(await enforce({ memory: '100M', processes: 50 }), { writes: 0, problems: [] });
-    assert.deepEqual(await enforce({ memory: '200M', processes: 60 }), { writes: 2, problems: [] });
+    assert.deepEqual(await enforce({ memory: '200M', processes: 60 }), { writes: 1, problems: [] }, 'only lowered');
+    const neighbour = '0b5c6a1e-0000-4000-8000-000000000002';
+    const directories = ['cpu', 'pids', 'memory', 'freezer'].map((name) => pod.path(name, '..', `pod${neighbour}`));
+    for (const directory of new Set(directories)) mkdirSync(directory, { recursive: true });
+    writeFileSync(pod.path('pids', '..', `pod${neighbour}`, 'pids.max'), '1024');
+    assert.deepEqual(await enforce({ memory: '200M', processes: 60 }), { writes: 1, problems: [] });
+    assert.deepEqual(await enforce({ memory: '200M', processes: 5000 }), { writes: 1, problems: [] });
+    assert.equal(pod.read('pids', 'pids.max'), '1024', 'no more than the kubelet gives a pod');
+    for (const directory of new Set(directories)) rmdirSync(directory);
     assert.deepEqual(await enforce({}), { writes: 1, problems: [] });
     assert.equal(memory(), none);
   });
