@@ -31,6 +31,7 @@ export interface FlowRow extends FlowOwner {
   /** For ICMP echo the identifier. */
   sourcePort: number;
   destination: string;
+  /** Of ICMP its type * 256 + code. */
   destinationPort: number;
   /** All flags seen, OR-ed, as in the header's byte. */
   tcpFlags: number;

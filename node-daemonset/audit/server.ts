@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
 import { answerFlows, answerPairs } from './answer.ts';
 import type { FlowLog } from './flowlog.ts';
+import { BusyError, createGate, type Gate } from './gate.ts';
 
 /** What the owner wants published, and where. */
 export interface PageSettings {
@@ -96,31 +97,10 @@ async function ask(
 
 function statusOf(error: Error): number {
   if (error instanceof QueryError || (error as NodeJS.ErrnoException).code === 'ERR_INVALID_URL') return 400;
+  if (error instanceof BusyError) return 503;
   return error instanceof RefusedError ? error.status : 500;
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-}
-
-type Gate = <T>(work: () => Promise<T>) => Promise<T>;
-
-/** So many at a time, and a queue; beyond it they are refused. */
-export function createGate(concurrent: number, waiting: number): Gate {
-  let running = 0;
-  const queue: (() => void)[] = [];
-  return async (work) => {
-    if (running >= concurrent) {
-      if (queue.length >= waiting)
-        throw new RefusedError(503, 'too many questions at once: ask again in a few seconds');
-      await new Promise<void>((resolve) => queue.push(resolve));
-    } else running++;
-    try {
-      return await work();
-    } finally {
-      const next = queue.shift();
-      if (next) next();
-      else running--;
-    }
-  };
 }

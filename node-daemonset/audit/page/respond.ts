@@ -1,0 +1,87 @@
+/** From a request to the bytes of its answer; the same whoever carries them. */
+import { flowsCsv, pairsCsv } from '../../../crds/flows.ts';
+import { documentOf } from './document.ts';
+import { firstPage } from './first.ts';
+import { html } from './html.ts';
+import { resultsPage } from './results.ts';
+import { type Format, HttpError, type Route, routeOf } from './route.ts';
+import type { Source } from './source.ts';
+import { CONTENT_SECURITY_POLICY } from './style.ts';
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+export interface Asked {
+  method: string;
+  url: string;
+  accept: string;
+  /** The address that asks. */
+  visitor: string | undefined;
+  now: number;
+}
+
+const TYPES: Readonly<Record<Format, string>> = {
+  html: 'text/html; charset=utf-8',
+  json: 'application/json',
+  csv: 'text/csv; charset=utf-8; header=present',
+};
+
+/** Never rejects: what can't be answered is an answer, too. */
+export async function respond(source: Source, asked: Asked): Promise<Answer> {
+  try {
+    const route = routeOf(asked.method, asked.url, asked.accept, asked.now);
+    return { status: 200, headers: headersOf(route.format), body: await bodyOf(source, route, asked) };
+  } catch (error) {
+    const { status, message } = error instanceof HttpError ? error : new HttpError(500, 'something failed here');
+    const body = documentOf(
+      `Error ${status}`,
+      'This machine',
+      html`<h1>${status}</h1>
+        <p>${message}.</p>`,
+    );
+    const more: Record<string, string> =
+      status === 405 ? { allow: 'GET, HEAD' } : status === 503 ? { 'retry-after': '5' } : {};
+    return { status, headers: { ...headersOf('html'), ...more }, body };
+  }
+}
+
+async function bodyOf(source: Source, { page, format, query, path }: Route, asked: Asked): Promise<string> {
+  if (format !== 'html') {
+    if (page === 'Flows') {
+      const answer = await source.flows(query);
+      return format === 'json' ? json(answer) : flowsCsv(answer.flows.map((row) => ({ node: answer.node, ...row })));
+    }
+    const answer = await source.pairs(query);
+    return format === 'json' ? json(answer) : pairsCsv(answer.pairs.map((row) => ({ node: answer.node, ...row })));
+  }
+  if (page === 'First') {
+    const [settings, pairs] = await Promise.all([source.settings(), source.pairs(query)]);
+    return firstPage(settings, pairs, asked.visitor);
+  }
+  const [pairs, flows] = await Promise.all([source.pairs(query), source.flows(query)]);
+  const search = /\?.*$/.exec(asked.url)?.[0] ?? '';
+  return resultsPage(query, pairs, flows, (ending) => `${path.replace(/\.html$/, '')}.${ending}${search}`);
+}
+
+function json(answer: object): string {
+  return `${JSON.stringify(answer)}\n`;
+}
+
+function headersOf(format: Format): Record<string, string> {
+  return {
+    'content-type': TYPES[format],
+    'content-security-policy':
+      format === 'html' ? CONTENT_SECURITY_POLICY : "default-src 'none'; frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+    'x-robots-tag': 'noindex',
+    'cache-control': 'no-store',
+    vary: 'accept',
+    ...(format === 'csv' && { 'content-disposition': 'inline; filename="flows.csv"' }),
+  };
+}

@@ -1,0 +1,171 @@
+/** Serves the page to strangers: bounded in connections, requests, time and memory, each visitor apart from the others. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIPv4, type AddressInfo, type Socket } from 'node:net';
+import { formatAddress, parseAddress } from '../../../crds/ipaddress.ts';
+import { BusyError, createGate, type Gate } from '../gate.ts';
+import { respond } from './respond.ts';
+import { HttpError } from './route.ts';
+import type { Source } from './source.ts';
+
+export interface PageServerOptions {
+  source: Source;
+  /** '' is every address of the machine. */
+  address: string;
+  /** 0 takes a free one. */
+  port: number;
+  now(): number;
+  /** Bounds that tests make small. */
+  limits?: Partial<Limits>;
+}
+
+export interface Limits {
+  connections: number;
+  /** Of one IPv4 address or one IPv6 /64. */
+  connectionsEach: number;
+  /** Requests of one of those that are being answered. */
+  requestsEach: number;
+  /** The most time for a whole answer to be taken, in ms. */
+  answerMs: number;
+  /** The most time in which nothing is sent or taken, in ms. */
+  idleMs: number;
+  /** Answers that wait to be taken, in bytes of all. */
+  pendingBytes: number;
+}
+
+export interface PageServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+const LIMITS: Limits = {
+  connections: 512,
+  connectionsEach: 16,
+  requestsEach: 4,
+  answerMs: 60_000,
+  idleMs: 20_000,
+  pendingBytes: 96 * 1024 * 1024,
+};
+
+/** Rejects where the address can't be had. */
+export async function servePage(options: PageServerOptions): Promise<PageServer> {
+  const limits = { ...LIMITS, ...options.limits };
+  // questions that the node manager is asked at a time; it has a bound of its own, for whoever else asks
+  const gate = createGate(2, 12);
+  let pending = 0;
+  const server = createServer(
+    {
+      maxHeaderSize: 8_192,
+      headersTimeout: 5_000,
+      requestTimeout: 5_000,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+    },
+    (request, response) => void answer(request, response),
+  );
+  server.maxConnections = limits.connections;
+  server.maxRequestsPerSocket = 100;
+  server.maxHeadersCount = 64;
+  limitEach(server, limits);
+  const asking = createCounts();
+  await listen(server, options);
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url = '', socket } = request;
+    const late = setTimeout(() => socket.destroy(), limits.answerMs);
+    const who = neighbourhood(socket.remoteAddress);
+    const requests = asking.add(who);
+    let size = 0;
+    response.once('close', () => {
+      clearTimeout(late);
+      pending -= size;
+      asking.remove(who);
+    });
+    // what nobody asked for is not read
+    if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
+      response.shouldKeepAlive = false;
+    }
+    const accept = request.headers.accept ?? '';
+    const asked = { method, url, accept, visitor: visitorOf(socket), now: options.now() };
+    // also one that pipelines: its requests wait for each other, not others for them
+    const full = pending > limits.pendingBytes || requests > limits.requestsEach;
+    const { status, headers, body } = await respond(full ? TOO_FULL : gated(options.source, gate), asked);
+    const bytes = Buffer.from(body);
+    if (socket.destroyed) return;
+    size = bytes.length;
+    pending += size;
+    response.writeHead(status, { ...headers, 'content-length': size }).end(bytes);
+  }
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+const refuse = (): Promise<never> => Promise.reject(new HttpError(503, 'too many visitors at once: try again soon'));
+const TOO_FULL: Source = { settings: refuse, flows: refuse, pairs: refuse };
+
+function gated({ settings, flows, pairs }: Source, gate: Gate): Source {
+  const bounded = <A extends unknown[], T>(ask: (...args: A) => Promise<T>) => {
+    return (...args: A): Promise<T> =>
+      gate(() => ask(...args)).catch((error: Error) => {
+        throw error instanceof BusyError ? new HttpError(503, error.message) : error;
+      });
+  };
+  return { settings, flows: bounded(flows), pairs: bounded(pairs) };
+}
+
+/** Nobody takes all connections, and none is kept by saying nothing. */
+function limitEach(server: Server, { connectionsEach, idleMs }: Limits): void {
+  const connected = createCounts();
+  server.on('connection', (socket) => {
+    const who = neighbourhood(socket.remoteAddress);
+    socket.once('close', () => connected.remove(who));
+    if (connected.add(who) > connectionsEach) socket.destroy();
+    socket.setTimeout(idleMs, () => socket.destroy());
+  });
+  server.on('clientError', (_, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    else socket.destroy();
+  });
+}
+
+/** How many there are of each; those of whom there are none take no memory. */
+function createCounts(): { add(key: string): number; remove(key: string): void } {
+  const counts = new Map<string, number>();
+  return {
+    add(key) {
+      const now = (counts.get(key) ?? 0) + 1;
+      counts.set(key, now);
+      return now;
+    },
+    remove(key) {
+      const left = (counts.get(key) ?? 0) - 1;
+      if (left > 0) counts.set(key, left);
+      else counts.delete(key);
+    },
+  };
+}
+
+function visitorOf({ remoteAddress = '' }: Socket): string | undefined {
+  const bytes = parseAddress(remoteAddress.replace(/%.*$/, ''));
+  return bytes && formatAddress(bytes);
+}
+
+/** One IPv4 address, or the 64 bits that one customer has of IPv6 at least. */
+function neighbourhood(remoteAddress = ''): string {
+  const text = formatAddress(parseAddress(remoteAddress.replace(/%.*$/, '')) ?? new Uint8Array(16));
+  const bytes = parseAddress(text)!;
+  return isIPv4(text) ? text : Buffer.from(bytes.subarray(0, 8)).toString('hex');
+}
+
+function listen(server: Server, { address, port }: PageServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, ...(address !== '' && { host: address }) }, resolve);
+  });
+}
