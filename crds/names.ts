@@ -18,8 +18,9 @@ export const LABEL_NODE = `${GROUP}/node`;
 export const LABEL_SLICE = `${GROUP}/slice`;
 /** On sliver pods: the hash of the pod template, without what differs from node to node. */
 export const LABEL_TEMPLATE = `${GROUP}/template-hash`;
-/** On namespaces, set by a cluster admin: slices in it may ask for `network: Host`. */
+/** On namespaces, set to `allowed` by a cluster admin: slices in it may ask for `network: Host`. */
 export const LABEL_HOST_NETWORK = `${GROUP}/host-network`;
+export const HOST_NETWORK_ALLOWED = 'allowed';
 /** On rcaps: how often this right was asked for before and refused; it survives a restart of the operator. */
 export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
 /** On Slices: nothing of the Slice is left in the API when this is removed. */

@@ -23,6 +23,8 @@ export interface Amounts {
   openFiles: number | undefined;
   /** sorted, without doubles */
   ports: RspecPort[];
+  /** Whose address: the pod's own, or the node's. */
+  network: 'Pod' | 'Host';
   /** sorted, without doubles */
   privileges: Privilege[];
 }
@@ -46,6 +48,7 @@ export function amounts(spec: Rspec | undefined): Amounts {
     processes: spec?.processes,
     openFiles: spec?.openFiles,
     ports: sortPorts(spec?.ports ?? []),
+    network: spec?.network ?? 'Pod',
     privileges: [...new Set(spec?.privileges)].sort(),
   };
 }
@@ -60,6 +63,7 @@ export function toRspec(of: Amounts): Rspec {
     ...(of.processes !== undefined && { processes: of.processes }),
     ...(of.openFiles !== undefined && { openFiles: of.openFiles }),
     ...(of.ports.length > 0 && { ports: of.ports }),
+    ...(of.network === 'Host' && { network: of.network }),
     ...(of.privileges.length > 0 && { privileges: of.privileges }),
   };
 }

@@ -124,6 +124,10 @@ export interface Rspec {
    */
   ports?: RspecPort[];
   /**
+   * Whose address the sliver uses: its own (Pod, default), to which its ports are forwarded, or the node's (Host), where it binds its ports and no others. The node's owner must offer Host.
+   */
+  network?: 'Pod' | 'Host';
+  /**
    * RawSockets: raw sockets on owned ports, without a Linux capability. Capabilities: acquire and split rights on the own node. Audit: see all outgoing packets of the node.
    */
   privileges?: ('RawSockets' | 'Capabilities' | 'Audit')[];
@@ -214,7 +218,7 @@ export interface SliverTemplate {
    */
   bootScript?: string;
   /**
-   * Pod (default) gives each sliver an address of its own; Host lets it use the node's, where both the namespace and the node allow it.
+   * Pod (default) gives each sliver an address of its own; Host lets it use the node's, where the namespace has the label slice-operator.io/host-network=allowed and the node's owner offers it.
    */
   network?: 'Pod' | 'Host';
   /**
@@ -564,15 +568,16 @@ export interface SliceNodeSpec {
    */
   otherInterfaces?: 'Count' | 'Drop';
   /**
-   * Ports of the node's address offered to slices. Default, 1024 to 65535 of TCP and UDP and all ICMP identifiers.
+   * Ports of the node's address offered to slices. Default, 1024 to 65535 of TCP and UDP and all ICMP identifiers. Never to be had, whoever offers them: 33080, 33081, 10248 to 10259 and the range of NodePorts.
    */
   ports?: PortRange[];
   /**
    * Privileges offered to slices. RawSockets: raw sockets and sniffers on owned ports, which harm nobody else. Audit: see the headers of every packet that the node sends. Default, RawSockets.
    */
   privileges?: ('RawSockets' | 'Audit')[];
+  nodePorts?: NodePortRange;
   /**
-   * Whether slivers may use the node's own address. Default false.
+   * Whether slivers may use the node's own address (network Host). Rights granted before stay. Default false.
    */
   hostNetwork?: boolean;
   /**
@@ -608,6 +613,19 @@ export interface PortRange {
    * TCP, UDP or ICMP.
    */
   protocol: 'TCP' | 'UDP' | 'ICMP';
+  /**
+   * The first port.
+   */
+  from: number;
+  /**
+   * The last port.
+   */
+  to: number;
+}
+/**
+ * The cluster's range of NodePorts, as its API server has it in --service-node-port-range: no sliver gets a port of it. Default 30000 to 32767.
+ */
+export interface NodePortRange {
   /**
    * The first port.
    */
@@ -734,6 +752,10 @@ export interface NodeBooks {
    * Slivers.
    */
   pods?: number;
+  /**
+   * Ports of the node's address, of all protocols; only where it is said what is granted.
+   */
+  ports?: number;
 }
 /**
  * Versions of what runs there.

@@ -32,6 +32,10 @@ export function validateSlice(slice: Slice): Violation[] {
   checkRspec(spec.resources, collect(violations, 'spec.resources'));
   checkWindow(spec.window, collect(violations, 'spec.window'));
   const { placement, sliver } = spec;
+  const network = spec.resources?.network;
+  if (network !== undefined && network !== (sliver.network ?? 'Pod')) {
+    say('', 'resources.network is taken from sliver.network; leave it out');
+  }
   if (placement?.policy && placement.policy !== 'Any' && !placement.topologyKey) {
     say('placement', 'the policies Spread and Cluster need a topologyKey');
   }
@@ -87,6 +91,8 @@ export function validateSliceNode(node: SliceNode): Violation[] {
   for (const [index, range] of (node.spec?.ports ?? []).entries()) {
     if (range.from > range.to) say(`ports[${index}]`, 'a range of ports must not end before it begins');
   }
+  const { nodePorts } = node.spec ?? {};
+  if (nodePorts && nodePorts.from > nodePorts.to) say('nodePorts', 'a range of ports must not end before it begins');
   for (const [index, blackout] of (node.spec?.blackouts ?? []).entries()) {
     if (Date.parse(blackout.start) >= Date.parse(blackout.end)) {
       say(`blackouts[${index}]`, 'a blackout must start before it ends');

@@ -81,6 +81,8 @@ export function parseCheckpoint(text: string): NodeState {
       throw new Error('a pod in it makes no sense');
     }
   }
+  // written before rights said whose address they give
+  for (const { amounts } of [...ledger.entries.flatMap(({ grant }) => grant ?? []), ...pods]) amounts.network ??= 'Pod';
   const { pods: known, next } = numbered(pods, nextNumber ?? EMPTY_STATE.nextNumber);
   return { ledger, pods: known, nextClassId: nextClassId ?? EMPTY_STATE.nextClassId, nextNumber: next, node, spec };
 }

@@ -125,6 +125,7 @@ export async function startManager({
       return others;
     },
     lineRate: readLineRate,
+    heldPorts: async () => [],
     isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
     enforcers: enforcers.list,
     directories,

@@ -1,10 +1,12 @@
 /** One pass: gather, admit, say what is desired, make the kernel so, report. */
 import type { Logger } from 'pino';
-import type { ResourceCapability } from '../crds/types.ts';
+import type { ResourceCapability, RspecPort } from '../crds/types.ts';
 import type { AddressWatch } from './addresses/watch.ts';
-import { nextEdge } from './admission/ledger.ts';
-import { type Decision, hasQuestions, planAdmission } from './admission/plan.ts';
+import type { HeldPort } from './admission/held.ts';
+import { grantsOf, nextEdge } from './admission/ledger.ts';
+import { hasQuestions } from './admission/plan.ts';
 import { offered, type Policy } from './admission/policy.ts';
+import { admit } from './admit.ts';
 import type { NodeState } from './checkpoint.ts';
 import { attempt, gather, type Gathered, type GatherParts } from './gather.ts';
 import type { GrantLog } from './grantlog.ts';
@@ -20,6 +22,8 @@ export interface PassParts extends GatherParts {
   grantLog: Pick<GrantLog, 'append' | 'owe'>;
   /** Every rcap with our label; undefined while the API server was not heard completely. */
   rcaps(): readonly ResourceCapability[] | undefined;
+  /** Keeps these ports from being taken by chance, then says who has which of them. */
+  heldPorts(asked: readonly RspecPort[]): Promise<HeldPort[]>;
   /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
   isGone(podUid: string): boolean;
   enforcers: readonly Enforcer[];
@@ -52,7 +56,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const problems: Problem[] = [];
   const gathered = gather(parts, full || hasQuestions(store.get().ledger, parts.rcaps() ?? []), problems);
   const { node, reading } = gathered;
-  admit(parts, gathered, problems);
+  await admit(parts, gathered, problems);
 
   if (full) forgetGone(parts);
   const { ledger, pods } = store.get();
@@ -66,7 +70,8 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
   if (node && reading.policy) {
     const slivers = full ? countSent(parts, standings.slivers) : standings.slivers;
-    const desired = { slivers, facts: factsOf(parts.nodeName, node, reading.policy) };
+    const ports = grantsOf(ledger).flatMap(({ amounts }) => amounts.ports);
+    const desired = { slivers, ports, facts: factsOf(parts.nodeName, node, reading.policy) };
     problems.push(...(await enforce(parts, desired)));
   }
   parts.metrics.slivers(standings.slivers);
@@ -86,44 +91,8 @@ const RETRIED: ReadonlySet<string> = new Set([
   'DirectoryNotWritten',
   'EnforcerFailed',
   'RequestsUnknown',
+  'PortsUnknown',
 ]);
-
-/**
- * Log, then ledger, then status: what a status says is on the disk. On a full disk nothing new is granted; what ends, ends all
- * the same, and so it does whatever some object may do to admission.
- */
-function admit(parts: PassParts, { node, reading, otherRequests, lineRate }: Gathered, problems: Problem[]): void {
-  const { store, grantLog, metrics, log, nodeName, now } = parts;
-  const { ledger } = store.get();
-  // A guess about other pods must not become a refusal, which is final.
-  const policy = problems.some(({ reason }) => reason === 'RequestsUnknown') ? undefined : reading.policy;
-  const input = { ledger, rcaps: parts.rcaps(), nodeName, node, otherRequests, lineRate, now: now() };
-  const tell = (decisions: readonly Decision[]): void => {
-    for (const decision of decisions) {
-      metrics.decided(decision.event, decision.reason);
-      log.info(fieldsOf(decision), 'right decided');
-    }
-  };
-  const decided = attempt(problems, 'AdmissionFailed', () => planAdmission({ ...input, policy }));
-  const saved = attempt(problems, 'StateNotSaved', () => {
-    if (!decided) return false;
-    grantLog.append(decided.decisions, now());
-    store.set({ ledger: decided.ledger });
-    tell(decided.decisions);
-    return true;
-  });
-  if (saved) return;
-  attempt(problems, 'AdmissionFailed', () => {
-    const ended = planAdmission({ ...input, policy: undefined });
-    grantLog.owe(ended.decisions, now());
-    store.accept({ ledger: ended.ledger });
-    tell(ended.decisions);
-  });
-}
-
-function fieldsOf({ event, namespace, name, uid, reason, message }: Decision): object {
-  return { event, rcap: `${namespace}/${name}`, uid, reason, detail: message };
-}
 
 /** Pods of which nothing is left but our record: a kubelet whose state was wiped never takes their volume back. */
 function forgetGone({ store, isGone, now }: PassParts): void {
@@ -143,7 +112,9 @@ function settle(
   for (const pod of pods) {
     if (!before.includes(pod)) attempt(problems, 'DirectoryNotWritten', () => directories.write(pod), pod.uid);
   }
-  addresses.update(pods);
+  addresses.update(
+    pods.map(({ uid, addresses: known, amounts }) => ({ uid, addresses: known, network: amounts.network })),
+  );
   if (!full) return;
   addresses.recheck();
   directories.sweep(new Set(pods.map((pod) => pod.uid)));

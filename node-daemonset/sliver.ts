@@ -1,5 +1,6 @@
 /** The desired state of a node: what the ledger says, as every enforcer reads it. */
 import type { Amounts } from '../crds/rspec.ts';
+import type { RspecPort } from '../crds/types.ts';
 
 /** What an entitled sliver gets at least, in bits/s: no smaller guarantee keeps a connection alive, so none is booked. */
 export const LEAST_EGRESS = 1_000;
@@ -17,6 +18,8 @@ export interface Sliver {
   rcap: { namespace: string; name: string; uid: string };
   slice: string | undefined;
   standing: Standing;
+  /** 'Pod': an address of its own. 'Host': the node's, and then it has no `addresses`. */
+  network: 'Pod' | 'Host';
   /** As granted; of a penalised sliver, what it last held. */
   amounts: Amounts;
   /** HTB minor of the sliver's class: allocated, checkpointed, and given to nobody else while the sliver exists. */
@@ -55,6 +58,8 @@ export interface NodeFacts {
 
 export interface Desired {
   slivers: Sliver[];
+  /** Every port that is granted, also those of rights that have no pod yet or begin later: kept from everybody else. */
+  ports: RspecPort[];
   facts: NodeFacts;
 }
 

@@ -63,7 +63,7 @@ function sliver(pod: PodRecord, now: number): Sliver {
   const { uid: id, rcap, slice, amounts, classId, number, addresses, penalisedSince } = pod;
   const lost = penalisedSince === undefined ? undefined : now - penalisedSince;
   const standing = lost === undefined ? 'entitled' : lost < PENALTY_MS ? 'penalised' : 'frozen';
-  return { id, rcap, slice, standing, amounts, classId, number, addresses };
+  return { id, rcap, slice, standing, network: amounts.network, amounts, classId, number, addresses };
 }
 
 function before(a: PodRecord, b: PodRecord): boolean {

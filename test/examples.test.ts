@@ -46,7 +46,15 @@ function pathsOf(value: unknown, path: string): string[] {
 }
 
 /** Of no use yet, or not in a cluster that has nothing prepared for it. */
-const NOT_SHOWN = ['spec.broker', 'spec.from', 'spec.redeem', 'spec.sliceName', 'spec.sliver.runtimeClassName'];
+const NOT_SHOWN = [
+  'spec.broker',
+  'spec.from',
+  'spec.redeem',
+  // taken from sliver.network
+  'spec.resources.network',
+  'spec.sliceName',
+  'spec.sliver.runtimeClassName',
+];
 
 describe('examples', () => {
   const files = globSync('*.yaml', { cwd: EXAMPLES }).toSorted();

@@ -3,7 +3,7 @@
  * network is made, long before an address is in any status.
  */
 import { type FSWatcher, watch } from 'node:fs';
-import { processesOf } from '../processes.ts';
+import { isRunning, processesOf } from '../processes.ts';
 import { type PodNetwork, readBytesSent, readNetwork } from './netns.ts';
 
 export interface AddressWatchOptions {
@@ -18,6 +18,8 @@ export interface AddressWatchOptions {
 
 interface Watched {
   addresses: readonly string[];
+  /** 'Host': it is not expected to have a network of its own. */
+  network: 'Pod' | 'Host';
   /** Since when its network is looked for; undefined while it is known. */
   lookingSince: number | undefined;
   watcher: FSWatcher | undefined;
@@ -48,7 +50,7 @@ export class AddressWatch {
   }
 
   /** Watches these pods and no others any more. Called with each pass; costs nothing for pods that are known. */
-  update(pods: readonly { uid: string; addresses: readonly string[] }[]): void {
+  update(pods: readonly (Pick<Watched, 'addresses' | 'network'> & { uid: string })[]): void {
     const wanted = new Map(pods.map((pod) => [pod.uid, pod]));
     for (const [uid, pod] of this.#pods) {
       if (wanted.has(uid)) continue;
@@ -56,10 +58,12 @@ export class AddressWatch {
       this.#pods.delete(uid);
     }
     const lookingSince = this.#options.now();
-    for (const { uid, addresses } of wanted.values()) {
-      if (this.#pods.has(uid)) continue;
+    for (const { uid, addresses, network } of wanted.values()) {
+      const known = this.#pods.get(uid);
+      if (known) known.network = network;
+      if (known) continue;
       // Addresses from before a restart of ours may be out of date: they hold until something else is seen.
-      this.#pods.set(uid, { addresses, lookingSince, watcher: undefined, pid: undefined });
+      this.#pods.set(uid, { addresses, network, lookingSince, watcher: undefined, pid: undefined });
     }
     this.#schedule();
   }
@@ -105,6 +109,8 @@ export class AddressWatch {
     if (directory === undefined) return;
     pod.watcher ??= this.#watch(uid, directory);
     const found = this.#networkIn(directory);
+    // On the node's network, as it should be; a container that is elsewhere all the same is seen when it comes.
+    if (!found && pod.network === 'Host' && isRunning(directory)) pod.lookingSince = undefined;
     if (!found) return;
     pod.lookingSince = undefined;
     pod.pid = found.pid;

@@ -3,6 +3,7 @@ import { CapabilityReason } from '../../crds/conditions.ts';
 import { formatBytes, formatRate } from '../../crds/quantity.ts';
 import { portKey } from '../../crds/rspec.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
+import type { KnownHolder } from './held.ts';
 import {
   booked,
   type Books,
@@ -22,6 +23,8 @@ export interface Bench {
   offered: Books;
   /** Every other entry of the ledger: never the asking one, whose old grant the new one would take the place of. */
   others: readonly Entry[];
+  /** Ports that were asked for and are in use on the node; empty where nothing is judged that was not granted before. */
+  held: readonly KnownHolder[];
   now: number;
 }
 
@@ -30,6 +33,7 @@ type Rule = (ask: Ask, bench: Bench) => Refused | undefined;
 const RULES: readonly Rule[] = [
   windowIsNotOver,
   privilegesAreOffered,
+  hostNetworkIsOffered,
   namespaceIsWelcome,
   noBlackoutIsMet,
   portsAreOffered,
@@ -37,6 +41,7 @@ const RULES: readonly Rule[] = [
   budgetOfShares,
   budgetOfPorts,
   portsAreFree,
+  portsAreUnused,
   sumsFit,
 ];
 
@@ -60,6 +65,12 @@ function privilegesAreOffered({ amounts }: Ask, { policy }: Bench): Refused | un
   const offered = policy.privileges.join(', ') || 'none';
   const message = `${refused.join(', ')} is not among the privileges that the node's owner offers: ${offered}`;
   return { reason: CapabilityReason.PrivilegeNotOffered, message };
+}
+
+function hostNetworkIsOffered({ amounts }: Ask, { policy }: Bench): Refused | undefined {
+  if (amounts.network === 'Pod' || policy.hostNetwork) return undefined;
+  const message = "the node's owner lets no sliver use the node's own address: use network Pod, or ask elsewhere";
+  return { reason: CapabilityReason.HostNetworkNotOffered, message };
 }
 
 function namespaceIsWelcome({ namespace }: Ask, { policy }: Bench): Refused | undefined {
@@ -128,6 +139,15 @@ function portsAreFree(ask: Ask, { others }: Bench): Refused | undefined {
     return { reason: CapabilityReason.PortInUse, message };
   }
   return undefined;
+}
+
+/** What the asking right's own pod holds is no obstacle: it may have had the port until a moment ago. */
+function portsAreUnused({ uid, amounts }: Ask, { held }: Bench): Refused | undefined {
+  if (amounts.ports.length === 0) return undefined;
+  const wanted = new Set(amounts.ports.map(portKey));
+  const holder = held.find((one) => wanted.has(portKey(one)) && one.rcap !== uid);
+  if (!holder) return undefined;
+  return { reason: CapabilityReason.PortInUse, message: `${portKey(holder)} is held by ${holder.by}` };
 }
 
 const KINDS: readonly [keyof Books, string, (amount: number) => string][] = [

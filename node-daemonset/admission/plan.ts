@@ -5,6 +5,7 @@
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, formatInstant, isRefused, readAsk, readGranted, type Refused } from './ask.ts';
+import { type KnownHolder, newPorts } from './held.ts';
 import { judge } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
@@ -22,6 +23,8 @@ export interface AdmissionInput {
   otherRequests: number;
   /** The rate of the slowest uplink in bits/s, where known. */
   lineRate?: number | undefined;
+  /** Of the ports that are asked for (`askedPorts`), those in use on the node; undefined: not known, they must wait. */
+  held: readonly KnownHolder[] | undefined;
   /** ms since the epoch */
   now: number;
 }
@@ -61,12 +64,17 @@ export function planAdmission(input: AdmissionInput): Admission {
     if (node && policy) {
       const books = offered(policy, node, input.otherRequests, input.lineRate);
       const ordered = [...seen.values()].sort(byAge);
-      const weigh = (ask: Ask): Refused | undefined => {
-        const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);
-        return judge(ask, { policy, offered: books, others, now });
-      };
-      for (const rcap of ordered) adopt(rcap, node.uid, byUid, weigh, now, decisions);
+      const weighWith =
+        (held: readonly KnownHolder[]) =>
+        (ask: Ask): Refused | undefined => {
+          const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);
+          return judge(ask, { policy, offered: books, others, held, now });
+        };
+      // What is taken back was looked at when it was granted: by now its own sliver has the ports.
+      for (const rcap of ordered) adopt(rcap, node.uid, byUid, weighWith([]), now, decisions);
+      const weigh = weighWith(input.held ?? []);
       for (const rcap of ordered) {
+        if (!input.held && newPorts(rcap, byUid.get(rcap.metadata.uid ?? '')).length > 0) continue;
         const answer = decide(rcap, byUid.get(rcap.metadata.uid ?? ''), { ledger: before, nodeName, weigh, now });
         if (!answer) continue;
         byUid.set(answer.entry.uid, answer.entry);

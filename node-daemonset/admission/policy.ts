@@ -36,6 +36,10 @@ export interface Policy {
   optionRate: number;
   ports: PortRange[];
   privileges: Privilege[];
+  /** The cluster's NodePorts: never to be had. */
+  nodePorts: { from: number; to: number };
+  /** Whether slivers may use the node's own address. */
+  hostNetwork: boolean;
   budget: Budget;
   namespaces: ReadonlyMap<string, { refused: boolean; budget: Budget }>;
   blackouts: { period: Period; reason: string }[];
@@ -59,12 +63,13 @@ const DEFAULT_PORTS: PortRange[] = [
 /** Safe raw sockets harm nobody, so everybody may have them, as on PlanetLab. */
 const DEFAULT_PRIVILEGES: Privilege[] = ['RawSockets'];
 
-/** Never to be had, whoever offers them: the sensors, the kubelet and kube-proxy, and the range of NodePorts. */
-const RESERVED_PORTS: readonly PortRange[] = (['TCP', 'UDP'] as const).flatMap((protocol) => [
-  { protocol, from: 33080, to: 33080 },
-  { protocol, from: 10248, to: 10259 },
-  { protocol, from: 30000, to: 32767 },
-]);
+/** Never to be had, whoever offers them: the sensors, our own probes, the kubelet and kube-proxy. */
+const KEPT_PORTS: readonly { from: number; to: number }[] = [
+  { from: 33080, to: 33081 },
+  { from: 10248, to: 10259 },
+];
+/** What an API server does without --service-node-port-range. */
+const DEFAULT_NODE_PORTS = { from: 30000, to: 32767 };
 
 /** Pods of the cluster itself that a node must have room for: kube-proxy, the CNI, logging and the like. */
 const PODS_KEPT = 10;
@@ -95,6 +100,8 @@ export function policyOf(spec: SliceNodeSpec): Policy {
     optionRate: spec.ipOptionsPerSecond ?? 10,
     ports: spec.ports ?? DEFAULT_PORTS,
     privileges: spec.privileges ?? DEFAULT_PRIVILEGES,
+    nodePorts: spec.nodePorts ?? DEFAULT_NODE_PORTS,
+    hostNetwork: spec.hostNetwork ?? false,
     budget,
     namespaces: new Map(
       (spec.namespaces ?? []).map(({ name, refused, budget: own }) => [
@@ -133,9 +140,14 @@ export function offered(policy: Policy, node: Allocatable, otherRequests: number
 
 /** Why a port can't be had on this node; undefined where it can. */
 export function portRefusal(policy: Policy, protocol: PortRange['protocol'], port: number): string | undefined {
-  const within = (range: PortRange): boolean => range.protocol === protocol && range.from <= port && port <= range.to;
-  if (RESERVED_PORTS.some(within)) return `${protocol} port ${port} is kept for the cluster on every node`;
-  if (!policy.ports.some(within)) return `${protocol} port ${port} is not among the ports that the node's owner offers`;
+  const within = ({ from, to }: { from: number; to: number }): boolean => from <= port && port <= to;
+  // an ICMP identifier is no port: nobody listens on it
+  if (protocol !== 'ICMP' && [...KEPT_PORTS, policy.nodePorts].some(within)) {
+    return `${protocol} port ${port} is kept for the cluster on every node`;
+  }
+  if (!policy.ports.some((range) => range.protocol === protocol && within(range))) {
+    return `${protocol} port ${port} is not among the ports that the node's owner offers`;
+  }
   return undefined;
 }
 

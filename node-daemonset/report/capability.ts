@@ -86,7 +86,7 @@ function enforced({ entry, pod, problems, whyNot, now }: CapabilityFacts): Verdi
     const reason = known ? problem.reason : Reason.EnforcementFailed;
     return no(reason, known ? problem.message : `${problem.reason}: ${problem.message}`);
   }
-  if (pod.addresses.length === 0) {
+  if (pod.addresses.length === 0 && pod.amounts.network === 'Pod') {
     if (now - pod.publishedAt < ADDRESS_MS) return no(Reason.NoPod, 'no pod has asked for its volume');
     return no(Reason.NoAddress, `pod ${pod.name} has no address of its own: its egress can't be told from the node's`);
   }

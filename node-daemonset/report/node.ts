@@ -2,7 +2,7 @@
 import { type Condition, NodeCondition as Type, NodeReason as Reason, setCondition } from '../../crds/conditions.ts';
 import { binaryQuantity, decimalQuantity } from '../../crds/quantity.ts';
 import type { NodeBooks, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
-import { type Books, grantsOf, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
+import { type Books, type Grant, grantsOf, holdsAt, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
 import type { Problem } from '../sliver.ts';
 
 export interface NodeFactsReported {
@@ -36,7 +36,7 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
   const free = offered && each(offered, (amount, kind) => Math.max(0, amount - ahead[kind]));
   return {
     ...(offered && { offered: books(offered) }),
-    granted: books(granted),
+    granted: { ...books(granted), ports: portsAt(grants, now) },
     ...(free && { free: books(free) }),
     attributes,
     versions,
@@ -80,6 +80,12 @@ function books(of: Books): NodeBooks {
   const { shares, egress, memory, disk, pods } = of;
   const sizes = { memory: binaryQuantity(memory), disk: binaryQuantity(disk) };
   return { shares, egress: decimalQuantity(egress), ...sizes, pods };
+}
+
+function portsAt(grants: readonly Grant[], now: number): number {
+  return grants
+    .filter(({ period }) => holdsAt(period, now))
+    .reduce((sum, { amounts }) => sum + amounts.ports.length, 0);
 }
 
 function each(of: Books, change: (amount: number, kind: keyof Books) => number): Books {

@@ -78,7 +78,8 @@ export class Statuses {
       const why = whyNot(entry, blackouts, now);
       const sources: Sources = { rcap, entry, pod, problems: JSON.stringify(known), whyNot: why };
       // A pod without an address is a matter of time as well.
-      if (pod?.addresses.length !== 0 && isSame(this.#made.get(uid), sources)) continue;
+      const awaited = pod?.addresses.length === 0 && pod.amounts.network === 'Pod';
+      if (!awaited && isSame(this.#made.get(uid), sources)) continue;
       this.#made.set(uid, sources);
       const facts = { rcap, entry, nodeUID: ledger.nodeUID ?? '', pod, problems: known, whyNot: why, now };
       const metadata = { name, namespace, uid };

@@ -16,6 +16,7 @@ export interface SliverRow {
   /** bits/s */
   limit: number;
   classId: string;
+  network: Sliver['network'];
   addresses: string[];
   /** Nanoseconds of CPU used since the pod began; null where it has no cgroup. */
   cpuTime: number | null;
@@ -24,7 +25,7 @@ export interface SliverRow {
 }
 
 export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: number | undefined): SliverRow {
-  const { id, rcap, slice, standing, amounts, classId, addresses } = sliver;
+  const { id, rcap, slice, standing, amounts, classId, network, addresses } = sliver;
   return {
     pod: id,
     namespace: rcap.namespace,
@@ -36,6 +37,7 @@ export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: nu
     guarantee: amounts.egressGuarantee,
     limit: amounts.egressLimit,
     classId: `1:${classId.toString(16)}`,
+    network,
     addresses,
     cpuTime: cpuTime ?? null,
     bytesSent: bytesSent ?? null,
@@ -52,7 +54,7 @@ const COLUMNS: readonly [string, (row: SliverRow) => string][] = [
   ['LIMIT', (row) => formatRate(row.limit)],
   ['BYTES-SENT', (row) => (row.bytesSent === null ? '-' : String(row.bytesSent))],
   ['CLASS', (row) => row.classId],
-  ['ADDRESSES', (row) => row.addresses.join(',') || '-'],
+  ['ADDRESSES', (row) => row.addresses.join(',') || (row.network === 'Host' ? 'node' : '-')],
 ];
 
 export function formatTable(rows: readonly SliverRow[]): string {

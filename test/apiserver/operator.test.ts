@@ -326,7 +326,7 @@ describe('the operator', () => {
   it('says what is wrong with a spec, and makes nothing', async () => {
     await nodes(1);
     await apply({ sliver: { image: 'x', network: 'Host' } }, 'host');
-    assert.match(await condition('Accepted', 'False', 'HostNetworkNotOffered', 'host'), /use Pod/);
+    assert.match(await condition('Accepted', 'False', 'HostNetworkNotAllowed', 'host'), /use Pod/);
     await apply({ resources: { egress: { guarantee: '2M', limit: '1M' } } }, 'egress');
     assert.match(await condition('Accepted', 'False', 'InvalidSpec', 'egress'), /guarantee must not exceed the limit/);
     await apply({ window: { end: '2020-01-01T00:00:00Z' } }, 'past');

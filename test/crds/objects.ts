@@ -41,6 +41,7 @@ export function goodSlices(): [string, Slice][] {
     ['a boot script with $(X) and quotes', slice({ sliver: { image, bootScript: `echo $(X) "it's" \`id\`\n` } })],
     ['a percentage', slice({ update: { maxUnavailable: '25%' } })],
     ['the host network, which the operator judges', slice({ sliver: { image, network: 'Host' } })],
+    ['the host network, said twice', slice({ resources: { network: 'Host' }, sliver: { image, network: 'Host' } })],
   ];
 }
 
@@ -79,6 +80,7 @@ export function badSlices(): [string, Slice, string][] {
     ['port 0', slice({ resources: { ports: [{ protocol: 'TCP', port: 0 }] } }), 'spec.resources.ports'],
     ['a name of 53 characters', slice({}, 'a'.repeat(53)), 'metadata.name'],
     ['a name with a dot', slice({}, 'a.b'), 'metadata.name'],
+    ['another network than the sliver’s', slice({ resources: { network: 'Host' } }), 'spec'],
     ['no contact', slice({ contact: undefined as unknown as string }), 'spec.contact'],
     ['no image', slice({ sliver: {} as SliceSpec['sliver'] }), 'spec.sliver.image'],
     ['a negative count', slice({ placement: { count: -1 } }), 'spec.placement.count'],
@@ -126,6 +128,7 @@ export function badSliceNodes(): [string, SliceNode][] {
   return [
     ['more shares than there are', sliceNode({ shares: 1001 })],
     ['an interface that is none', sliceNode({ lines: [{ interface: 'eth0; reboot' }] })],
+    ['NodePorts that end before they begin', sliceNode({ nodePorts: { from: 2, to: 1 } })],
     ['a range that ends before it begins', sliceNode({ ports: [{ protocol: 'TCP', from: 2, to: 1 }] })],
     [
       'a blackout that ends before it starts',

@@ -62,7 +62,7 @@ const MISTAKES: Mistake[] = [
     spec: { sliver: { bootScript: '#'.repeat(65_537) } },
     says: /bootScript.*65536/,
   },
-  { what: 'network: Host', spec: { sliver: { network: 'Host' } }, says: /Host is not offered/ },
+  { what: 'network: Host', spec: { sliver: { network: 'Host' } }, says: /Host needs the label/ },
   { what: 'a name of 53 characters', name: 'n'.repeat(53), spec: {}, says: /metadata\.name.*52/ },
 ];
 

@@ -48,7 +48,7 @@ describe('addresses in the kernel', () => {
   it('are found when the first process has left the node’s namespace, and again when the sandbox is another', async () => {
     addNamespace(netns, '192.0.2.7/24', '2001:db8::7/64');
     addNamespace(`${netns}b`, '192.0.2.8/24');
-    watch.update([{ uid: pod.uid, addresses: [] }]);
+    watch.update([{ uid: pod.uid, addresses: [], network: 'Pod' }]);
     pod.addContainer('init');
     const onHost = await pod.start('exec sleep 100', 'init');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -74,7 +74,7 @@ describe('addresses in the kernel', () => {
   it('are not told again when they are as they were', async () => {
     addNamespace(netns, '192.0.2.7/24');
     await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`);
-    watch.update([{ uid: pod.uid, addresses: ['192.0.2.7'] }]);
+    watch.update([{ uid: pod.uid, addresses: ['192.0.2.7'], network: 'Pod' }]);
     for (let i = 0; i < 100 && watch.bytesSent(pod.uid) === undefined; i++) await new Promise((r) => setTimeout(r, 20));
     assert.notEqual(watch.bytesSent(pod.uid), undefined, 'it was looked at');
     assert.deepEqual(found, []);

@@ -70,6 +70,7 @@ export class SliverPod {
       rcap: { namespace: 'team', name: 'right', uid: 'r' },
       slice: 'measure',
       standing: 'entitled',
+      network: 'Pod',
       amounts: amounts(undefined),
       classId: 0x100,
       number: 1,
@@ -89,7 +90,7 @@ export class SliverPod {
       echoRate: 10,
       optionRate: 10,
     };
-    return { slivers: [this.sliver(change)], facts };
+    return { slivers: [this.sliver(change)], ports: [], facts };
   }
 
   /** Ends what runs in it and takes the cgroups away. */

@@ -4,11 +4,13 @@ import type { Desired, NodeFacts, Sliver } from '../../node-daemonset/sliver.ts'
 
 /** A sliver by its pod's uid, entitled to the defaults except for what is given. */
 export function makeSliver(id: string, given: Partial<Amounts> = {}, rest: Partial<Sliver> = {}): Sliver {
+  const network = given.network ?? 'Pod';
   return {
     id,
     rcap: { namespace: 'site', name: `slice-${id}`, uid: `rcap-${id}` },
     slice: 'slice',
     standing: 'entitled',
+    network,
     amounts: { ...amounts(undefined), ...given },
     classId: 0x101,
     number: rest.classId ?? 0x101,
@@ -32,5 +34,5 @@ export function makeFacts(given: Partial<NodeFacts> = {}): NodeFacts {
 }
 
 export function makeDesired(slivers: Sliver[], facts: Partial<NodeFacts> = {}): Desired {
-  return { slivers, facts: makeFacts(facts) };
+  return { slivers, ports: slivers.flatMap(({ amounts: { ports } }) => ports), facts: makeFacts(facts) };
 }

@@ -73,6 +73,7 @@ describe('pass', () => {
         sliceNode: () => made.sliceNode,
         otherRequests: () => 0,
         lineRate: () => undefined,
+        heldPorts: async () => [],
         isGone: () => false,
         enforcers: [
           enforcer('first', async () => {

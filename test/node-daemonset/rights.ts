@@ -49,7 +49,17 @@ export function admit(
 ): Admission {
   const { spec, ...rest } = change;
   const policy = policyOf({ budget: { shares: 1000, ports: 1000, pending: 1000 }, ...spec });
-  return planAdmission({ ledger, rcaps, nodeName: 'node1', node: NODE, policy, otherRequests: 0, now: NOW, ...rest });
+  return planAdmission({
+    ledger,
+    rcaps,
+    nodeName: 'node1',
+    node: NODE,
+    policy,
+    otherRequests: 0,
+    held: [],
+    now: NOW,
+    ...rest,
+  });
 }
 
 /** The ledger after these rights were asked for, one admission for all. */

@@ -1,6 +1,6 @@
 /** Whether the spec is one to act on, and if not, what is to be done about it. */
 import { SliceReason } from '../../../crds/conditions.ts';
-import { SLIVER_MOUNT } from '../../../crds/names.ts';
+import { HOST_NETWORK_ALLOWED, LABEL_HOST_NETWORK, SLIVER_MOUNT } from '../../../crds/names.ts';
 import type { Slice } from '../../../crds/types.ts';
 import { describe, tooLarge, validateSlice } from '../../../crds/validate.ts';
 import { oversize } from '../oversize.ts';
@@ -10,15 +10,19 @@ import { SLIVER_VOLUME } from './podspec.ts';
 export type Refusal = { reason: string; message: string };
 
 /** undefined: accepted. Whatever is refused here leads to no write beside the status. */
-export function refusalOf(slice: Slice, now: number): Refusal | undefined {
+export function refusalOf(
+  slice: Slice,
+  namespaceLabels: Readonly<Record<string, string>>,
+  now: number,
+): Refusal | undefined {
   const size = oversize(slice);
   const violations = size === undefined ? [...validateSlice(slice), ...reservedNames(slice)] : [tooLarge(size)];
   if (violations.length > 0) return { reason: SliceReason.InvalidSpec, message: describe(violations) };
   const { sliver, broker, window } = slice.spec;
-  if (sliver.network === 'Host') {
+  if (sliver.network === 'Host' && namespaceLabels[LABEL_HOST_NETWORK] !== HOST_NETWORK_ALLOWED) {
     return {
-      reason: SliceReason.HostNetworkNotOffered,
-      message: 'spec.sliver.network: Host is not offered in this version; use Pod, the default',
+      reason: SliceReason.HostNetworkNotAllowed,
+      message: `spec.sliver.network: Host needs the label ${LABEL_HOST_NETWORK}=${HOST_NETWORK_ALLOWED} on namespace ${slice.metadata.namespace}, which a cluster admin sets; or use Pod, the default`,
     };
   }
   if (broker !== undefined && broker !== slice.metadata.namespace) {

@@ -8,10 +8,11 @@ import type { Effect } from './input.ts';
 import { mergePatch } from './mergepatch.ts';
 import type { Placing } from './placement.ts';
 
-/** What each sliver of the slice asks for, in the long form. */
+/** What each sliver of the slice asks for, in the long form. The node must hear of the network too: it decides. */
 export function askedOf(slice: Slice): Rspec | undefined {
-  const { resources, share } = slice.spec;
-  return share === undefined ? resources : fromShare(share);
+  const { resources, share, sliver } = slice.spec;
+  const asked = share === undefined ? resources : fromShare(share);
+  return sliver.network === 'Host' ? { ...asked, network: 'Host' } : asked;
 }
 
 /** Acquire, renew, ask again and release, one write a sliver (two to ask again). */

@@ -45,6 +45,7 @@ export type Effect =
 export type RemoveReason =
   | 'Surplus'
   | 'WindowClosed'
+  | 'HostNetworkNotAllowed'
   | 'Deleting'
   | 'Suspended'
   | 'NotGranted'

@@ -1,14 +1,14 @@
 /** The whole plan of a slice: what is to be written, in which order, and when to look again. */
 import { SliceReason } from '../../../crds/conditions.ts';
 import { amounts } from '../../../crds/rspec.ts';
-import type { SliceStatus } from '../../../crds/types.ts';
+import type { ResourceCapability, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, refOf, type KubeObject } from '../../kinds.ts';
 import { refusalOf, type Refusal } from './accept.ts';
 import { earliest } from './backoff.ts';
 import { planBootScript } from './bootscript.ts';
 import { askedOf, planCapabilities } from './capabilities.ts';
 import { planDeletion } from './deletion.ts';
-import type { Effect, SliceInput } from './input.ts';
+import type { Effect, RemoveReason, SliceInput } from './input.ts';
 import { planPlacement } from './placement.ts';
 import { planPods } from './pods.ts';
 import { planStatus, type Failure } from './status.ts';
@@ -38,9 +38,10 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
     const finalizer = waitingFor.length === 0 ? 'remove' : 'keep';
     return { steps: [effects], finalizer, wakeAt: undefined, status: statusOf(input, { waitingFor }) };
   }
-  const refusal = refusalOf(slice, now);
+  const refusal = refusalOf(slice, input.namespaceLabels, now);
   if (refusal) {
-    const steps = refusal.reason === SliceReason.WindowPast ? [releaseAll(input)] : [];
+    const back = releaseRefused(input, refusal);
+    const steps = back.length > 0 ? [back] : [];
     return { steps, finalizer: 'keep', wakeAt: undefined, status: statusOf(input, { refusal }) };
   }
   const placing = planPlacement(input, amounts(askedOf(slice)), now);
@@ -62,17 +63,25 @@ function statusOf(input: SliceInput, facts: Facts): SlicePlan['status'] {
   return (failures, now) => planStatus({ input, refusal, placing, taken, failures, waitingFor }, now);
 }
 
-/** The window is over: the rights go back, and their pods with them. */
-function releaseAll({ capabilities }: SliceInput): Effect[] {
-  return capabilities
-    .filter((capability) => !isDeleting(capability))
-    .map((capability) => ({
-      kind: 'remove',
-      ref: refOf(capability),
-      why: 'WindowClosed',
-      propagation: 'Foreground',
-      node: capability.spec.nodeName,
-    }));
+/**
+ * Rights that go back, and their pods with them: all when the window is over, those to the nodes' network when the
+ * namespace may not have it any more. Any other refusal leaves what runs.
+ */
+function releaseRefused({ capabilities }: SliceInput, { reason }: Refusal): Effect[] {
+  const present = capabilities.filter((capability) => !isDeleting(capability));
+  if (reason === SliceReason.WindowPast) return present.map((one) => release(one, 'WindowClosed'));
+  if (reason !== SliceReason.HostNetworkNotAllowed) return [];
+  return present.filter(isOnHostNetwork).map((one) => release(one, 'HostNetworkNotAllowed'));
+}
+
+function release(capability: ResourceCapability, why: RemoveReason): Effect {
+  const node = capability.spec.nodeName;
+  return { kind: 'remove', ref: refOf(capability), why, propagation: 'Foreground', node };
+}
+
+/** Asked for, or granted once and not given up since. */
+function isOnHostNetwork({ spec, status }: ResourceCapability): boolean {
+  return spec.resources?.network === 'Host' || status?.granted?.resources.network === 'Host';
 }
 
 /** The pods of rights that are given back go with them: one write a sliver. */

@@ -43,13 +43,15 @@ export interface SliverPod {
 
 /**
  * The hash of everything that a running pod can not change, without what differs between nodes: pods with another hash
- * are replaced. Shares, memory and disk are in it as granted, since the kubelet reads them from the pod; the rest of the
+ * are replaced. Shares, memory, disk and network are in it as granted, since the kubelet reads them from the pod; the rest of the
  * rspec is changed in the kernel under the running pod.
  */
 export function templateHash(slice: Slice, granted: Rspec, nonRoot: boolean): string {
-  const { shares, memory, disk } = amounts(granted);
+  const { shares, memory, disk, network } = amounts(granted);
   const { sliver, placement } = slice.spec;
-  return shortHash([JSON.stringify(sorted([sliver, placement?.tolerations ?? [], shares, memory, disk, nonRoot]))]);
+  const tolerations = placement?.tolerations ?? [];
+  const template = { ...sliver, network };
+  return shortHash([JSON.stringify(sorted([template, tolerations, shares, memory, disk, nonRoot]))]);
 }
 
 export function sliverPod(of: SliverPod): Pod {
@@ -58,6 +60,8 @@ export function sliverPod(of: SliverPod): Pod {
   const { name, namespace } = capability.metadata;
   const { nodeName } = capability.spec;
   const annotations = attemptAnnotation(of.attempt);
+  const asGranted = amounts(granted);
+  const onHost = asGranted.network === 'Host';
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -76,7 +80,9 @@ export function sliverPod(of: SliverPod): Pod {
       restartPolicy: 'Always',
       affinity: onlyOn(nodeName),
       tolerations: [...(placement?.tolerations ?? []), ...DAEMON_TOLERATIONS],
-      hostNetwork: false,
+      hostNetwork: onHost,
+      // without it names of the cluster would be asked for at the node's own resolver
+      ...(onHost && { dnsPolicy: 'ClusterFirstWithHostNet' }),
       hostPID: false,
       hostIPC: false,
       automountServiceAccountToken: false,
@@ -86,7 +92,7 @@ export function sliverPod(of: SliverPod): Pod {
         ...(of.nonRoot && { runAsNonRoot: true, runAsUser: NOBODY }),
       },
       ...pick(sliver, ['imagePullSecrets', 'runtimeClassName', 'terminationGracePeriodSeconds']),
-      containers: [container(sliver, amounts(granted), of.allocatable)],
+      containers: [container(sliver, asGranted, of.allocatable)],
       volumes: volumes(slice, name),
     },
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { controllerReference, type ConfigMap, type KubeObject } from '../../../../operator/kinds.ts';
 import { bootKey } from '../../../../operator/slice/plan/bootscript.ts';
+import type { ResourceCapability } from '../../../../crds/types.ts';
 import type { Effect, SliceInput } from '../../../../operator/slice/plan/input.ts';
 import { planSlice } from '../../../../operator/slice/plan/plan.ts';
 import { aNode, anInput, aRight, aSlice, at, denied, granted, NOW, running } from '../objects.ts';
@@ -93,6 +94,37 @@ describe('the plan of a slice', () => {
       assert.deepEqual(all, []);
       assert.equal(status([], NOW).conditions![0]!.status, 'False');
     }
+  });
+
+  it('takes slices to the nodes’ network only where the namespace is labelled for it', () => {
+    const slice = aSlice({ share: 10, sliver: { image: 'x', network: 'Host' } });
+    const namespaceLabels = { 'slice-operator.io/host-network': 'allowed' };
+    const [first] = plan({ ...anInput(slice, nodes), namespaceLabels }).all;
+    assert.equal(first!.kind, 'create');
+    const { spec } = (first as unknown as { object: ResourceCapability }).object;
+    assert.deepEqual(spec.resources, { cpu: { shares: 10 }, egress: { guarantee: '1000000' }, network: 'Host' });
+    for (const value of ['', 'true', 'Allowed']) {
+      const labels = { 'slice-operator.io/host-network': value };
+      const { all, status } = plan({ ...anInput(slice, nodes), namespaceLabels: labels });
+      assert.deepEqual(all, []);
+      const [accepted] = status([], NOW).conditions!;
+      assert.equal(accepted!.reason, 'HostNetworkNotAllowed');
+      assert.match(accepted!.message, /label slice-operator.io\/host-network=allowed on namespace site/);
+    }
+  });
+
+  it('gives rights to the nodes’ network back when the label is taken away, and no others', () => {
+    const slice = aSlice({ sliver: { image: 'x', network: 'Host' } });
+    const input = running(slice, nodes);
+    input.capabilities = input.capabilities.map((one, i) => {
+      const resources = i === 0 ? { network: 'Host' as const } : {};
+      return { ...one, spec: { ...one.spec, resources } };
+    });
+    const { all } = plan(input);
+    assert.deepEqual(
+      all.map((effect) => effect.kind === 'remove' && [effect.why, effect.ref.uid]),
+      [['HostNetworkNotAllowed', input.capabilities[0]!.metadata.uid]],
+    );
   });
 
   it('gives everything back when the window is over, and looks at the clock until then', () => {

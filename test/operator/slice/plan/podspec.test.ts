@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { LABEL_NODE, LABEL_TEMPLATE } from '../../../../crds/names.ts';
-import type { Slice } from '../../../../crds/types.ts';
+import type { Rspec, Slice } from '../../../../crds/types.ts';
 import { cpuRequest, sliverPod, templateHash } from '../../../../operator/slice/plan/podspec.ts';
 import { aRight, aSlice } from '../objects.ts';
 
@@ -105,6 +105,39 @@ describe('the pod of a sliver', () => {
         volumeAttributes: { capability: aRight(aSlice(), 'node1').metadata.name },
       },
     });
+  });
+});
+
+describe('the pod of a sliver on its node’s network', () => {
+  const slice = aSlice({ sliver: { image: 'x', network: 'Host' } });
+  const pod = (granted: Rspec) =>
+    sliverPod({
+      ...{ slice, granted, allocatable: {}, nonRoot: true, attempt: 0 },
+      capability: aRight(slice, 'node1'),
+    });
+
+  it('has the network and nothing else of the node', () => {
+    const { spec } = pod({ network: 'Host' });
+    const { securityContext } = (spec.containers as { securityContext: unknown }[])[0]!;
+    assert.deepEqual(
+      [spec['hostNetwork'], spec['hostPID'], spec['hostIPC'], spec['dnsPolicy']],
+      [true, false, false, 'ClusterFirstWithHostNet'],
+    );
+    assert.deepEqual(securityContext, {
+      allowPrivilegeEscalation: false,
+      privileged: false,
+      capabilities: { drop: ['ALL'] },
+    });
+    assert.deepEqual(spec['securityContext'], {
+      seccompProfile: { type: 'RuntimeDefault' },
+      runAsNonRoot: true,
+      runAsUser: 65_534,
+    });
+  });
+
+  it('follows what the node granted, not what the slice asks for', () => {
+    assert.equal(pod({}).spec['hostNetwork'], false);
+    assert.notEqual(templateHash(slice, {}, true), templateHash(slice, { network: 'Host' }, true));
   });
 });
 
