@@ -63,6 +63,7 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
   checkpoint: string;
   grantLog: string;
   cpuOriginals: string;
+  reservedPorts: string;
   slivers: string;
   /** Pins of the kernel's programs: a BPF file system is mounted here. */
   bpf: string;
@@ -77,6 +78,7 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
     checkpoint: `${stateDirectory}/checkpoint.json`,
     grantLog: `${stateDirectory}/grants.jsonl`,
     cpuOriginals: `${stateDirectory}/cpu-originals.json`,
+    reservedPorts: `${stateDirectory}/reserved-ports.json`,
     slivers: `${runDirectory}/slivers`,
     bpf: `${runDirectory}/bpf`,
     clients: `${runDirectory}/clients`,

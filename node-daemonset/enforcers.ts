@@ -8,6 +8,7 @@ import { createEgressEnforcer } from './egress/apply.ts';
 import { createFreezeEnforcer } from './freeze/apply.ts';
 import { createGuardEnforcer, type GuardEnforcer } from './guard/apply.ts';
 import { createLimitsEnforcer } from './limits/apply.ts';
+import { createPortsEnforcer, type PortsEnforcer } from './ports/apply.ts';
 import type { Enforcer, Sliver } from './sliver.ts';
 import { createSocketsEnforcer } from './sockets/apply.ts';
 import { ClientFiles } from './sockets/clientfiles.ts';
@@ -24,6 +25,7 @@ export interface EnforcerParts {
 export interface Enforcers {
   list: readonly Enforcer[];
   guard: GuardEnforcer;
+  ports: PortsEnforcer;
   /** Ends what needs this process; what the kernel keeps by itself stays. */
   close(): void;
   /** Puts the kernel back as it was found; rejects with everything that could not be. */
@@ -36,6 +38,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
   const guard = createGuardEnforcer({ ...tree, directory: paths.bpf, onDisturbed });
   const cpu = createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed });
   const egress = createEgressEnforcer();
+  const ports = createPortsEnforcer({ stateFile: paths.reservedPorts });
   const freeze = createFreezeEnforcer(tree);
   const sockets = createSocketsEnforcer({
     directoryOf,
@@ -45,8 +48,9 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
     log,
   });
   return {
-    list: [createLimitsEnforcer(tree), cpu, egress, guard, sockets, freeze],
+    list: [createLimitsEnforcer(tree), cpu, egress, ports, guard, sockets, freeze],
     guard,
+    ports,
     close() {
       sockets.close();
       guard.close();
@@ -56,7 +60,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
       const failures: string[] = [];
       const releases = [
         () => freeze.release(slivers),
-        ...[sockets, egress, cpu, guard].map((one) => () => one.release()),
+        ...[sockets, egress, ports, cpu, guard].map((one) => () => one.release()),
       ];
       for (const one of releases) await one().catch((error: Error) => failures.push(error.message));
       if (failures.length > 0) throw new Error(failures.join('; '));

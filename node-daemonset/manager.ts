@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import { LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
-import type { ResourceCapability, SliceNode } from '../crds/types.ts';
+import type { ResourceCapability, RspecPort, SliceNode } from '../crds/types.ts';
 import type { ApiClient } from '../kube/client.ts';
 import { serveHealth } from '../kube/health.ts';
 import { startInformer } from '../kube/informer.ts';
@@ -125,7 +125,7 @@ export async function startManager({
       return others;
     },
     lineRate: readLineRate,
-    heldPorts: async () => [],
+    heldPorts: (ports: readonly RspecPort[]) => enforcers.ports.held(ports),
     isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
     enforcers: enforcers.list,
     directories,

@@ -99,7 +99,7 @@ export function planGuard(input: GuardInput): GuardPlan {
 }
 
 export function isOnNode(sliver: Sliver): boolean {
-  return (sliver as Sliver & { network?: 'Pod' | 'Host' }).network === 'Host';
+  return sliver.network === 'Host';
 }
 
 function entryOf(sliver: Sliver, { facts }: Desired, before: SliverEntry | undefined): SliverEntry {

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { RspecPort } from '../../crds/types.ts';
+import type { HeldPort } from '../../node-daemonset/admission/held.ts';
+import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
+import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
+import type { Request } from './ports-process.ts';
+import { FAMILIES, NODE, OTHER, POD, PortsWorld, WORLD } from './ports-world.ts';
+import { Remote } from './remote.ts';
+
+const OWNED = 40_001;
+const udp = (port: number): RspecPort => ({ protocol: 'UDP', port });
+
+describe('the ports enforcer on the real kernel', () => {
+  let world: PortsWorld;
+  let remote: Remote<Request>;
+  let directory: string;
+
+  const enforce = (desired: Desired) => remote.ask<EnforcerReport>({ enforce: desired });
+  const sliver = (change: Parameters<typeof makeSliver>[2] = {}, ports = [udp(OWNED)]) =>
+    makeSliver('a', { ports, network: change.network ?? 'Pod' }, { addresses: Object.values(POD), ...change });
+  const start = () => new Remote<Request>(world.net, 'node', 'ports-process.ts', join(directory, 'reserved.json'));
+  const ruleset = (): string => world.net.run('node', ['nft', 'list', 'ruleset']);
+  const reserved = (): string => world.net.run('node', ['cat', '/proc/sys/net/ipv4/ip_local_reserved_ports']).trim();
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'ports-'));
+    world = new PortsWorld();
+    remote = start();
+  });
+  afterEach(async () => {
+    await world.net.remove();
+    rmSync(directory, { recursive: true });
+  });
+
+  for (const family of FAMILIES) {
+    describe(`IPv${family}`, () => {
+      it('leads an owned port of the node to the pod: from outside, from the node, from other pods, from itself', async () => {
+        assert.deepEqual((await enforce(makeDesired([sliver()]))).problems, []);
+        const pod = await world.answer('pod', family, OWNED);
+        for (const from of ['world', 'node', 'other', 'pod']) {
+          assert.equal(await world.ask(from, family, NODE[family], OWNED), `${NODE[family]} ${OWNED}`, from);
+        }
+        assert.ok(pod.seen.length >= 4);
+        await world.sees(pod, new RegExp(`^pod ${WORLD[family]} \\d+$`));
+      });
+
+      it('keeps it from hostPorts of others, and lets them have theirs', async () => {
+        const to = { 4: `ip to ${OTHER[4]}:7`, 6: `ip6 to [${OTHER[6]}]:7` }[family];
+        world.nft(
+          'add table inet portmap',
+          'add chain inet portmap pre { type nat hook prerouting priority dstnat; }',
+          'add chain inet portmap out { type nat hook output priority -100; }',
+          `add rule inet portmap pre udp dport { ${OWNED}, 8053 } dnat ${to}`,
+          `add rule inet portmap out udp dport { ${OWNED}, 8053 } dnat ${to}`,
+        );
+        await world.answer('other', family, 7);
+        for (const network of ['Pod', 'Host'] as const) {
+          await enforce(makeDesired([sliver({ network })]));
+          const where = network === 'Pod' ? 'pod' : 'node';
+          const owner = await world.answer(where, family, OWNED);
+          for (const from of ['world', 'node', 'other']) await world.ask(from, family, NODE[family], OWNED);
+          assert.ok(owner.seen.length >= 3, network);
+          assert.equal(await world.ask('world', family, NODE[family], 8053), `${NODE[family]} 8053`);
+        }
+      });
+
+      it('lets the owner’s packets leave from it, and nobody else’s', async () => {
+        world.masquerade();
+        await enforce(makeDesired([sliver()]));
+        const outside = await world.answer('world', family, 9);
+        assert.equal(await world.ask('pod', family, WORLD[family], 9, OWNED), `${WORLD[family]} 9`);
+        await world.sees(outside, new RegExp(`^world ${NODE[family]} ${OWNED}$`));
+        outside.seen.length = 0;
+        assert.equal(await world.ask('other', family, WORLD[family], 9, OWNED), `${WORLD[family]} 9`);
+        const [line] = outside.seen;
+        assert.match(line!, new RegExp(`^world ${NODE[family]} `));
+        assert.notEqual(line, `world ${NODE[family]} ${OWNED}`);
+        const port = Number(line!.split(' ')[2]);
+        assert.ok(port >= 32_768 && port <= 60_999, `${port} is one that the kernel hands out`);
+      });
+
+      it('lets nothing leave from it that a stranger’s masquerade put there', async () => {
+        world.masquerade(`to :${OWNED}`);
+        await enforce(makeDesired([sliver()]));
+        const outside = await world.answer('world', family, 9);
+        assert.equal(await world.ask('other', family, WORLD[family], 9, 50_000), '');
+        assert.deepEqual(outside.seen, []);
+      });
+    });
+  }
+
+  it('refuses at once what asks for an owned port whose pod is not there yet, and leads it there as soon as it is', async () => {
+    await enforce(makeDesired([sliver({ addresses: [] })]));
+    const client = world.keepAsking('world', NODE[4], OWNED);
+    await client.until('refused');
+    const pod = await world.answer('pod', 4, OWNED);
+    await enforce(makeDesired([sliver()]));
+    await client.until(`${NODE[4]} ${OWNED}`);
+    assert.ok(pod.seen.length > 0);
+  });
+
+  it('leads TCP to the pod, too, and gives a host-network sliver its own port', async () => {
+    const tcp: RspecPort = { protocol: 'TCP', port: OWNED };
+    for (const network of ['Pod', 'Host'] as const) {
+      await enforce(makeDesired([sliver({ network }, [tcp])]));
+      const server = world.net.spawn(network === 'Pod' ? 'pod' : 'node', [process.execPath, '-e', SAY, network]);
+      const got = world.net.spawn('world', [process.execPath, '-e', LISTEN_TO, NODE[6]], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      assert.equal(await text(got.stdout!), network);
+      server.kill('SIGKILL');
+      await once(server, 'exit');
+    }
+  });
+
+  it('gives a port of a pod to nobody when its right is gone, and keeps it from the others', async () => {
+    world.masquerade();
+    const lost = makeDesired([sliver({ standing: 'penalised' })]);
+    await enforce(lost);
+    const pod = await world.answer('pod', 4, OWNED);
+    const outside = await world.answer('world', 4, 9);
+    assert.equal(await world.ask('world', 4, NODE[4], OWNED), '');
+    await pod.stop();
+    assert.equal(await world.ask('pod', 4, WORLD[4], 9, OWNED), `${WORLD[4]} 9`);
+    assert.doesNotMatch(outside.seen[0]!, new RegExp(` ${OWNED}$`));
+  });
+
+  it('lets an owned identifier of echo requests leave from its owner’s pod only', async () => {
+    world.masquerade();
+    await enforce(makeDesired([sliver({}, [{ protocol: 'ICMP', port: 4711 }])]));
+    for (const family of FAMILIES) {
+      const capture = await world.capture('world', 'w0', family === 4 ? 'icmp[0] == 8' : 'icmp6 and ip6[40] == 128');
+      for (const from of ['other', 'pod']) {
+        world.net.run(from, ['ping', '-e', '4711', '-c', '1', '-W', '2', WORLD[family]]);
+      }
+      const ids = await capture.ids(2);
+      assert.notEqual(ids[0], 4711, 'somebody else’s');
+      assert.equal(ids[1], 4711, 'the owner’s');
+    }
+  });
+
+  it('drops what slivers send by another way than the lines, where the owner wants that, and nobody else’s', async () => {
+    world.net.ip('node', 'link', 'add', 'side0', 'link', 'upl0', 'type', 'macvlan');
+    world.net.ip('node', 'addr', 'add', '10.90.9.1/24', 'dev', 'side0');
+    world.net.ip('node', 'link', 'set', 'side0', 'up');
+    world.net.ip('world', 'addr', 'add', '10.90.9.2/24', 'dev', 'w0');
+    world.net.ip('world', 'route', 'add', '10.90.0.0/16', 'via', '10.90.9.1');
+    const lines = [{ interface: 'upl0', rate: undefined }];
+    world.masquerade();
+    await world.answer('world', 4, 9);
+    const reach = (from: string) => world.ask(from, 4, '10.90.9.2', 9);
+    await enforce(makeDesired([sliver()], { lines, otherInterfaces: 'Count' }));
+    assert.equal(await reach('pod'), '10.90.9.2 9');
+    await enforce(makeDesired([sliver()], { lines, otherInterfaces: 'Drop' }));
+    assert.equal(await reach('pod'), '');
+    assert.equal(await reach('other'), '10.90.9.2 9');
+    assert.equal(await world.ask('pod', 4, WORLD[4], 9), `${WORLD[4]} 9`, 'by the line');
+    await world.answer('other', 4, 9);
+    assert.equal(await world.ask('pod', 4, OTHER[4], 9), `${OTHER[4]} 9`, 'on the node itself');
+  });
+
+  it('names whoever has a port, by socket or by rule', async () => {
+    const asked: RspecPort[] = [
+      ...(['TCP', 'UDP', 'ICMP'] as const).map((protocol) => ({ protocol, port: OWNED })),
+      udp(8053),
+      udp(8054),
+      { protocol: 'TCP', port: 8055 },
+    ];
+    assert.deepEqual(await remote.ask<HeldPort[]>({ held: asked }), []);
+    assert.equal(reserved(), `${OWNED}`, 'reserved before it was looked for');
+    await world.answer('node', 6, OWNED);
+    world.nft(
+      'add table inet portmap',
+      'add chain inet portmap pre { type nat hook prerouting priority dstnat; }',
+      `add rule inet portmap pre udp dport { 8053, 8060-8070 } dnat ip to ${OTHER[4]}:7`,
+      `add rule inet portmap pre ip daddr 192.0.2.1 udp dport 8054 dnat ip to ${OTHER[4]}:7`,
+    );
+    world.net.run('node', [
+      'iptables',
+      '-t',
+      'nat',
+      '-A',
+      'PREROUTING',
+      '-p',
+      'tcp',
+      '-m',
+      'multiport',
+      '--dports',
+      '8055,8056',
+      '-j',
+      'DNAT',
+      '--to',
+      OTHER[4],
+    ]);
+    const held = await remote.ask<HeldPort[]>({ held: asked });
+    assert.deepEqual(
+      held.map(({ protocol, port, by }) => `${protocol} ${port} ${by.replace(/^\w+ \(pid \d+\)$/, 'a process')}`),
+      [
+        `UDP ${OWNED} a process`,
+        'UDP 8053 a rule of table inet portmap, chain pre',
+        "TCP 8055 a rule of iptables' chain PREROUTING",
+      ],
+    );
+  });
+
+  it('reserves owned ports beside the owner’s entries, also more than one write takes, and gives his back', async () => {
+    world.net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_local_reserved_ports=33000,40001-40002']);
+    await enforce(makeDesired([sliver({}, [udp(OWNED), udp(50_000), udp(8080)])]));
+    assert.equal(reserved(), '33000,40001-40002,50000');
+    const many = Array.from({ length: 2000 }, (_, i) => udp(34_000 + 3 * i));
+    await enforce(makeDesired([sliver({}, many)]));
+    assert.equal(reserved().length > 4092, true);
+    assert.equal(reserved().split(',').length, 2002);
+    await remote.stop();
+    remote = start();
+    assert.equal((await enforce(makeDesired([sliver({}, many)]))).writes, 0, 'nothing is to be done after a restart');
+    await remote.ask({ release: true });
+    assert.equal(reserved(), '33000,40001-40002');
+  });
+
+  it('writes nothing when all is as it should be, mends what somebody changed, and leaves nothing behind', async () => {
+    const before = ruleset();
+    const desired = makeDesired([sliver()], {
+      otherInterfaces: 'Drop',
+      lines: [{ interface: 'upl0', rate: undefined }],
+    });
+    assert.ok((await enforce(desired)).writes > 0);
+    await remote.stop();
+    remote = start();
+    assert.equal((await enforce(desired)).writes, 0);
+    const made = ruleset();
+    const harm = [
+      `delete element inet slice_operator_ports owned { 17 . ${OWNED} }`,
+      'flush chain inet slice_operator_ports leaving',
+      `add element inet slice_operator_ports own4 { 192.0.2.9 . 17 . ${OWNED} }`,
+    ];
+    for (const one of harm) {
+      world.nft(one);
+      assert.ok((await enforce(desired)).writes > 0, one);
+      assert.equal(ruleset(), made, one);
+    }
+    await enforce(makeDesired([]));
+    assert.equal(ruleset(), before, 'nobody owns anything any more');
+    assert.equal(reserved(), '');
+    await enforce(desired);
+    await remote.ask({ release: true });
+    await remote.ask({ release: true });
+    assert.equal(ruleset(), before);
+    assert.equal(reserved(), '');
+  });
+
+  it('takes a thousand slivers with ports in one pass', async () => {
+    const slivers = Array.from({ length: 1000 }, (_, i) =>
+      makeSliver(
+        `s${i}`,
+        { ports: [udp(10_000 + i), { protocol: 'TCP', port: 10_000 + i }] },
+        { addresses: [`10.1.${i >> 8}.${i & 255}`] },
+      ),
+    );
+    assert.deepEqual((await enforce(makeDesired(slivers))).problems, []);
+    assert.equal((await enforce(makeDesired(slivers))).writes, 0);
+  });
+});
+
+/** Says a word to whoever connects. */
+const SAY = `require('net').createServer((socket) => socket.end(process.argv[1])).listen({ port: ${OWNED}, host: '::' })`;
+/** Prints what an address has to say, as soon as it listens. */
+const LISTEN_TO = `(function again() {
+  require('net').connect(${OWNED}, process.argv[1]).on('error', () => setTimeout(again, 50)).pipe(process.stdout);
+})()`;
