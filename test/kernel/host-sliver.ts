@@ -15,7 +15,7 @@ export function hostSliver(
   given: Partial<Amounts> = {},
   rest: Partial<Sliver> = {},
 ): Sliver {
-  return makeSliver(id, given, { number, classId: 0x100 + number, network: 'Host', ...rest } as Partial<Sliver>);
+  return makeSliver(id, given, { number, classId: 0x100 + number, network: 'Host', ...rest });
 }
 
 /** With addresses of its own. */
