@@ -102,7 +102,7 @@ describe('the plan of a slice', () => {
     const [first] = plan({ ...anInput(slice, nodes), namespaceLabels }).all;
     assert.equal(first!.kind, 'create');
     const { spec } = (first as unknown as { object: ResourceCapability }).object;
-    assert.deepEqual(spec.resources, { cpu: { shares: 10 }, egress: { guarantee: '1000000' }, network: 'Host' });
+    assert.deepEqual(spec.resources, { cpu: { shares: 10 }, egress: { guarantee: '1M' }, network: 'Host' });
     for (const value of ['', 'true', 'Allowed']) {
       const labels = { 'slice-operator.io/host-network': value };
       const { all, status } = plan({ ...anInput(slice, nodes), namespaceLabels: labels });
