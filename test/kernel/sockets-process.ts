@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { RawGrant } from '../../node-daemonset/bpf/kernel.ts';
+import type { Kernel, RawGrant } from '../../node-daemonset/bpf/kernel.ts';
+import { createGuardEnforcer, type GuardEnforcer } from '../../node-daemonset/guard/apply.ts';
 import { createSocketsEnforcer } from '../../node-daemonset/sockets/apply.ts';
 import { ClientFiles } from '../../node-daemonset/sockets/clientfiles.ts';
 import { getOption, SOL_SOCKET } from '../../node-daemonset/sockets/libc.ts';
@@ -18,12 +19,17 @@ export interface Setup {
   clientBuilt?: string;
   /** Believes that a process is in the pod that its environment's POD names: for tests without cgroups. */
   podByEnvironment?: boolean;
+  /** The real programs in the kernel, pinned in this directory, instead of the double. */
+  guard?: { prefix: string; directory: string };
 }
 
 export type Request = { setup: Setup } | { enforce: Desired } | { release: true } | { grants: true } | { memory: true };
 
+type RawKernel = Pick<Kernel, 'rawGeneration' | 'markRaw'>;
+
 const grants: RawGrant[] = [];
-const kernel = { rawGeneration: () => 1, markRaw: (_fd: number, grant: RawGrant) => void grants.push(grant) };
+const double: RawKernel = { rawGeneration: () => 1, markRaw: (_fd, grant) => void grants.push(grant) };
+let guard: GuardEnforcer | undefined;
 let enforcer: ReturnType<typeof createSocketsEnforcer>;
 
 function podByEnvironment(connection: number): string | undefined {
@@ -35,11 +41,16 @@ function podByEnvironment(connection: number): string | undefined {
   }
 }
 
-function setUp({ root, registryFile, clientBuilt, podByEnvironment: byEnvironment }: Setup): void {
+function setUp({ root, registryFile, clientBuilt, podByEnvironment: byEnvironment, guard: given }: Setup): void {
+  guard = given && createGuardEnforcer(given);
+  const programs: RawKernel = {
+    rawGeneration: (sliver) => guard?.kernel()?.rawGeneration(sliver),
+    markRaw: (fd, grant) => guard!.kernel()!.markRaw(fd, grant),
+  };
   enforcer = createSocketsEnforcer({
     directoryOf: (uid) => `${root}/${uid}`,
     registryFile,
-    kernel,
+    kernel: guard ? programs : double,
     ...(clientBuilt && { clientFiles: new ClientFiles(clientBuilt, `${root}-client`) }),
     podOf: byEnvironment ? podByEnvironment : podOfPeer,
     log: { error: (...args: unknown[]) => console.error(...args) },
@@ -48,7 +59,12 @@ function setUp({ root, registryFile, clientBuilt, podByEnvironment: byEnvironmen
 
 async function answer(request: Request): Promise<unknown> {
   if ('setup' in request) return setUp(request.setup) ?? {};
-  if ('enforce' in request) return enforcer.enforce(request.enforce, AbortSignal.timeout(10_000));
+  if ('enforce' in request) {
+    const signal = AbortSignal.timeout(10_000);
+    const guarded = await guard?.enforce(request.enforce, signal);
+    const { writes, problems } = await enforcer.enforce(request.enforce, signal);
+    return { writes, problems: [...(guarded?.problems ?? []), ...problems] };
+  }
   if ('release' in request) return enforcer.release().then(() => ({}));
   if ('memory' in request) return { rss: process.memoryUsage.rss() };
   return grants;

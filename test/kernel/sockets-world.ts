@@ -7,9 +7,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
+import { Lines } from './lines.ts';
 import { Namespaces } from './netns.ts';
 import type { Request, Setup } from './sockets-process.ts';
 
@@ -39,8 +39,7 @@ const UNPRIVILEGED = 'setpriv --reuid=65534 --regid=65534 --clear-groups --no-ne
 export class SocketsWorld {
   readonly net = new Namespaces('sok');
   readonly root = mkdtempSync(join(tmpdir(), 'slice-sockets-'));
-  #manager: ChildProcess | undefined;
-  #lines: Interface | undefined;
+  #manager: Lines<Request> | undefined;
 
   constructor() {
     chmodSync(this.root, 0o755);
@@ -75,11 +74,11 @@ export class SocketsWorld {
     return join(this.root, 'slivers', uid, 'sockets');
   }
 
-  /** Starts a node manager's part that serves sockets; also again, after `kill`. */
+  /** Starts the part of a node manager that serves sockets. */
   async start(setup: Partial<Setup> = {}): Promise<void> {
     const program = fileURLToPath(new URL('sockets-process.ts', import.meta.url));
-    this.#manager = this.net.spawn('node', [process.execPath, program], { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#lines = createInterface({ input: this.#manager.stdout! });
+    const stdio = ['pipe', 'pipe', 'inherit'] as const;
+    this.#manager = new Lines(this.net.spawn('node', [process.execPath, program], { stdio: [...stdio] }));
     const given: Setup = {
       root: join(this.root, 'slivers'),
       registryFile: join(this.root, 'raw-sockets.json'),
@@ -95,17 +94,7 @@ export class SocketsWorld {
   }
 
   async ask<T>(request: Request): Promise<T> {
-    const reply = once(this.#lines!, 'line') as Promise<[string]>;
-    this.#manager!.stdin!.write(`${JSON.stringify(request)}\n`);
-    const value = JSON.parse((await reply)[0]) as T & { error?: string };
-    if (value.error !== undefined) throw new Error(value.error);
-    return value;
-  }
-
-  async kill(): Promise<void> {
-    const ended = once(this.#manager!, 'exit');
-    this.#manager!.kill('SIGKILL');
-    await ended;
+    return await this.#manager!.ask<T>(request);
   }
 
   /** Starts a program as a process of a sliver's. */
