@@ -3,7 +3,7 @@
  * or the name of an errno.
  */
 import { createInterface } from 'node:readline';
-import { openRawSocket, RawSocket, SliceError } from '../../node-daemonset/sockets/client/slice.ts';
+import { openRawSocket, type RawSocket, SliceError } from '../../node-daemonset/sockets/client/slice.ts';
 import type { SocketRequest } from '../../node-daemonset/sockets/request.ts';
 
 export type Command =
