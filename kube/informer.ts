@@ -3,10 +3,10 @@
  * the last resource version after any break, lists anew after 410, and backs off when the server does not answer.
  */
 import type { ApiClient } from './client.ts';
-import { GROUP } from '../crds/names.ts';
 import { ApiError, isGone, isStatus, TooLargeError } from './errors.ts';
 import type { Log } from './log.ts';
 import { pause } from './pause.ts';
+import { reduceMetadata } from './reduce.ts';
 import { keyOf, resourcePath, type KubeObject, type Resource } from './resources.ts';
 import { compareVersions, MutableStore, type Change, type Indexes, type Store } from './store.ts';
 import { SilentWatchError, watchEvents } from './watch.ts';
@@ -19,7 +19,7 @@ export interface InformerOptions<T> {
   labelSelector?: string;
   fieldSelector?: string;
   indexes?: Indexes<T>;
-  /** What to keep of an object; managedFields and annotations that are not ours are dropped in any case. */
+  /** What to keep of an object; of its metadata only what is read is kept in any case. */
   transform?: (object: T) => T;
   /**
    * Told of each change after the store has it, and of every object at each resync. Another object under the same name is told
@@ -42,8 +42,6 @@ export interface Informer<T> {
 
 /** Objects on the first page of a list; fewer where so many are too large for one answer. */
 const PAGE = 500;
-/** Nobody here reads other people's annotations, and anybody can write 256 KiB of them to each of his objects. */
-const OUR_ANNOTATIONS = `${GROUP}/`;
 const BACKOFF_MS = { first: 200, most: 30_000 };
 const RESYNC_MS = 10 * 60_000;
 /** A watch that ends sooner, without an event, counts as a failure: it would be asked for five times a second. */
@@ -89,12 +87,8 @@ export function startInformer<T extends KubeObject>(options: InformerOptions<T>)
   };
   /** What the store gets of an object; items of a list say neither what they are nor of which version. */
   const keep = (object: T): T => {
-    const metadata: T['metadata'] & { managedFields?: unknown } = { ...object.metadata };
-    delete metadata.managedFields;
-    delete metadata.annotations;
-    const ours = Object.entries(object.metadata.annotations ?? {}).filter(([key]) => key.startsWith(OUR_ANNOTATIONS));
-    if (ours.length > 0) metadata.annotations = Object.fromEntries(ours);
-    const whole = { ...object, apiVersion: resource.apiVersion, kind: resource.kind, metadata };
+    const typed = { ...object, apiVersion: resource.apiVersion, kind: resource.kind };
+    const whole = { ...typed, metadata: reduceMetadata(typed) };
     try {
       return options.transform?.(whole) ?? whole;
     } catch (error) {

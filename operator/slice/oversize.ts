@@ -6,14 +6,14 @@ import { GROUP } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
 import { MAX_SPEC_BYTES, specBytes } from '../../crds/validate.ts';
 
-/** In the operator's memory only: how large the spec was. */
+/** In the operator's memory only: how large the spec was. Informers drop one that a user wrote. */
 const SIZE = `${GROUP}/oversize`;
 
 /** What the store keeps of a slice. */
 export function bounded(slice: Slice): Slice {
-  const { [SIZE]: _, ...annotations } = slice.metadata.annotations ?? {};
+  const { annotations } = slice.metadata;
   const size = specBytes(slice.spec);
-  if (size <= MAX_SPEC_BYTES) return { ...slice, metadata: { ...slice.metadata, annotations } };
+  if (size <= MAX_SPEC_BYTES) return slice;
   const { contact, sliver } = slice.spec;
   const metadata = { ...slice.metadata, annotations: { ...annotations, [SIZE]: String(size) } };
   return { ...slice, metadata, spec: { contact, sliver: { image: sliver.image } } };

@@ -101,17 +101,17 @@ describe('informer', () => {
     assert.match(warned[0]!, /GET .*configmaps: the answer is larger than 100000 bytes/);
   });
 
-  it('keeps no annotations but ours, nor managedFields', async () => {
-    const theirs = { 'kubectl.kubernetes.io/last-applied-configuration': '{}', 'slice-operator.io.example.org/x': 'x' };
-    const annotations = { ...theirs, 'slice-operator.io/attempt': '3' };
+  it('keeps of metadata only what is read', async () => {
+    const theirs = { 'kubectl.kubernetes.io/last-applied-configuration': '{}', 'slice-operator.io/x': 'x' };
     const object = server.put('a');
-    Object.assign(object.metadata, { annotations, managedFields: [{}] });
-    const plainOne = server.put('b');
-    Object.assign(plainOne.metadata, { annotations: theirs });
+    const annotations = { ...theirs, 'slice-operator.io/attempt': '3' };
+    Object.assign(object.metadata, { annotations, labels: { any: 'label' }, managedFields: [{}] });
+    Object.assign(server.put('b').metadata, { annotations: theirs });
     follow();
     await informer.whenSynced();
     const { metadata } = informer.store.get('ns/a')!;
     assert.deepEqual(metadata.annotations, { 'slice-operator.io/attempt': '3' });
+    assert.deepEqual(metadata.labels, { any: 'label' });
     assert.ok(!('managedFields' in metadata));
     assert.ok(!('annotations' in informer.store.get('ns/b')!.metadata));
   });

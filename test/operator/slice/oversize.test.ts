@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { reduceMetadata } from '../../../kube/reduce.ts';
 import { specBytes } from '../../../crds/validate.ts';
 import { planSlice } from '../../../operator/slice/plan/plan.ts';
 import { watched } from '../../../operator/stores.ts';
@@ -24,7 +25,7 @@ describe('a slice too large to be kept', () => {
   it('is not taken for one that only says so of itself', () => {
     const slice = aSlice();
     slice.metadata.annotations = { 'slice-operator.io/oversize': '999999' };
-    const kept = transform!(slice);
+    const kept = transform!({ ...slice, metadata: reduceMetadata(slice) });
     assert.deepEqual(kept.spec, slice.spec);
     assert.deepEqual(planSlice(running(kept, nodes), NOW).steps.flat(), []);
     assert.equal(planSlice(running(kept, nodes), NOW).status([], NOW).conditions![1]!.status, 'True');

@@ -1,0 +1,36 @@
+/**
+ * What is kept of an object's metadata. Anybody can write 256 KiB of annotations, and a megabyte of labels and owner references,
+ * to each of his objects; a process that keeps them all has no memory left for the others'.
+ */
+import { ANNOTATION_ATTEMPT, API_VERSION, LABEL_NODE, LABEL_SLICE, LABEL_TEMPLATE } from '../crds/names.ts';
+import type { KubeObject } from './resources.ts';
+
+/** Those that are read from stores. What is not among them must be asked of the API server. */
+const ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATION_ATTEMPT]);
+/** As ANNOTATIONS, of objects that users make; Nodes and Namespaces are chosen by any label. */
+const LABELS: ReadonlySet<string> = new Set([LABEL_NODE, LABEL_SLICE, LABEL_TEMPLATE]);
+/** Ours are numbers. */
+const MAX_ANNOTATION = 64;
+
+/** A copy without what nobody reads; `managedFields` go in any case. */
+export function reduceMetadata(object: KubeObject): KubeObject['metadata'] {
+  const { annotations, labels, ownerReferences, ...rest } = object.metadata;
+  const metadata: KubeObject['metadata'] & { managedFields?: unknown } = rest;
+  delete metadata.managedFields;
+  const kept = pick(annotations, (key, value) => ANNOTATIONS.has(key) && value.length <= MAX_ANNOTATION);
+  if (kept) metadata.annotations = kept;
+  const ours = object.apiVersion === API_VERSION;
+  const named = ours ? pick(labels, (key) => LABELS.has(key)) : labels;
+  if (named) metadata.labels = named;
+  const owners = ours ? ownerReferences?.filter(({ controller }) => controller) : ownerReferences;
+  if (owners) metadata.ownerReferences = owners;
+  return metadata;
+}
+
+function pick(
+  from: Record<string, string> | undefined,
+  test: (key: string, value: string) => boolean,
+): Record<string, string> | undefined {
+  const entries = Object.entries(from ?? {}).filter(([key, value]) => test(key, value));
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+}
