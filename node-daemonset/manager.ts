@@ -10,6 +10,7 @@ import { startInformer } from '../kube/informer.ts';
 import type { Log } from '../kube/log.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { Resources } from '../kube/resources.ts';
+import type { PodLinks } from './addresses/links.ts';
 import { AddressWatch } from './addresses/watch.ts';
 import { PolicySource } from './admission/ownerfile.ts';
 import type { Policy } from './admission/policy.ts';
@@ -73,15 +74,15 @@ export async function startManager({
         log.warn({ pod: uid, err: error }, 'addresses were not classified');
       }),
   });
-  const classify = async (uid: string, found: string[]): Promise<void> => {
+  const classify = async (uid: string, found: PodLinks): Promise<void> => {
     const { pods } = store.get();
     const known = pods.find((pod) => pod.uid === uid);
     if (!known) return;
-    store.accept({ pods: pods.map((pod) => (pod === known ? { ...pod, addresses: found } : pod)) });
+    store.accept({ pods: pods.map((pod) => (pod === known ? { ...pod, ...found } : pod)) });
     await loop.pass();
     const before = known.addresses.length === 0 ? addresses.bytesSent(uid) : undefined;
     nodeMetrics.unclassified(before ?? 0);
-    log.info({ pod: uid, addresses: found, sentBefore: before }, 'addresses classified');
+    log.info({ pod: uid, ...found, sentBefore: before }, 'addresses classified');
   };
   const reporter = new Reporter({
     log,

@@ -28,6 +28,8 @@ export interface Sliver {
   number: number;
   /** The pod's addresses, IPv4 and IPv6; empty until they are known. */
   addresses: string[];
+  /** The node's interfaces by which it gets what the pod forwards; nobody else's packets come by them with its addresses. */
+  interfaces?: readonly string[];
   /** Bytes that the pod's own interfaces have sent, where known: to notice traffic that misses the sliver's class. */
   txBytes?: number;
 }

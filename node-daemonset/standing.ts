@@ -60,10 +60,12 @@ function entitle(pod: PodRecord, grant: NonNullable<Entry['grant']>): PodRecord 
 }
 
 function sliver(pod: PodRecord, now: number): Sliver {
-  const { uid: id, rcap, slice, amounts, classId, number, addresses, penalisedSince } = pod;
+  const { uid: id, rcap, slice, amounts, classId, number, addresses, interfaces, penalisedSince } = pod;
   const lost = penalisedSince === undefined ? undefined : now - penalisedSince;
   const standing = lost === undefined ? 'entitled' : lost < PENALTY_MS ? 'penalised' : 'frozen';
-  return { id, rcap, slice, standing, network: amounts.network, amounts, classId, number, addresses };
+  const network = amounts.network;
+  const known = { addresses, ...(interfaces && { interfaces }) };
+  return { id, rcap, slice, standing, network, amounts, classId, number, ...known };
 }
 
 function before(a: PodRecord, b: PodRecord): boolean {

@@ -28,6 +28,13 @@ export function readNetwork(proc: string, pid: number | 'self'): PodNetwork | un
   return { namespace, addresses: [...v4, ...v6].sort().slice(0, MAX_ADDRESSES) };
 }
 
+/** When a process was started, in clock ticks since the boot; Infinity where it is gone. */
+export function startTime(proc: string, pid: number): number {
+  const stat = readOr(join(proc, String(pid), 'stat'), '');
+  // The second field is the program's name, which may hold anything.
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? Infinity);
+}
+
 /** Bytes that left the namespace by any interface but loopback; undefined where the process is gone. */
 export function readBytesSent(proc: string, pid: number): number | undefined {
   const text = readOr(join(proc, String(pid), 'net/dev'), undefined);

@@ -4,27 +4,46 @@
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { isRunning, processesOf } from '../processes.ts';
-import { type PodNetwork, readBytesSent, readNetwork } from './netns.ts';
+import { findLinks, type PodLinks } from './links.ts';
+import { type PodNetwork, readBytesSent, readNetwork, startTime } from './netns.ts';
 
 export interface AddressWatchOptions {
   /** Directory of a pod's cgroup; undefined while it has none. */
   directoryOf(podUid: string): string | undefined;
-  /** A pod has other addresses than were known of it. */
-  onFound(podUid: string, addresses: string[]): void;
+  /** A pod has other addresses than were known of it, or has them by other interfaces of the node. */
+  onFound(podUid: string, found: PodLinks): void;
+  /** Which interfaces of the node lead to a process's network. */
+  findLinks?: typeof findLinks;
   /** Where proc(5) of the host's processes is. Default /proc. */
   proc?: string;
   now?: () => number;
 }
 
-interface Watched {
+/** A pod as it is known; `addresses` and `interfaces` are from its record. */
+interface WatchedPod {
+  uid: string;
   addresses: readonly string[];
+  interfaces?: readonly string[];
+  network: 'Pod' | 'Host';
+}
+
+interface Watched {
   /** 'Host': it is not expected to have a network of its own. */
   network: 'Pod' | 'Host';
+  /** What was last told of it, as one text. */
+  told: string;
+  /** Of which network the node's own word is known, as one text. */
+  settled: string;
+  /** Looks in a row at which the node could not confirm all that the pod claims. */
+  unsettled: number;
+  /** A look is under way. */
+  busy: boolean;
   /** Since when its network is looked for; undefined while it is known. */
   lookingSince: number | undefined;
   watcher: FSWatcher | undefined;
   /** One of its processes, in its network namespace; undefined before the first was seen. */
   pid: number | undefined;
+  namespace: string | undefined;
 }
 
 /** From the first process to the class must be 50 ms. */
@@ -34,6 +53,15 @@ const SLOW_MS = 1000;
 const FAST_FOR_MS = 120_000;
 /** Pods looked at in one turn: a thousand that start together must not take the whole CPU. */
 const PER_TURN = 25;
+/** A claim that so many looks in a row could not confirm waits for the next full pass. */
+const MOST_UNSETTLED = 20;
+/** A tenant may have as many processes as it likes; the sandbox's is the oldest. */
+const MOST_PROCESSES = 1024;
+
+interface Found {
+  network: PodNetwork;
+  pid: number;
+}
 
 export class AddressWatch {
   readonly #options: Required<AddressWatchOptions>;
@@ -43,14 +71,14 @@ export class AddressWatch {
   #turn = 0;
 
   constructor(options: AddressWatchOptions) {
-    this.#options = { proc: '/proc', now: Date.now, ...options };
+    this.#options = { proc: '/proc', now: Date.now, findLinks, ...options };
     const own = readNetwork(this.#options.proc, 'self');
     if (!own) throw new Error(`${this.#options.proc} is not mounted: the addresses of slivers can't be found`);
     this.#hostNamespace = own.namespace;
   }
 
   /** Watches these pods and no others any more. Called with each pass; costs nothing for pods that are known. */
-  update(pods: readonly (Pick<Watched, 'addresses' | 'network'> & { uid: string })[]): void {
+  update(pods: readonly WatchedPod[]): void {
     const wanted = new Map(pods.map((pod) => [pod.uid, pod]));
     for (const [uid, pod] of this.#pods) {
       if (wanted.has(uid)) continue;
@@ -58,12 +86,14 @@ export class AddressWatch {
       this.#pods.delete(uid);
     }
     const lookingSince = this.#options.now();
-    for (const { uid, addresses, network } of wanted.values()) {
+    for (const { uid, addresses, interfaces = [], network } of wanted.values()) {
       const known = this.#pods.get(uid);
       if (known) known.network = network;
       if (known) continue;
       // Addresses from before a restart of ours may be out of date: they hold until something else is seen.
-      this.#pods.set(uid, { addresses, network, lookingSince, watcher: undefined, pid: undefined });
+      const told = textOf({ addresses, interfaces });
+      const none = { watcher: undefined, pid: undefined, namespace: undefined };
+      this.#pods.set(uid, { network, told, settled: '', unsettled: 0, busy: false, lookingSince, ...none });
     }
     this.#schedule();
   }
@@ -108,25 +138,53 @@ export class AddressWatch {
     const directory = this.#options.directoryOf(uid);
     if (directory === undefined) return;
     pod.watcher ??= this.#watch(uid, directory);
-    const found = this.#networkIn(directory);
+    if (pod.busy) return;
+    const found = this.#networkIn(directory, pod);
     // On the node's network, as it should be; a container that is elsewhere all the same is seen when it comes.
     if (!found && pod.network === 'Host' && isRunning(directory)) pod.lookingSince = undefined;
     if (!found) return;
-    pod.lookingSince = undefined;
+    const { namespace, addresses } = found.network;
     pod.pid = found.pid;
-    const { addresses } = found.network;
-    if (addresses.join() === pod.addresses.join()) return;
-    pod.addresses = addresses;
-    this.#options.onFound(uid, addresses);
+    pod.namespace = namespace;
+    const claim = `${namespace} ${addresses.join()}`;
+    if (claim === pod.settled) {
+      pod.lookingSince = undefined;
+      return;
+    }
+    pod.busy = true;
+    void this.#confirm(uid, pod, claim, found).finally(() => {
+      pod.busy = false;
+      this.#schedule();
+    });
+  }
+
+  /** Tells what the node's own interfaces say of a claim; looks again where they do not confirm all of it. */
+  async #confirm(uid: string, pod: Watched, claim: string, { network, pid }: Found): Promise<void> {
+    const found = await this.#options.findLinks(pid, network.addresses).catch(() => undefined);
+    if (this.#pods.get(uid) !== pod) return;
+    const whole = found?.addresses.length === network.addresses.length;
+    pod.unsettled = whole ? 0 : pod.unsettled + 1;
+    pod.settled = whole ? claim : '';
+    if (whole || pod.unsettled > MOST_UNSETTLED) pod.lookingSince = undefined;
+    if (!found || textOf(found) === pod.told) return;
+    pod.told = textOf(found);
+    this.#options.onFound(uid, found);
   }
 
   /**
-   * The network of the first process that has left the host's: a container's init is in its cgroup a moment before that.
-   * A pod on the host's network is never found: its addresses are the node's, and must not be classified as a sliver's.
+   * The network of the oldest process that has left the host's: a container's init is in its cgroup a moment before that, and
+   * whatever came later may be in a namespace of the tenant's own. A pod on the host's network is never found: its addresses
+   * are the node's, and must not be classified as a sliver's.
    */
-  #networkIn(directory: string): { network: PodNetwork; pid: number } | undefined {
-    for (const pid of processesOf(directory, 8)) {
-      const network = readNetwork(this.#options.proc, pid);
+  #networkIn(directory: string, { pid: known, namespace }: Watched): Found | undefined {
+    const { proc } = this.#options;
+    if (known !== undefined) {
+      const network = readNetwork(proc, known);
+      if (network && network.namespace === namespace) return { network, pid: known };
+    }
+    const processes = processesOf(directory, MOST_PROCESSES).map((pid) => ({ pid, started: startTime(proc, pid) }));
+    for (const { pid } of processes.sort((a, b) => a.started - b.started).slice(0, 8)) {
+      const network = readNetwork(proc, pid);
       if (network && network.namespace !== this.#hostNamespace && network.addresses.length > 0) return { network, pid };
     }
     return undefined;
@@ -147,4 +205,8 @@ export class AddressWatch {
       return undefined; // no inotify watch is left: the full pass still looks
     }
   }
+}
+
+function textOf({ addresses, interfaces }: { addresses: readonly string[]; interfaces: readonly string[] }): string {
+  return `${interfaces.join()} ${addresses.join()}`;
 }

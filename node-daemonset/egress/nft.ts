@@ -1,7 +1,10 @@
-/** Speaks nftables: the map from a pod's address to its class, consulted for every forwarded packet. */
-import { TABLE, classIdText, isSliverClass, parseAddress, parseClassId } from './names.ts';
+/**
+ * Speaks nftables: the map from a pod's address, and the interface by which its packets come, to its class, consulted for every
+ * forwarded packet. A packet with the address of a sliver that comes by another interface is not the sliver's.
+ */
+import { TABLE, classIdText, isInterfaceName, isSliverClass, parseAddress, parseClassId } from './names.ts';
 
-/** Class minors by address. */
+/** Class minors by what `sourceKey` says. */
 export type AddressMap = Map<string, number>;
 
 export interface AddressMaps {
@@ -22,8 +25,14 @@ interface NftObject {
 }
 
 const FAMILIES = ['v4', 'v6'] as const;
+const MAPS = { v4: 'from4', v6: 'from6' } as const;
 /** In the rules' comments, so that a later version replaces the rules of an earlier one. */
-const RULES = ['classify v4, 1', 'classify v6, 1'];
+const RULES = ['classify v4, 2', 'classify v6, 2'];
+
+/** An interface and an address that comes by it, as one element of a map. */
+export function sourceKey(dev: string, address: string): string {
+  return `"${dev}" . ${address}`;
+}
 
 /** `nft -j list table inet slice_operator`; undefined: there is no such table. */
 export function parseTable(json: string | undefined): ObservedTable {
@@ -34,13 +43,14 @@ export function parseTable(json: string | undefined): ObservedTable {
   const rules = objects.flatMap(({ rule }) => (rule?.chain === 'classify' ? [rule.comment ?? ''] : []));
   const hooked = objects.some(({ chain }) => chain?.name === 'classify' && chain.hook === 'forward');
   for (const { map } of objects) {
-    const family = FAMILIES.find((name) => name === map?.name);
+    const family = FAMILIES.find((name) => MAPS[name] === map?.name);
     for (const element of (family && map?.elem) ?? []) {
-      const [address, id] = element as [string, string];
-      maps[family!].set(address, parseClassId(id) ?? 0);
+      const [{ concat }, id] = element as [{ concat: [string, string] }, string];
+      maps[family!].set(sourceKey(...concat), parseClassId(id) ?? 0);
     }
   }
-  const complete = hooked && FAMILIES.every((name) => names.includes(name)) && rules.join('\n') === RULES.join('\n');
+  const complete =
+    hooked && FAMILIES.every((name) => names.includes(MAPS[name])) && rules.join('\n') === RULES.join('\n');
   return { complete, maps };
 }
 
@@ -51,31 +61,34 @@ export function parseTable(json: string | undefined): ObservedTable {
 export function skeleton(): string[] {
   return [
     `add table ${TABLE}`,
-    `add map ${TABLE} v4 { type ipv4_addr : classid; }`,
-    `add map ${TABLE} v6 { type ipv6_addr : classid; }`,
+    `add map ${TABLE} ${MAPS.v4} { type ifname . ipv4_addr : classid; }`,
+    `add map ${TABLE} ${MAPS.v6} { type ifname . ipv6_addr : classid; }`,
     `add chain ${TABLE} classify { type filter hook forward priority filter; policy accept; }`,
     `flush chain ${TABLE} classify`,
-    `add rule ${TABLE} classify meta priority set ip saddr map @v4 comment "${RULES[0]}"`,
-    `add rule ${TABLE} classify meta priority set ip6 saddr map @v6 comment "${RULES[1]}"`,
+    `add rule ${TABLE} classify meta priority set iifname . ip saddr map @${MAPS.v4} comment "${RULES[0]}"`,
+    `add rule ${TABLE} classify meta priority set iifname . ip6 saddr map @${MAPS.v6} comment "${RULES[1]}"`,
   ];
 }
 
 export function addElements(family: 'v4' | 'v6', elements: readonly (readonly [string, number])[]): string[] {
   if (elements.length === 0) return [];
-  const texts = elements.map(([address, minor]) => {
+  const texts = elements.map(([key, minor]) => {
     if (!isSliverClass(minor)) throw new Error(`${minor} is no class of a sliver`);
-    return `${checked(family, address)} : ${classIdText(minor)}`;
+    return `${checked(family, key)} : ${classIdText(minor)}`;
   });
-  return [`add element ${TABLE} ${family} { ${texts.join(', ')} }`];
+  return [`add element ${TABLE} ${MAPS[family]} { ${texts.join(', ')} }`];
 }
 
-export function removeElements(family: 'v4' | 'v6', addresses: readonly string[]): string[] {
-  if (addresses.length === 0) return [];
-  return [`delete element ${TABLE} ${family} { ${addresses.map((text) => checked(family, text)).join(', ')} }`];
+export function removeElements(family: 'v4' | 'v6', keys: readonly string[]): string[] {
+  if (keys.length === 0) return [];
+  return [`delete element ${TABLE} ${MAPS[family]} { ${keys.map((text) => checked(family, text)).join(', ')} }`];
 }
 
-function checked(family: 'v4' | 'v6', text: string): string {
+function checked(family: 'v4' | 'v6', key: string): string {
+  const [, dev = '', text = ''] = /^"([^"]*)" \. ([^ ]*)$/.exec(key) ?? [];
   const parsed = parseAddress(text);
-  if (parsed?.family !== family) throw new Error(`${JSON.stringify(text)} is no ${family} address for nftables`);
-  return parsed.address;
+  if (parsed?.family !== family || !isInterfaceName(dev)) {
+    throw new Error(`${JSON.stringify(key)} is no interface and ${family} address for nftables`);
+  }
+  return sourceKey(dev, parsed.address);
 }

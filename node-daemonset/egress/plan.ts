@@ -1,7 +1,7 @@
 /** Pure: from what the kernel has to what the slivers should have, in an order that never isolates anyone less. */
 import type { Desired, Problem, Sliver } from '../sliver.ts';
-import { isSliverClass, parseAddress } from './names.ts';
-import { type AddressMaps, type ObservedTable, addElements, removeElements, skeleton } from './nft.ts';
+import { isInterfaceName, isSliverClass, parseAddress } from './names.ts';
+import { type AddressMaps, type ObservedTable, addElements, removeElements, skeleton, sourceKey } from './nft.ts';
 import { type ObservedLine, classLine, leafLine, removeClassLine, removeRootLine, rootLine } from './tc.ts';
 import { type HtbClass, type LineTree, planTree } from './tree.ts';
 import type { Uplink } from './uplinks.ts';
@@ -146,11 +146,21 @@ function admit(slivers: readonly Sliver[]): Admitted {
     byClass.set(sliver.classId, sliver);
     for (const text of sliver.addresses) {
       const parsed = parseAddress(text);
-      const holder = parsed && maps[parsed.family].get(parsed.address);
-      if (!parsed) refuse(sliver, 'AddressInvalid', `${JSON.stringify(text)} is no address`);
-      else if (holder !== undefined && holder !== sliver.classId) {
-        refuse(sliver, 'AddressTaken', `${parsed.address} is the address of pod ${byClass.get(holder)!.id}`);
-      } else maps[parsed.family].set(parsed.address, sliver.classId);
+      if (!parsed) {
+        refuse(sliver, 'AddressInvalid', `${JSON.stringify(text)} is no address`);
+        continue;
+      }
+      for (const dev of sliver.interfaces?.filter(isInterfaceName) ?? []) {
+        const key = sourceKey(dev, parsed.address);
+        const holder = maps[parsed.family].get(key);
+        if (holder !== undefined && holder !== sliver.classId) {
+          refuse(
+            sliver,
+            'AddressTaken',
+            `${parsed.address} is the address of pod ${byClass.get(holder)!.id} by ${dev}`,
+          );
+        } else maps[parsed.family].set(key, sliver.classId);
+      }
     }
   }
   return { slivers: [...byClass.values()], maps, problems };

@@ -114,6 +114,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
       targetPath,
       publishedAt: known?.publishedAt ?? now(),
       addresses: known?.addresses ?? [],
+      ...(known?.interfaces && { interfaces: known.interfaces }),
       amounts: entry.grant?.amounts ?? NO_RIGHT,
     };
     store.set({ pods: [...others, fresh], nextClassId: next, nextNumber: number.next });

@@ -39,7 +39,11 @@ class EgressBench {
     const slivers = Object.entries(promised).map(([pod, [guarantee, limit]]): Sliver => {
       const amounts: Partial<Amounts> = { egressGuarantee: guarantee * 1e6, egressLimit: limit * 1e6 };
       const { [pod as Pod]: classId } = CLASS_OF;
-      return makeSliver(pod, amounts, { classId, addresses: [this.#world.address(pod as Pod)] });
+      return makeSliver(pod, amounts, {
+        classId,
+        addresses: [this.#world.address(pod as Pod)],
+        interfaces: [`h${pod}`],
+      });
     });
     const facts = { lines: [{ interface: 'upl0', rate: LINE * 1e6 }], egressLimit: OWNERS_LIMIT * 1e6 };
     const { problems } = await this.#enforcer.enforce(makeDesired(slivers, facts));

@@ -8,7 +8,10 @@ import { AddressWatch } from '../../node-daemonset/addresses/watch.ts';
 import { kernelMounts } from '../../node-daemonset/volume/mounts.ts';
 import { SliverPod } from './sliver-pod.ts';
 
-const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
+const ip = (...args: string[]): string =>
+  args[0] === 'netns' && args[1] === 'exec'
+    ? execFileSync('nsenter', [`--net=/run/netns/${args[2]}`, ...args.slice(3)], { encoding: 'utf8' })
+    : execFileSync('ip', args, { encoding: 'utf8' });
 
 describe('addresses in the kernel', () => {
   const netns = `slice-t${process.pid}`;
@@ -17,11 +20,16 @@ describe('addresses in the kernel', () => {
   let found: string[][];
   let next: PromiseWithResolvers<void>;
 
+  /** The interface on the node that leads to a namespace. */
+  const hostEnd = (name: string): string => name.replace('slice-', 'st');
+  const macOf = (name: string): string =>
+    (JSON.parse(ip('-n', name, '-j', 'link', 'show', 'eth0')) as { address: string }[])[0]!.address;
   const addNamespace = (name: string, ...addresses: string[]): void => {
     ip('netns', 'add', name);
     ip('-n', name, 'link', 'set', 'lo', 'up');
-    ip('-n', name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'peer0');
-    for (const device of ['peer0', 'eth0']) ip('-n', name, 'link', 'set', device, 'up');
+    ip('link', 'add', hostEnd(name), 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
+    ip('link', 'set', hostEnd(name), 'up');
+    ip('-n', name, 'link', 'set', 'eth0', 'up');
     for (const address of addresses)
       ip('-n', name, 'address', 'add', address, 'dev', 'eth0', ...(address.includes(':') ? ['nodad'] : []));
   };
@@ -32,8 +40,8 @@ describe('addresses in the kernel', () => {
     next = Promise.withResolvers();
     watch = new AddressWatch({
       directoryOf: (uid) => (uid === pod.uid && existsSync(pod.path('cpu')) ? pod.path('cpu') : undefined),
-      onFound: (_, addresses) => {
-        found.push(addresses);
+      onFound: (_, links) => {
+        found.push([...links.interfaces, ...links.addresses]);
         next.resolve();
         next = Promise.withResolvers();
       },
@@ -57,7 +65,7 @@ describe('addresses in the kernel', () => {
     pod.addContainer('sandbox');
     const sandbox = await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`, 'sandbox');
     await waiting;
-    assert.deepEqual(found, [['192.0.2.7', '2001:db8::7']]);
+    assert.deepEqual(found, [[hostEnd(netns), '192.0.2.7', '2001:db8::7']]);
     assert.equal(typeof watch.bytesSent(pod.uid), 'number');
     waiting = next.promise;
     for (const child of [onHost, sandbox]) {
@@ -68,16 +76,48 @@ describe('addresses in the kernel', () => {
     pod.addContainer('sandbox2');
     await pod.start(`exec nsenter --net=/run/netns/${netns}b sleep 100`, 'sandbox2');
     await waiting;
-    assert.deepEqual(found[1], ['192.0.2.8']);
+    assert.deepEqual(found[1], [hostEnd(`${netns}b`), '192.0.2.8']);
   });
 
   it('are not told again when they are as they were', async () => {
     addNamespace(netns, '192.0.2.7/24');
     await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`);
-    watch.update([{ uid: pod.uid, addresses: ['192.0.2.7'], network: 'Pod' }]);
+    watch.update([{ uid: pod.uid, addresses: ['192.0.2.7'], interfaces: [hostEnd(netns)], network: 'Pod' }]);
     for (let i = 0; i < 100 && watch.bytesSent(pod.uid) === undefined; i++) await new Promise((r) => setTimeout(r, 20));
     assert.notEqual(watch.bytesSent(pod.uid), undefined, 'it was looked at');
+    await new Promise((resolve) => setTimeout(resolve, 200));
     assert.deepEqual(found, []);
+  });
+
+  it('are not believed of a namespace that a tenant made, nor on a bridge that leads elsewhere', async () => {
+    const bridge = `stb${process.pid}`;
+    ip('link', 'add', bridge, 'type', 'bridge');
+    try {
+      ip('address', 'add', '198.51.100.1/24', 'dev', bridge);
+      ip('link', 'set', bridge, 'up');
+      addNamespace(netns, '198.51.100.7/24');
+      addNamespace(`${netns}b`, '198.51.100.8/24');
+      for (const name of [netns, `${netns}b`]) ip('link', 'set', hostEnd(name), 'master', bridge);
+      // The neighbour speaks for itself; the pod claims its address as well as its own.
+      ip('neigh', 'replace', '198.51.100.8', 'lladdr', macOf(`${netns}b`), 'dev', bridge);
+      ip('-n', netns, 'address', 'add', '198.51.100.8/32', 'dev', 'lo');
+      ip('netns', 'exec', netns, 'sysctl', '-qw', 'net.ipv4.conf.all.arp_ignore=1');
+      pod.addContainer('sandbox');
+      await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`, 'sandbox');
+      pod.addContainer('app');
+      await pod.start(
+        `exec unshare --net bash -c 'ip link set lo up; ip address add 198.51.100.9/32 dev lo; exec sleep 100'`,
+        'app',
+      );
+      const waiting = next.promise;
+      watch.update([{ uid: pod.uid, addresses: [], network: 'Pod' }]);
+      await waiting;
+      while (!found.at(-1)!.includes('198.51.100.7')) await next.promise;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      assert.deepEqual(found.at(-1), [bridge, '198.51.100.7']);
+    } finally {
+      ip('link', 'delete', bridge);
+    }
   });
 });
 

@@ -29,9 +29,9 @@ describe('the egress enforcer on the real kernel', () => {
         makeSliver(
           'a',
           { egressGuarantee: 30e6, egressLimit: 50e6 },
-          { classId: 0x101, addresses: ['10.88.1.2', 'fd00:1::2'] },
+          { classId: 0x101, addresses: ['10.88.1.2', 'fd00:1::2'], interfaces: ['h0'] },
         ),
-        makeSliver('b', {}, { classId: 0x102, addresses: ['10.88.2.2'] }),
+        makeSliver('b', {}, { classId: 0x102, addresses: ['10.88.2.2'], interfaces: ['h1'] }),
       ],
       { lines: [line] },
     );
@@ -59,8 +59,8 @@ describe('the egress enforcer on the real kernel', () => {
       tc('-r', 'qdisc', 'show', 'dev', 'upl0'),
       /qdisc tbf 101:\S* parent 1:101 rate 10Gbit .* limit 625000b/,
     );
-    assert.match(table(), /10\.88\.1\.2 : 1:101/);
-    assert.match(table(), /fd00:1::2 : 1:101/);
+    assert.match(table(), /"h0" \. 10\.88\.1\.2 : 1:101/);
+    assert.match(table(), /"h0" \. fd00:1::2 : 1:101/);
   });
 
   it("puts a pod's forwarded packets of both families into its class, and the node's own into 1:2", async () => {
@@ -73,6 +73,13 @@ describe('the egress enforcer on the real kernel', () => {
     net.ip('pod', 'route', 'add', 'default', 'via', '10.88.1.1');
     net.ip('pod', '-6', 'route', 'add', 'default', 'via', 'fd00:1::1');
     net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
+    net.add('other');
+    net.link(['node', 'h9', '10.88.9.1/24'], ['other', 'eth0', '10.88.9.2/24']);
+    net.ip('node', 'addr', 'add', 'fd00:9::1/64', 'dev', 'h9', 'nodad');
+    net.ip('other', 'addr', 'add', 'fd00:9::2/64', 'dev', 'eth0', 'nodad');
+    net.ip('other', 'route', 'add', 'default', 'via', '10.88.9.1');
+    net.ip('other', '-6', 'route', 'add', 'default', 'via', 'fd00:9::1');
+    net.run('node', ['sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.h9.rp_filter=0']);
     await enforcer.enforce(two());
     /** Packets that the classes of the pod and of the node had seen by this pass. */
     const seen = async (): Promise<{ pod: number; node: number }> => {
@@ -91,6 +98,13 @@ describe('the egress enforcer on the real kernel', () => {
       net.run('node', [process.execPath, '-e', sendOne(family, to)]);
       await waitUntil(async () => (await seen()).node > between.node, `a packet to ${to} in the node's class`);
       assert.equal((await seen()).pod, between.pod);
+      // A neighbour that takes the address for its own is not taken for the sliver.
+      net.run('other', ['ip', 'addr', 'replace', family === 'udp4' ? '10.88.1.2/32' : 'fd00:1::2/128', 'dev', 'lo']);
+      const [bind, fields] = family === 'udp4' ? ['10.88.1.2', 'udp4'] : ['fd00:1::2', 'udp6'];
+      const forged = sendOne(fields as 'udp4' | 'udp6', to).replace('s.send', `s.bind(0, '${bind}'); s.send`);
+      net.run('other', [process.execPath, '-e', forged]);
+      await waitUntil(async () => (await seen()).node > between.node + 1, 'the forged packet in the node’s class');
+      assert.equal((await seen()).pod, between.pod, 'a forged source');
     }
   });
 
@@ -111,7 +125,7 @@ describe('the egress enforcer on the real kernel', () => {
     const [before, tableBefore] = [classes(), table()];
     tc('class', 'del', 'dev', 'upl0', 'classid', '1:102');
     tc('qdisc', 'replace', 'dev', 'upl0', 'parent', '1:101', 'handle', '999:', 'pfifo');
-    net.run('node', ['nft', 'delete element inet slice_operator v4 { 10.88.1.2 }']);
+    net.run('node', ['nft', 'delete element inet slice_operator from4 { "h0" . 10.88.1.2 }']);
     net.run('node', ['nft', 'flush chain inet slice_operator classify']);
     assert.ok((await enforcer.enforce(two())).writes > 0);
     const sorted = (text: string): string[] => text.split('\n').sort();

@@ -15,6 +15,7 @@ export function makeSliver(id: string, given: Partial<Amounts> = {}, rest: Parti
     classId: 0x101,
     number: rest.classId ?? 0x101,
     addresses: [],
+    interfaces: ['pod0'],
     ...rest,
   };
 }

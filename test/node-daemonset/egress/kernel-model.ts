@@ -74,9 +74,9 @@ export class KernelModel {
 
   #nft(text: string): void {
     if (text.startsWith('add rule')) this.#complete = true;
-    const match = /^(add|delete) element inet slice_operator (v4|v6) \{ (.*) \}$/.exec(text);
+    const match = /^(add|delete) element inet slice_operator from(4|6) \{ (.*) \}$/.exec(text);
     for (const element of match?.[3]?.split(', ') ?? []) {
-      const map = this.#maps[match![2] as 'v4' | 'v6'];
+      const map = this.#maps[`v${match![2] as '4' | '6'}`];
       const [address, id] = element.split(' : ') as [string, string | undefined];
       if (id === undefined) {
         if (!map.delete(address)) throw new Error(`${address} is not there`);

@@ -65,7 +65,7 @@ describe('the plan of egress', () => {
         for (const sliver of last.slivers) {
           assert.ok(lines.get(last.facts.lines[0]!.interface)!.classes.has(sliver.classId));
           for (const address of sliver.addresses) {
-            assert.equal(table.maps[address.includes(':') ? 'v6' : 'v4'].get(address), sliver.classId);
+            assert.equal(table.maps[address.includes(':') ? 'v6' : 'v4'].get(`"pod0" . ${address}`), sliver.classId);
           }
         }
       }),
@@ -97,7 +97,7 @@ describe('the plan of egress', () => {
         ['d', 'EgressClassInvalid'],
       ],
     );
-    assert.deepEqual([...kernel.observe().table.maps.v4], [['10.0.0.1', 0x101]]);
+    assert.deepEqual([...kernel.observe().table.maps.v4], [['"pod0" . 10.0.0.1', 0x101]]);
   });
 
   it("leaves a foreign root alone while it shapes the node's other uplink", () => {
@@ -118,7 +118,7 @@ describe('the plan of egress', () => {
     const kernel = new KernelModel('eth0');
     const uplinks = [{ interface: 'eth0', rate: 200e6 }];
     kernel.apply(planEgress(kernel.observe(), uplinks, makeDesired([sliver])));
-    assert.deepEqual([...kernel.observe().table.maps.v6], [['fd00::1', 0x101]]);
+    assert.deepEqual([...kernel.observe().table.maps.v6], [['"pod0" . fd00::1', 0x101]]);
     assert.deepEqual(planEgress(kernel.observe(), uplinks, makeDesired([sliver])).after, []);
   });
 });

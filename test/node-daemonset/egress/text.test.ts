@@ -83,10 +83,10 @@ describe('what tc and nft say', () => {
     assert.throws(() => classLine('eth0\nqdisc del dev eth0 root', htb), /no interface name/);
     assert.throws(() => classLine('eth0', { ...htb, rate: NaN }), /whole number/);
     assert.throws(() => leafLine('eth0', 0x101, { kind: 'bfifo', limit: 1.5 }), /whole number/);
-    assert.throws(() => addElements('v4', [['10.0.0.1 }; flush ruleset', 0x101]]), /no v4 address/);
-    assert.throws(() => addElements('v4', [['fd00::1', 0x101]]), /no v4 address/);
-    assert.throws(() => addElements('v4', [['10.0.0.1', 0x10]]), /no class/);
-    assert.throws(() => removeElements('v6', ['x']), /no v6 address/);
+    assert.throws(() => addElements('v4', [['"pod0" . 10.0.0.1 }; flush ruleset', 0x101]]), /v4 address/);
+    assert.throws(() => addElements('v4', [['"pod0" . fd00::1', 0x101]]), /v4 address/);
+    assert.throws(() => addElements('v4', [['"pod0" . 10.0.0.1', 0x10]]), /no class/);
+    assert.throws(() => removeElements('v6', ['x']), /v6 address/);
   });
 
   it('finds the line of a batch that failed', () => {
@@ -101,8 +101,8 @@ describe('what tc and nft say', () => {
   it('takes a table for complete only with both maps, the hook and its own rules', () => {
     const comments = skeleton().flatMap((line) => /comment "(.*)"/.exec(line)?.[1] ?? []);
     const objects = [
-      { map: { name: 'v4', elem: [['10.0.0.1', '1:101']] } },
-      { map: { name: 'v6' } },
+      { map: { name: 'from4', elem: [[{ concat: ['pod0', '10.0.0.1'] }, '1:101']] } },
+      { map: { name: 'from6' } },
       { chain: { name: 'classify', hook: 'forward', prio: 0 } },
       ...comments.map((comment) => ({ rule: { chain: 'classify', comment } })),
     ];
@@ -110,7 +110,7 @@ describe('what tc and nft say', () => {
     assert.equal(parse(objects), true);
     for (const i of objects.keys())
       assert.equal(parse(objects.toSpliced(i, 1)), false, `without ${JSON.stringify(objects[i])}`);
-    assert.deepEqual([...parseTable(JSON.stringify({ nftables: objects })).maps.v4], [['10.0.0.1', 0x101]]);
+    assert.deepEqual([...parseTable(JSON.stringify({ nftables: objects })).maps.v4], [['"pod0" . 10.0.0.1', 0x101]]);
     assert.equal(parseTable(undefined).complete, false);
   });
 });
