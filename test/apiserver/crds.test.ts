@@ -8,6 +8,8 @@ import { apiServer, type ApiServer } from './fixture.ts';
 
 /** What only CEL can say; a server without it accepts these, and our programs must not. */
 const RULES = new Set([
+  'another network than the sliver’s',
+  'NodePorts that end before they begin',
   'a guarantee above the limit',
   'a limit below the default guarantee',
   'a window that ends before it starts',

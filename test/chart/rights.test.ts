@@ -1,5 +1,6 @@
 /** What the operator, the node managers and users may do: that, and nothing else. */
 import assert from 'node:assert/strict';
+import { HOST_NETWORK_ALLOWED, LABEL_HOST_NETWORK } from '../../crds/names.ts';
 import { Resources } from '../../kube/resources.ts';
 import { watched } from '../../operator/stores.ts';
 import { grantsIn, one, podSpec, type Rule, rulesOf } from './objects.ts';
@@ -138,7 +139,7 @@ describe('the admission policy of node managers', () => {
 
   it('is about the node managers’ account, denies, and closes when it fails', async () => {
     const { objects } = await renderChart({ kubeVersion: '1.30.0' });
-    const policy = one(objects, 'ValidatingAdmissionPolicy');
+    const policy = one(objects, 'ValidatingAdmissionPolicy', '-node');
     const { spec } = policy as unknown as {
       spec: {
         failurePolicy: string;
@@ -153,7 +154,38 @@ describe('the admission policy of node managers', () => {
     assert.match(JSON.stringify(spec), /authentication\.kubernetes\.io\/node-name/);
     const groups = spec.matchConstraints.resourceRules.flatMap(({ apiGroups }) => apiGroups).toSorted();
     assert.deepEqual(groups, ['coordination.k8s.io', GROUP]);
-    const binding = one(objects, 'ValidatingAdmissionPolicyBinding').spec as Record<string, unknown>;
+    const binding = one(objects, 'ValidatingAdmissionPolicyBinding', '-node').spec as Record<string, unknown>;
     assert.deepEqual(binding, { policyName: policy.metadata.name, validationActions: ['Deny'] });
+  });
+});
+
+describe('the admission policy of the nodes’ network', () => {
+  it('asks for the label that the operator asks for, denies, and keeps the label from tenants', async () => {
+    const { objects } = await renderChart({ kubeVersion: '1.30.0' });
+    const policy = one(objects, 'ValidatingAdmissionPolicy', '-host-network');
+    const { spec } = policy as unknown as {
+      spec: { failurePolicy: string; validations: { expression: string }[]; matchConstraints: unknown };
+    };
+    assert.equal(spec.failurePolicy, 'Fail');
+    const [asks, label] = spec.validations;
+    assert.ok(
+      asks!.expression.includes(
+        `namespaceObject.metadata.labels["${LABEL_HOST_NETWORK}"] == "${HOST_NETWORK_ALLOWED}"`,
+      ),
+    );
+    assert.ok(label!.expression.includes('resource("slicenodes").check("update").allowed()'));
+    assert.match(JSON.stringify(spec.matchConstraints), /"slices","resourcecapabilities".*"namespaces"/);
+    const binding = one(objects, 'ValidatingAdmissionPolicyBinding', '-host-network').spec as Record<string, unknown>;
+    assert.deepEqual(binding, { policyName: policy.metadata.name, validationActions: ['Deny'] });
+  });
+
+  it('covers what users may write: they can label no namespace by a right of ours', async () => {
+    const { objects } = await renderChart({ kubeVersion: '1.30.0' });
+    for (const role of objects.filter(({ kind }) => kind === 'ClusterRole' || kind === 'Role')) {
+      for (const rule of role.rules as Rule[]) {
+        if (!rule.resources.some((resource) => resource.startsWith('namespaces'))) continue;
+        assert.ok(!rule.verbs.some((verb) => WRITES.test(verb)), role.metadata.name);
+      }
+    }
   });
 });
