@@ -38,7 +38,7 @@ const TIMEOUT_MS = 30_000;
 /** Below the 90 s after which Go's servers close idle connections; undici's own 4 s would mean a handshake for most writes. */
 const IDLE_MS = 60_000;
 /** One object has 3 MiB at most; parsed, an answer takes several times its size of a memory that is limited. */
-const MAX_BODY = 32 * 1024 * 1024;
+const MAX_BODY = 16 * 1024 * 1024;
 
 export class Transport {
   readonly #credentials: Credentials;
