@@ -1,6 +1,6 @@
 /** /healthz, /readyz, /metrics and what else a process shows, over HTTP: GET only, small, bounded in connections and time. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Registry } from 'prom-client';
 
 export interface HealthOptions {
@@ -12,7 +12,7 @@ export interface HealthOptions {
   /** Undefined where all is well, else what is not. */
   live?: () => string | undefined;
   ready: () => string | undefined;
-  /** JSON documents by path, each made when it is asked for; whoever makes it bounds what that costs. */
+  /** JSON documents by path, for this machine alone; each made when it is asked for, at a cost that its maker bounds. */
   documents?: Readonly<Record<string, () => Promise<string>>>;
 }
 
@@ -53,7 +53,8 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
           answer(options.registry.metrics(), options.registry.contentType);
           return;
         default:
-          if (Object.hasOwn(documents, path)) answer(documents[path]!(), 'application/json');
+          if (Object.hasOwn(documents, path) && !isLocal(request.socket)) send(403, 'only from this machine\n');
+          else if (Object.hasOwn(documents, path)) answer(documents[path]!(), 'application/json');
           else send(404, `there are ${['/healthz', '/readyz', '/metrics', ...Object.keys(documents)].join(', ')}\n`);
       }
     },
@@ -68,6 +69,11 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
         server.closeAllConnections();
       }),
   };
+}
+
+/** Whether whoever asks is on this machine: it speaks from the address to which it speaks. */
+function isLocal({ localAddress, remoteAddress }: Socket): boolean {
+  return remoteAddress !== undefined && remoteAddress === localAddress;
 }
 
 function listen(server: Server, { port, host }: HealthOptions): Promise<void> {

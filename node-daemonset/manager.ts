@@ -9,7 +9,7 @@ import { serveHealth } from '../kube/health.ts';
 import { startInformer } from '../kube/informer.ts';
 import type { Log } from '../kube/log.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
-import { Resources } from '../kube/resources.ts';
+import { keyOf, Resources } from '../kube/resources.ts';
 import type { PodLinks } from './addresses/links.ts';
 import { AddressWatch } from './addresses/watch.ts';
 import { PolicySource } from './admission/ownerfile.ts';
@@ -25,7 +25,7 @@ import { runPass } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
 import { startHeartbeat } from './report/heartbeat.ts';
 import { createNodeMetrics } from './report/metrics.ts';
-import { Reporter } from './report/reporter.ts';
+import { Reporter, versioned } from './report/reporter.ts';
 import { Statuses } from './report/statuses.ts';
 import { createRowReader, readRows } from './slivers.ts';
 import { StateStore } from './state.ts';
@@ -87,7 +87,10 @@ export async function startManager({
   const reporter = new Reporter({
     log,
     write: async (report) => {
-      await client.apply(report, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
+      const { store: known } = report.kind === 'SliceNode' ? sliceNodes : rcaps;
+      // For that very version: a late status must not come to a new object of the name.
+      const whole = versioned(report, known.get(keyOf(report)));
+      if (whole) await client.apply(whole, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
     },
   });
   const wake = (): void => loop.wake();
@@ -113,6 +116,7 @@ export async function startManager({
   });
   const directoryOf = (uid: string): string => directories.path(uid);
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
+  const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
   let others: number | undefined;
   const parts = {
     nodeName,
@@ -127,7 +131,7 @@ export async function startManager({
     },
     lineRate: readLineRate,
     heldPorts: (ports: readonly RspecPort[]) => enforcers.ports.held(ports),
-    isGone: (uid: string) => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid)),
+    isGone,
     enforcers: enforcers.list,
     directories,
     addresses,
@@ -169,6 +173,7 @@ export async function startManager({
       blackouts,
       pass: () => loop.pass(),
       isRunning: cgroups.isRunning,
+      isGone,
       now: Date.now,
     }),
     nodeName,

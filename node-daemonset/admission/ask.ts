@@ -1,8 +1,8 @@
 /** An rcap as a question to this node: normalised, or refused for what it says alone. */
 import { CapabilityReason } from '../../crds/conditions.ts';
 import { LABEL_NODE, nodeLabelValue } from '../../crds/names.ts';
-import { type Amounts, amounts } from '../../crds/rspec.ts';
-import type { Grant as GrantStatus, ResourceCapability, Window } from '../../crds/types.ts';
+import { type Amounts, amounts, toRspec } from '../../crds/rspec.ts';
+import type { ResourceCapability, Window } from '../../crds/types.ts';
 import { describe, validateCapability } from '../../crds/validate.ts';
 import type { Period } from './ledger.ts';
 
@@ -46,21 +46,36 @@ export function readAsk(rcap: ResourceCapability, nodeName: string): Ask | Refus
 }
 
 /**
- * What an rcap was granted, by its own status: all that is left when this node's ledger is lost. undefined where the
- * status makes no sense.
+ * What this node granted an rcap, by its own status: all that is left when the ledger is lost. undefined where the status makes
+ * no sense, or can't be that of this rcap: a status written late may have come to a new object of the name.
  */
-export function readGranted(rcap: ResourceCapability, granted: GrantStatus): Ask | undefined {
-  const { contact, nodeName } = rcap.spec;
+export function readRecovered(rcap: ResourceCapability, nodeName: string, nodeUID: string): Ask | undefined {
+  const granted = rcap.status?.granted;
+  if (granted?.nodeUID !== nodeUID) return undefined;
+  const { contact } = rcap.spec;
   const { resources, window } = granted;
   if (validateCapability({ ...rcap, spec: { contact, nodeName, resources, window } }).length > 0) return undefined;
-  return {
+  const generation = granted.observedGeneration;
+  const ask: Ask = {
     ...identity(rcap),
-    generation: granted.observedGeneration,
-    amounts: amounts(granted.resources),
-    period: periodOf(granted.window),
-    contact: rcap.spec.contact,
+    generation,
+    amounts: amounts(resources),
+    period: periodOf(window),
+    contact,
     sliceName: granted.sliceName || undefined,
   };
+  const asked = readAsk(rcap, nodeName);
+  if (generation < (rcap.metadata.generation ?? 0)) {
+    return isRefused(asked) && asked.reason !== CapabilityReason.InvalidSpec ? undefined : ask;
+  }
+  const same = generation === rcap.metadata.generation && !isRefused(asked) && essence(asked) === essence(ask);
+  return same ? ask : undefined;
+}
+
+/** What was asked for, as one text; a status has whole seconds. */
+function essence({ amounts: of, period, sliceName }: Ask): string {
+  const seconds = [period.start, period.end].map((time) => time !== undefined && Math.floor(time / 1000));
+  return JSON.stringify([toRspec(of), seconds, sliceName]);
 }
 
 export function isRefused(answer: Ask | Refused): answer is Refused {

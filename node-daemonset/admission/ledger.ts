@@ -47,6 +47,8 @@ export interface Ledger {
   /** Earlier uids of the same Node, newest first: what they granted was ours. */
   formerNodeUIDs: string[];
   entries: Entry[];
+  /** Whether what was granted before this ledger began has been taken back from the statuses of rcaps: once, as they prove nothing. */
+  recovered?: boolean;
 }
 
 export const EMPTY_LEDGER: Ledger = { nodeUID: undefined, formerNodeUIDs: [], entries: [] };

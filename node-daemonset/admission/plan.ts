@@ -4,7 +4,7 @@
  */
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
-import { type Ask, formatInstant, isRefused, readAsk, readGranted, type Refused } from './ask.ts';
+import { type Ask, formatInstant, isRefused, readAsk, readRecovered, type Refused } from './ask.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
@@ -53,6 +53,7 @@ export function planAdmission(input: AdmissionInput): Admission {
   const { rcaps, node, policy, nodeName, now } = input;
   const decisions: Decision[] = [];
   const before = forNode(input.ledger, node?.uid, decisions);
+  let recovered = before.recovered ?? false;
   const byUid = new Map(before.entries.map((entry) => [entry.uid, expire(entry, now, decisions)]));
   if (rcaps) {
     const seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
@@ -71,7 +72,10 @@ export function planAdmission(input: AdmissionInput): Admission {
           return judge(ask, { policy, offered: books, others, held, now });
         };
       // What is taken back was looked at when it was granted: by now its own sliver has the ports.
-      for (const rcap of ordered) adopt(rcap, node.uid, byUid, weighWith([]), now, decisions);
+      for (const rcap of before.recovered ? [] : ordered) {
+        decisions.push(...adopt(readRecovered(rcap, nodeName, node.uid), byUid, input, weighWith([])));
+      }
+      recovered = true;
       const weigh = weighWith(input.held ?? []);
       for (const rcap of ordered) {
         if (!input.held && newPorts(rcap, byUid.get(rcap.metadata.uid ?? '')).length > 0) continue;
@@ -83,8 +87,9 @@ export function planAdmission(input: AdmissionInput): Admission {
     }
   }
   const entries = [...byUid.values()];
-  const same = before === input.ledger && decisions.length === 0 && entries.length === input.ledger.entries.length;
-  return { ledger: same ? input.ledger : { ...before, entries }, decisions };
+  const same = before === input.ledger && decisions.length === 0 && recovered === (before.recovered ?? false);
+  if (same && entries.length === input.ledger.entries.length) return { ledger: input.ledger, decisions };
+  return { ledger: { ...before, entries, ...(recovered && { recovered }) }, decisions };
 }
 
 /** Whether some rcap has a generation that was not answered yet. */
@@ -100,7 +105,8 @@ function forNode(ledger: Ledger, uid: string | undefined, decisions: Decision[])
     if (entry.grant) decisions.push({ event: 'released', ...named(entry), grant: entry.grant, reason: 'NodeChanged' });
   }
   const former = ledger.nodeUID ? [ledger.nodeUID, ...ledger.formerNodeUIDs] : ledger.formerNodeUIDs;
-  return { nodeUID: uid, formerNodeUIDs: former.filter((one) => one !== uid).slice(0, FORMER_UIDS), entries: [] };
+  const formerNodeUIDs = former.filter((one) => one !== uid).slice(0, FORMER_UIDS);
+  return { ...ledger, nodeUID: uid, formerNodeUIDs, entries: [] };
 }
 
 function expire(entry: Entry, now: number, decisions: Decision[]): Entry {
@@ -114,31 +120,20 @@ function expire(entry: Entry, now: number, decisions: Decision[]): Entry {
   return { ...named(entry), refusal: entry.refusal ? { ...refusal, generation: entry.refusal.generation } : refusal };
 }
 
-/**
- * A grant of ours that the ledger does not know: the ledger was lost. It is taken back into the books before anything
- * new is granted, and only if it fits: a status is a report, and proves nothing.
- */
-function adopt(
-  rcap: ResourceCapability,
-  nodeUID: string,
-  byUid: Map<string, Entry>,
-  weigh: (ask: Ask) => Refused | undefined,
-  now: number,
-  decisions: Decision[],
-): void {
-  const granted = rcap.status?.granted;
-  if (!granted || granted.nodeUID !== nodeUID || byUid.has(rcap.metadata.uid ?? '')) return;
-  const ask = readGranted(rcap, granted);
-  if (!ask || weigh(ask)) return;
-  const entry = { ...named(ask), grant: grantOf(ask, now) };
+/** It is taken back into the books before anything new is granted, and only if it fits. */
+function adopt(ask: Ask | undefined, byUid: Map<string, Entry>, input: AdmissionInput, weigh: Weigh): Decision[] {
+  if (!ask || byUid.has(ask.uid) || weigh(ask)) return [];
+  const entry = { ...named(ask), grant: grantOf(ask, input.now) };
   byUid.set(entry.uid, entry);
-  decisions.push({ event: 'granted', ...named(entry), grant: entry.grant, reason: 'Recovered' });
+  return [{ event: 'granted', ...named(entry), grant: entry.grant, reason: 'Recovered' }];
 }
+
+type Weigh = (ask: Ask) => Refused | undefined;
 
 interface Context {
   ledger: Ledger;
   nodeName: string;
-  weigh: (ask: Ask) => Refused | undefined;
+  weigh: Weigh;
   now: number;
 }
 

@@ -7,12 +7,15 @@ import { isStatus } from '../../kube/errors.ts';
 export interface StatusReport {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; uid?: string };
+  metadata: { name: string; namespace?: string; uid?: string; resourceVersion?: string | undefined };
   status: object;
 }
 
 export interface ReporterOptions {
-  /** Writes one status; rejects with an ApiError where the server refuses. */
+  /**
+   * Writes one status to the object as it is now, of which the cache knows; rejects with an ApiError where the server refuses. An
+   * object that is another by now is not written to.
+   */
   write(report: StatusReport): Promise<void>;
   log: Logger;
   /** Writes under way at a time. Default 8. */
@@ -35,6 +38,8 @@ interface Item {
 
 /** So long a cache may lag behind our own write before the write counts as lost. */
 const LAG_MS = 10_000;
+const FIRST_BACKOFF_MS = 500;
+const CONFLICT_MS = 25;
 const MAX_BACKOFF_MS = 30_000;
 
 /** One queue over all objects; only the latest status of each is kept. */
@@ -105,10 +110,12 @@ export class Reporter {
       item.notBefore = now() + gapMs;
       if (item.wanted === report) item.wanted = undefined;
     } catch (error) {
-      // Gone, or another object of the same name: the cache will tell.
-      if (isStatus(error, 404, 409) && item.wanted === report) item.wanted = undefined;
+      // Gone: the cache will tell.
+      if (isStatus(error, 404) && item.wanted === report) item.wanted = undefined;
       item.failures++;
-      item.notBefore = now() + Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(item.failures, 10));
+      // Somebody else wrote to the object: its new version is on its way to the cache.
+      const first = isStatus(error, 409) ? CONFLICT_MS : FIRST_BACKOFF_MS;
+      item.notBefore = now() + Math.min(MAX_BACKOFF_MS, first * 2 ** Math.min(item.failures, 10));
       log.warn({ key, err: error, failures: item.failures }, 'status was not written');
     } finally {
       item.busy = false;
@@ -121,4 +128,13 @@ export class Reporter {
 /** As it would come back from the server: without undefined fields. */
 function plain(value: object): object {
   return JSON.parse(JSON.stringify(value)) as object;
+}
+
+/** The report as it may be written to this object, of which it speaks; undefined where that is gone or another. */
+export function versioned(
+  report: StatusReport,
+  known: { metadata: { uid?: string; resourceVersion?: string } } | undefined,
+): StatusReport | undefined {
+  if (known?.metadata.uid === undefined || known.metadata.uid !== report.metadata.uid) return undefined;
+  return { ...report, metadata: { ...report.metadata, resourceVersion: known.metadata.resourceVersion } };
 }

@@ -35,13 +35,12 @@ export interface VolumeParts {
   pass(): Promise<PassResult>;
   /** Whether a pod's cgroup has processes. */
   isRunning(podUid: string): boolean;
+  /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
+  isGone(podUid: string): boolean;
   now(): number;
   /** The most that a kubelet waits for a pass. Default 20 s; it asks again. */
   deadlineMs?: number;
 }
-
-/** A published pod may not have started yet: so long it counts as running. */
-const START_MS = 120_000;
 
 /** What a sliver may start with: its guarantee holds all the same, or is told in its conditions. */
 const TOLERABLE: ReadonlySet<string> = new Set([
@@ -93,9 +92,8 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
   const record = ({ pod, targetPath }: PublishRequest, entry: Entry): { isNew: boolean } => {
     const { pods, nextClassId, nextNumber } = store.get();
     const rivals = pods.filter((one) => one.rcap.uid === entry.uid && one.uid !== pod.uid);
-    const holder = rivals.find(
-      (one) => parts.isRunning(one.uid) || (!one.unpublished && now() - one.publishedAt < START_MS),
-    );
+    // One that waits for something else to start would start with nobody to hold it to anything.
+    const holder = rivals.find((one) => parts.isRunning(one.uid) || (!one.unpublished && !parts.isGone(one.uid)));
     if (holder) {
       const message = `pod ${holder.name} (${holder.uid}) holds ${entry.namespace}/${entry.name}: a right has one pod at a time`;
       throw new VolumeError(Code.FailedPrecondition, message);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { get } from 'node:http';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../kube/metrics.ts';
 import { serveHealth, type HealthServer } from '../../kube/health.ts';
@@ -29,6 +30,30 @@ describe('health server', () => {
       assert.deepEqual([answer.status, await answer.text()], [503, 'the stores are not filled\n']);
     });
   }
+
+  it('shows documents to this machine alone', async () => {
+    const documents = { '/secret': async () => '{}' };
+    const other = await serveHealth({
+      port: 0,
+      host: '127.0.0.1',
+      registry: metrics.registry,
+      ready: () => undefined,
+      documents,
+    });
+    const from = (localAddress: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const asked = get({ host: '127.0.0.1', port: other.port, path: '/secret', localAddress }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode!);
+        });
+        asked.once('error', reject);
+      });
+    try {
+      assert.deepEqual([await from('127.0.0.1'), await from('127.0.0.2')], [200, 403]);
+    } finally {
+      await other.close();
+    }
+  });
 
   it('answers GET and HEAD only', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {

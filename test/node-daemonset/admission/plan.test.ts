@@ -406,6 +406,28 @@ describe('admission', () => {
     assert.equal(grantOf(ledger, 'later').amounts.shares, 1, 'a status that does not fit proves nothing');
   });
 
+  it('believes a status only while the ledger is new, and only what can be that of this very rcap', () => {
+    const status = (
+      generation: number,
+      resources = shares(5),
+      sliceName = 'measure',
+    ): ResourceCapability['status'] => ({
+      granted: { nodeUID: NODE.uid, observedGeneration: generation, sliceName, resources },
+    });
+    const own = { ...right('own', shares(5)), status: status(1) };
+    const newer = { ...right('newer', shares(7)), status: status(2) };
+    const other = { ...right('other', shares(7)), status: status(1) };
+    const bound = { ...right('bound', shares(5)), status: status(1, shares(5), 'another') };
+    const { ledger, decisions } = admit(EMPTY_LEDGER, [own, newer, other, bound]);
+    assert.deepEqual(
+      decisions.flatMap(({ uid, reason }) => (reason === 'Recovered' ? [uid] : [])),
+      ['own'],
+    );
+    assert.equal(grantOf(ledger, 'other').amounts.shares, 7);
+    const late = { ...edited(right('late', shares(7)), {}), status: status(1) };
+    assert.equal(grantOf(admit(ledger, [own, newer, other, bound, late]).ledger, 'late').amounts.shares, 7);
+  });
+
   it('decides nothing while the Node or its policy is unknown', () => {
     for (const change of [{ node: undefined }, { policy: undefined }]) {
       assert.deepEqual(admit(EMPTY_LEDGER, [right('a')], change).ledger.entries, []);

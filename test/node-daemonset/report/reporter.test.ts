@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ApiError } from '../../../kube/errors.ts';
 import { silentLog } from '../../../kube/log.ts';
-import { Reporter, type StatusReport } from '../../../node-daemonset/report/reporter.ts';
+import { Reporter, type StatusReport, versioned } from '../../../node-daemonset/report/reporter.ts';
 
 const of = (status: object): StatusReport => ({ apiVersion: 'v1', kind: 'K', metadata: { name: 'a' }, status });
 
@@ -68,5 +68,23 @@ describe('reporter', () => {
     reporter.report('other', of({ x: 3 }), { x: 3 });
     await settled();
     assert.deepEqual(written.slice(2), [{ x: 2 }]);
+  });
+
+  it('tries again soon where somebody else wrote to the object, to the version that it has then', async () => {
+    answers = [new ApiError('PATCH', 409, '')];
+    reporter.report('a', of({ x: 1 }), undefined);
+    await settled();
+    now += 50;
+    reporter.report('b', of({ x: 2 }), { x: 2 });
+    await settled();
+    assert.deepEqual(written, [{ x: 1 }, { x: 1 }]);
+  });
+
+  it('writes to that very object, in the version that is known', () => {
+    const report = { ...of({}), metadata: { name: 'a', uid: 'one' } };
+    const known = { metadata: { uid: 'one', resourceVersion: '7' } };
+    assert.deepEqual(versioned(report, known)?.metadata, { name: 'a', uid: 'one', resourceVersion: '7' });
+    assert.equal(versioned(report, { metadata: { uid: 'two', resourceVersion: '8' } }), undefined, 'a namesake');
+    assert.equal(versioned(report, undefined), undefined);
   });
 });

@@ -81,6 +81,7 @@ describe('volume', () => {
   let node: Client;
   let mounts: Map<string, string>;
   let running: Set<string>;
+  let gone: Set<string>;
   let passes: number;
   let pass: () => Promise<PassResult>;
   let now: number;
@@ -104,6 +105,7 @@ describe('volume', () => {
         return pass();
       },
       isRunning: (uid) => running.has(uid),
+      isGone: (uid) => gone.has(uid),
       now: () => now,
       deadlineMs: 200,
     });
@@ -137,6 +139,7 @@ describe('volume', () => {
     directory = mkdtempSync(join(tmpdir(), 'csi-'));
     mounts = new Map();
     running = new Set();
+    gone = new Set();
     passes = 0;
     pass = async () => ({ problems: [] });
     now = NOW;
@@ -257,6 +260,8 @@ describe('volume', () => {
     now += 600_000;
     await refuses({ uid: 'pod-2' }, 9, /holds/);
     running.clear();
+    await refuses({ uid: 'pod-2' }, 9, /holds/);
+    gone.add('pod-1');
     await publish({ uid: 'pod-2' });
     assert.deepEqual(
       store.get().pods.map(({ uid, classId }) => [uid, classId]),
