@@ -14,18 +14,29 @@ export async function admit(
   parts: PassParts,
   { node, reading, otherRequests, lineRate }: Gathered,
   problems: Problem[],
-): Promise<void> {
-  const { store, grantLog, metrics, log, nodeName, now } = parts;
+): Promise<{ waiting: boolean }> {
+  const { store, grantLog, metrics, log, nodeName, now, turns } = parts;
   // One look at them: what comes while ports are looked for is answered in the next pass.
   const rcaps = parts.rcaps();
   const held = await heldPorts(parts, rcaps ?? [], problems);
   const { ledger } = store.get();
   // A guess about other pods must not become a refusal, which is final.
   const policy = problems.some(({ reason }) => reason === 'RequestsUnknown') ? undefined : reading.policy;
-  const input = { ledger, rcaps, nodeName, node, otherRequests, lineRate, held, now: now() };
+  const input = {
+    ledger,
+    rcaps,
+    nodeName,
+    node,
+    otherRequests,
+    lineRate,
+    held,
+    turns: turns.left.bind(turns),
+    now: now(),
+  };
   const tell = (decisions: readonly Decision[]): void => {
     for (const decision of decisions) {
       metrics.decided(decision.event, decision.reason);
+      if (ANSWERS.has(decision.event)) turns.spend(decision.namespace);
       log.info(fieldsOf(decision), 'right decided');
     }
   };
@@ -37,14 +48,19 @@ export async function admit(
     tell(decided.decisions);
     return true;
   });
-  if (saved) return;
+  const waiting = (decided?.waiting.size ?? 0) > 0;
+  if (saved) return { waiting };
   attempt(problems, 'AdmissionFailed', () => {
     const ended = planAdmission({ ...input, policy: undefined });
     grantLog.owe(ended.decisions, now());
     store.accept({ ledger: ended.ledger });
     tell(ended.decisions);
   });
+  return { waiting };
 }
+
+/** Decisions that somebody caused by asking. */
+const ANSWERS: ReadonlySet<Decision['event']> = new Set(['granted', 'renewed', 'denied', 'resizeDenied']);
 
 function fieldsOf({ event, namespace, name, uid, reason, message }: Decision): object {
   return { event, rcap: `${namespace}/${name}`, uid, reason, detail: message };

@@ -15,6 +15,7 @@ import { AddressWatch } from './addresses/watch.ts';
 import { PolicySource } from './admission/ownerfile.ts';
 import type { Policy } from './admission/policy.ts';
 import { readOtherRequests } from './admission/requests.ts';
+import { bounded, Turns } from './admission/turns.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
 import { readLineRate } from './egress/observe.ts';
@@ -94,9 +95,13 @@ export async function startManager({
     },
   });
   const wake = (): void => loop.wake();
+  const turns = new Turns();
+  let soon: NodeJS.Timeout | undefined;
   /** Our own writes come back as changes; what they say is known. */
   const wakeIfAsked = (_key: string, after?: ResourceCapability, before?: ResourceCapability): void => {
-    if (!after || !before || asked(after) !== asked(before)) loop.wake(after !== undefined);
+    if (after && before && asked(after) === asked(before)) return;
+    if (!after || turns.left(after.metadata.namespace ?? '') >= 1) loop.wake(after !== undefined);
+    else soon ??= setTimeout(() => ((soon = undefined), wake()), 1000).unref();
   };
   const rcaps = startInformer<ResourceCapability>({
     client,
@@ -123,7 +128,8 @@ export async function startManager({
     store,
     grantLog: new GrantLog({ path: paths.grantLog }),
     policy,
-    rcaps: () => (rcaps.store.synced ? rcaps.store.list() : undefined),
+    turns,
+    rcaps: () => (rcaps.store.synced ? bounded(rcaps.store.list(), store.get().ledger) : undefined),
     sliceNode: () => sliceNodes.store.get(nodeName),
     otherRequests: (slivers: ReadonlySet<string>, cpuMilli: number, fresh: boolean) => {
       if (fresh || others === undefined) others = readOtherRequests(slivers, cpuMilli, paths.cpuOriginals, tree);

@@ -6,6 +6,7 @@ import type { HeldPort } from './admission/held.ts';
 import { grantsOf, nextEdge } from './admission/ledger.ts';
 import { hasQuestions } from './admission/plan.ts';
 import { offered, type Policy } from './admission/policy.ts';
+import type { Turns } from './admission/turns.ts';
 import { admit } from './admit.ts';
 import type { NodeState } from './checkpoint.ts';
 import { attempt, gather, type Gathered, type GatherParts } from './gather.ts';
@@ -20,6 +21,7 @@ import type { SliverDirectories } from './volume/directory.ts';
 export interface PassParts extends GatherParts {
   nodeName: string;
   grantLog: Pick<GrantLog, 'append' | 'owe'>;
+  turns: Turns;
   /** Every rcap with our label; undefined while the API server was not heard completely. */
   rcaps(): readonly ResourceCapability[] | undefined;
   /** Keeps these ports from being taken by chance, then says who has which of them. */
@@ -47,6 +49,8 @@ export interface PassResult {
 
 /** A published pod that never started, and whose kubelet has forgotten it, is dropped after this. */
 const FORGET_MS = 60_000;
+/** A namespace whose turn was over is heard again after this. */
+const WAITING_MS = 1_000;
 /** One enforcer that hangs must not keep the others from their work. */
 const ENFORCER_MS = 30_000;
 
@@ -56,7 +60,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const problems: Problem[] = [];
   const gathered = gather(parts, full || hasQuestions(store.get().ledger, parts.rcaps() ?? []), problems);
   const { node, reading } = gathered;
-  await admit(parts, gathered, problems);
+  const { waiting } = await admit(parts, gathered, problems);
 
   if (full) forgetGone(parts);
   const { ledger, pods } = store.get();
@@ -79,6 +83,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   reportNode(parts, ledger, gathered, problems);
 
   const edges = [standings.wakeAt, nextEdge(ledger, now()), nextBlackout(reading.policy, now())];
+  if (waiting) edges.push(now() + WAITING_MS);
   const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
   const failed = problems.some(({ reason }) => RETRIED.has(reason));
   return { problems, failed, wakeAt: Number.isFinite(wakeAt) ? wakeAt : undefined };

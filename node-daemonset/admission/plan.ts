@@ -25,6 +25,8 @@ export interface AdmissionInput {
   lineRate?: number | undefined;
   /** Of the ports that are asked for (`askedPorts`), those in use on the node; undefined: not known, they must wait. */
   held: readonly KnownHolder[] | undefined;
+  /** How many answers a namespace may have now; without it, any number. */
+  turns?: (namespace: string) => number;
   /** ms since the epoch */
   now: number;
 }
@@ -44,6 +46,8 @@ export interface Admission {
   /** The very same object where nothing changed. */
   ledger: Ledger;
   decisions: Decision[];
+  /** Namespaces with questions beyond their turn: they are answered later. */
+  waiting: ReadonlySet<string>;
 }
 
 const FORMER_UIDS = 8;
@@ -54,6 +58,8 @@ export function planAdmission(input: AdmissionInput): Admission {
   const decisions: Decision[] = [];
   const before = forNode(input.ledger, node?.uid, decisions);
   let recovered = before.recovered ?? false;
+  const turns = new Map<string, number>();
+  const waiting = new Set<string>();
   const byUid = new Map(before.entries.map((entry) => [entry.uid, expire(entry, now, decisions)]));
   if (rcaps) {
     const seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
@@ -79,8 +85,15 @@ export function planAdmission(input: AdmissionInput): Admission {
       const weigh = weighWith(input.held ?? []);
       for (const rcap of ordered) {
         if (!input.held && newPorts(rcap, byUid.get(rcap.metadata.uid ?? '')).length > 0) continue;
+        const { namespace = '' } = rcap.metadata;
+        const left = turns.get(namespace) ?? input.turns?.(namespace) ?? Infinity;
+        if (left < 1 && answeredUntil(byUid.get(rcap.metadata.uid ?? '')) < (rcap.metadata.generation ?? 0)) {
+          waiting.add(namespace);
+          continue;
+        }
         const answer = decide(rcap, byUid.get(rcap.metadata.uid ?? ''), { ledger: before, nodeName, weigh, now });
         if (!answer) continue;
+        turns.set(namespace, left - 1);
         byUid.set(answer.entry.uid, answer.entry);
         decisions.push(answer.decision);
       }
@@ -88,14 +101,17 @@ export function planAdmission(input: AdmissionInput): Admission {
   }
   const entries = [...byUid.values()];
   const same = before === input.ledger && decisions.length === 0 && recovered === (before.recovered ?? false);
-  if (same && entries.length === input.ledger.entries.length) return { ledger: input.ledger, decisions };
-  return { ledger: { ...before, entries, ...(recovered && { recovered }) }, decisions };
+  if (same && entries.length === input.ledger.entries.length) return { ledger: input.ledger, decisions, waiting };
+  return { ledger: { ...before, entries, ...(recovered && { recovered }) }, decisions, waiting };
 }
 
-/** Whether some rcap has a generation that was not answered yet. */
+/** Whether some rcap has a generation that was not answered yet; one that goes without having been granted gets no answer. */
 export function hasQuestions(ledger: Ledger, rcaps: readonly ResourceCapability[]): boolean {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
-  return rcaps.some(({ metadata }) => answeredUntil(entries.get(metadata.uid ?? '')) < (metadata.generation ?? 0));
+  return rcaps.some(({ metadata: { uid = '', generation = 0, deletionTimestamp } }) => {
+    const entry = entries.get(uid);
+    return answeredUntil(entry) < generation && !(deletionTimestamp && !entry?.grant);
+  });
 }
 
 /** A Node that was registered anew grants anew: its pods and addresses are others. */

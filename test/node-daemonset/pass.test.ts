@@ -8,6 +8,7 @@ import { getCondition } from '../../crds/conditions.ts';
 import type { ResourceCapability, ResourceCapabilityStatus, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
 import { silentLog } from '../../kube/log.ts';
 import { PolicySource } from '../../node-daemonset/admission/ownerfile.ts';
+import { Turns } from '../../node-daemonset/admission/turns.ts';
 import { loadCheckpoint } from '../../node-daemonset/checkpoint.ts';
 import { DISK, type Disk } from '../../node-daemonset/durable.ts';
 import { GrantLog } from '../../node-daemonset/grantlog.ts';
@@ -68,6 +69,7 @@ describe('pass', () => {
           append: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `${event} ${uid}`)),
           owe: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `owes ${event} ${uid}`)),
         },
+        turns: new Turns(() => made.now),
         policy: new PolicySource(join(directory, 'policy.yaml')),
         rcaps: () => made.rcaps,
         sliceNode: () => made.sliceNode,

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
+import { hasQuestions } from '../../../node-daemonset/admission/plan.ts';
+import { bounded, Turns } from '../../../node-daemonset/admission/turns.ts';
+import { admit, edited, granted, NOW, right, shares } from '../rights.ts';
+
+describe('turns', () => {
+  it('let a namespace that asks without end wait, and nobody else', () => {
+    let now = 0;
+    const turns = new Turns(() => now);
+    for (let i = 0; i < 1000; i++) turns.spend('noisy');
+    assert.deepEqual([turns.left('noisy'), turns.left('team')], [0, 1000]);
+    now += 10_000;
+    assert.equal(turns.left('noisy'), 20);
+    now -= 60_000;
+    assert.ok(turns.left('noisy') <= 20);
+  });
+
+  it('leave questions beyond them unanswered for now, and tell whose', () => {
+    const noisy = ['n1', 'n2', 'n3'].map((uid) => right(uid, {}, {}, { namespace: 'noisy' }));
+    const { ledger, waiting } = admit(EMPTY_LEDGER, [...noisy, right('a')], {
+      turns: (namespace) => (namespace === 'noisy' ? 2 : 5),
+    });
+    assert.deepEqual([...waiting], ['noisy']);
+    assert.equal(ledger.entries.length, 3);
+    assert.ok(ledger.entries.some(({ uid }) => uid === 'a'));
+    assert.ok(hasQuestions(ledger, noisy));
+    const later = admit(ledger, [...noisy, right('a')]);
+    assert.deepEqual([later.waiting.size, later.ledger.entries.length], [0, 4]);
+  });
+
+  it('are not waited for by what goes without an answer', () => {
+    const gone = right('a', {}, {}, { deletionTimestamp: '2026-10-31T00:00:00Z' });
+    assert.equal(hasQuestions(EMPTY_LEDGER, [gone]), false);
+    const held = granted(right('a'));
+    assert.equal(hasQuestions(held, [edited(gone, {})]), true);
+  });
+
+  it('bound what one namespace makes the node look at, and let go nothing that is granted', () => {
+    const youngest = right('granted', shares(1), {}, { creationTimestamp: new Date(NOW).toISOString() });
+    const many = Array.from({ length: 1500 }, (_, i) => right(`r${i}`));
+    const left = bounded([...many, youngest, right('b', {}, {}, { namespace: 'other' })], granted(youngest));
+    assert.equal(left.length, 1001);
+    for (const uid of ['granted', 'b']) assert.ok(left.some(({ metadata }) => metadata.uid === uid));
+    const few = [right('a')];
+    assert.equal(bounded(few, EMPTY_LEDGER), few);
+  });
+});
