@@ -27,17 +27,10 @@ export class Flows {
     // The kernel returns only when no program is left that writes into the other one.
     this.#filled.set(0, empty.fd);
     const flows: RawFlow[] = [];
-    const texts = new Map<string, string>();
-    const text = (bytes: Buffer): string => {
-      const key = bytes.toString('latin1');
-      let known = texts.get(key);
-      if (known === undefined) texts.set(key, (known = addressText(bytes)));
-      return known;
-    };
-    full.drain((keys, values, count) => {
+    const text = rememberTexts();
+    full.drain((keys, totals, count) => {
       for (let i = 0; i < count; i++) {
-        const key = keys.subarray(i * FLOW_KEY_SIZE, (i + 1) * FLOW_KEY_SIZE);
-        const flow = parseFlow(key, values.subarray(i * FLOW_TOTAL_SIZE, (i + 1) * FLOW_TOTAL_SIZE), text);
+        const flow = parseFlow(keys, i * FLOW_KEY_SIZE, totals, i * FLOW_TOTAL_SIZE, text);
         if (flow.packets > 0) flows.push(flow);
       }
     });
@@ -45,23 +38,45 @@ export class Flows {
   }
 }
 
-/** `struct flow` and `struct flow_total`. */
-export function parseFlow(key: Buffer, total: Buffer, text: (bytes: Buffer) => string = addressText): RawFlow {
-  const protocol = key[40]!;
+/** `struct flow` and `struct flow_total`, each at its place among others. */
+export function parseFlow(
+  keys: Buffer,
+  key: number,
+  totals: Buffer,
+  total: number,
+  text = (bytes: Buffer, at: number) => addressText(bytes.subarray(at, at + 16)),
+): RawFlow {
+  const protocol = keys[key + 40]!;
   const isRest = protocol === REST;
   return {
-    sliver: key.readUInt32LE(0),
-    family: key[41] === 6 ? 6 : 4,
-    source: isRest ? '' : text(key.subarray(4, 20)),
-    destination: isRest ? '' : text(key.subarray(20, 36)),
+    sliver: keys.readUInt32LE(key),
+    family: keys[key + 41] === 6 ? 6 : 4,
+    source: isRest ? '' : text(keys, key + 4),
+    destination: isRest ? '' : text(keys, key + 20),
     protocol,
-    sourcePort: key.readUInt16LE(36),
-    destinationPort: key.readUInt16LE(38),
-    tcpFlags: total.readUInt32LE(32),
-    first: total.readBigUInt64LE(0),
-    last: total.readBigUInt64LE(8),
-    packets: Number(total.readBigUInt64LE(16)),
-    bytes: Number(total.readBigUInt64LE(24)),
+    sourcePort: keys.readUInt16LE(key + 36),
+    destinationPort: keys.readUInt16LE(key + 38),
+    tcpFlags: totals.readUInt32LE(total + 32),
+    first: totals.readBigUInt64LE(total),
+    last: totals.readBigUInt64LE(total + 8),
+    packets: count(totals, total + 16),
+    bytes: count(totals, total + 24),
+  };
+}
+
+/** A u64 that no node makes greater than a number can be; several times as fast as by way of a bigint. */
+function count(totals: Buffer, at: number): number {
+  return totals.readUInt32LE(at) + totals.readUInt32LE(at + 4) * 2 ** 32;
+}
+
+/** Texts of addresses, each made once: many flows have few addresses. */
+function rememberTexts(): (bytes: Buffer, at: number) => string {
+  const known = new Map<string, string>();
+  return (bytes, at) => {
+    const key = bytes.toString('latin1', at, at + 16);
+    let text = known.get(key);
+    if (text === undefined) known.set(key, (text = addressText(bytes.subarray(at, at + 16))));
+    return text;
   };
 }
 

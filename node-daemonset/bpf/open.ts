@@ -8,7 +8,7 @@ import { countersOf, LAYOUTS, type MapLayout, type MapName, SLIVER_RAW } from '.
 import { libbpf } from './libbpf.ts';
 import { Links } from './links.ts';
 import { BpfMap } from './map.ts';
-import { type LoadedObject, loadObject, pinOf } from './object.ts';
+import { type LoadedObject, loadObject, pinOf, type Program } from './object.ts';
 import { UplinkLinks } from './uplinks.ts';
 
 export interface KernelOptions {
@@ -42,6 +42,8 @@ export class SliverKernel implements Kernel {
   /** Or why there are no flows. */
   readonly flows: FlowPrograms | KernelError;
   readonly #raw: MapOf<'raw_sockets'>;
+  /** By name; `bpf_prog_info` of each says how often it ran, and for how long where the kernel counts that. */
+  readonly programs: readonly Program[];
   readonly #guard: readonly LoadedObject[];
   readonly #objects: readonly LoadedObject[];
   readonly #links: Links;
@@ -51,6 +53,7 @@ export class SliverKernel implements Kernel {
     this.#directory = directory;
     this.#guard = guard;
     this.#objects = flows instanceof KernelError ? guard : [...guard, flows];
+    this.programs = this.#objects.flatMap(({ programs }) => programs);
     const fds = new Map(this.#objects.flatMap(({ maps }) => [...maps]));
     const map = <K, V>(layout: MapLayout<K, V>): BpfMap<K, V> => new BpfMap(layout, fds.get(layout.name as MapName)!);
     this.maps = {

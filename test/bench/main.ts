@@ -8,6 +8,8 @@ import { toRow } from './report.ts';
 const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
   cpu: () => import('./cpu.ts'),
   egress: () => import('./egress.ts'),
+  packet: () => import('./packet.ts'),
+  audit: () => import('./audit.ts'),
   acquire: () => import('./acquire.ts'),
   slice: () => import('./slice.ts'),
 };

@@ -2,9 +2,11 @@
  * The node manager's guard as a process of its own, to be started in a network namespace and a cgroup: takes one JSON
  * request a line and answers each with one line of JSON.
  */
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import koffi from 'koffi';
 import type { RawFlow, RawGrant, SliverCounters } from '../../node-daemonset/bpf/kernel.ts';
+import type { SliverKernel } from '../../node-daemonset/bpf/open.ts';
 import { createGuardEnforcer } from '../../node-daemonset/guard/apply.ts';
 import type { Desired } from '../../node-daemonset/sliver.ts';
 
@@ -14,10 +16,13 @@ export type GuardRequest =
   | { counters: true }
   | { drain: true }
   | { generation: number }
+  /** What /proc says of each program's descriptor. */
+  | { programs: true }
   /** Marks the socket that another process has as this descriptor. */
   | { mark: { pid: number; fd: number; grant: RawGrant } };
 
 export interface GuardReplies {
+  programs: { name: string; runs: number; ns: number }[];
   counters: [number, SliverCounters][];
   drain: { flows: (Omit<RawFlow, 'first' | 'last'> & { first: string; last: string })[]; ms: number };
 }
@@ -35,12 +40,20 @@ function takeDescriptor(pid: number, fd: number): number {
   return taken;
 }
 
+/** Needs the sysctl kernel.bpf_stats_enabled. */
+function runsOf(fd: number): { runs: number; ns: number } {
+  const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+)$`, 'm').exec(text)?.[1]);
+  return { runs: field('run_cnt'), ns: field('run_time_ns') };
+}
+
 async function answer(request: GuardRequest): Promise<unknown> {
   if ('enforce' in request) return await guard.enforce(request.enforce, AbortSignal.timeout(10_000));
   if ('release' in request) return await guard.release().then(() => ({}));
   const kernel = guard.kernel();
   if (!kernel) throw new Error('there is no kernel');
   if ('counters' in request) return [...guard.counters()];
+  if ('programs' in request) return (kernel as SliverKernel).programs.map(({ name, fd }) => ({ name, ...runsOf(fd) }));
   if ('generation' in request) return { generation: kernel.rawGeneration(request.generation) };
   if ('mark' in request) {
     kernel.markRaw(takeDescriptor(request.mark.pid, request.mark.fd), request.mark.grant);

@@ -116,6 +116,16 @@ export class GuardedNode {
     );
   }
 
+  /** A program in a pod, as nobody, to its end; its stdout. */
+  async run(pod: string, argv: string[]): Promise<string> {
+    const child = this.#spawn(pod, 'node', ['setpriv', ...NOBODY, ...argv]);
+    let output = '';
+    child.stdout!.on('data', (chunk: Buffer) => (output += chunk));
+    const [code] = (await once(child, 'close')) as [number | null];
+    if (code !== 0) throw new Error(`"${argv.join(' ')}" ended with ${code}: ${output}`);
+    return output;
+  }
+
   /** Hands the socket of one process to another one, by SCM_RIGHTS. */
   async pass(from: Peer, to: Peer): Promise<void> {
     const path = join(this.directory, 'passed', String(this.#passed++));

@@ -81,9 +81,9 @@ describe('what the node manager and the programs have in common', () => {
       ...{ sliver: 7, family: 6, source: '10.0.0.1', destination: 'fd00::1', protocol: 6 },
       ...{ sourcePort: 80, destinationPort: 443, tcpFlags: 0x12, first: 10n, last: 11n, packets: 12, bytes: 13 },
     };
-    assert.deepEqual(parseFlow(key, total), flow);
+    assert.deepEqual(parseFlow(key, 0, total, 0), flow);
     key[40] = REST;
-    assert.deepEqual(parseFlow(key, total), { ...flow, protocol: REST, source: '', destination: '' });
+    assert.deepEqual(parseFlow(key, 0, total, 0), { ...flow, protocol: REST, source: '', destination: '' });
   });
 
   it('is a BPF file system, where one is mounted just there', () => {
