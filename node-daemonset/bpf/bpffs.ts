@@ -17,8 +17,8 @@ export function isBpffs(mountinfo: string, directory: string): boolean {
  */
 export async function mountBpffs(directory: string, mountinfo = '/proc/self/mountinfo'): Promise<void> {
   if (isBpffs(readFileSync(mountinfo, 'utf8'), directory)) return;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     await run(['mount', '-t', 'bpf', '-o', 'mode=0700', 'bpf', directory]);
   } catch (error) {
     throw new KernelError(`no BPF file system could be mounted at ${directory}: ${(error as Error).message}`);

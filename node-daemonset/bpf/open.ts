@@ -110,11 +110,17 @@ export class SliverKernel implements Kernel {
   }
 
   rawGeneration(sliver: number): number | undefined {
+    // The programs see the packets of sockets that were made in a pod, and of no others.
+    if (!this.maps.settings.get(0)?.manager) return undefined;
     const entry = this.maps.slivers.get(sliver);
     return entry && (entry.flags & SLIVER_RAW) !== 0 ? entry.generation : undefined;
   }
 
   markRaw(fd: number, grant: RawGrant): void {
+    const generation = this.rawGeneration(grant.sliver);
+    if (generation !== grant.generation) {
+      throw new KernelError(`sliver ${grant.sliver} may have no raw socket of generation ${grant.generation} now`);
+    }
     this.#raw.set(fd, grant);
   }
 

@@ -112,7 +112,7 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
         return unguarded(desired, 'no cgroup v2 is mounted: mount it at /sys/fs/cgroup/unified');
       const writes = guard(opened, tree, kubepods, desired);
       const flows = await countFlows(opened, desired);
-      return { writes: writes + flows.writes, problems: flows.problems };
+      return { writes: writes + flows.writes, problems: [...flows.problems, ...(own ? [] : rawUnguarded(desired))] };
     },
 
     async release(): Promise<void> {
@@ -158,6 +158,14 @@ function unguarded({ slivers }: Desired, why: string): EnforcerReport {
     problems.push({ sliver: sliver.id, reason: 'HostNotGuarded', message: text });
   }
   return { writes: 0, problems };
+}
+
+/** Packets of raw sockets are judged where the socket was made: in the node manager's own pod. */
+function rawUnguarded({ slivers }: Desired): Problem[] {
+  const message = 'the node manager runs in no pod of this kubelet: raw sockets that it made would not be guarded';
+  return slivers
+    .filter(({ amounts }) => amounts.privileges.includes('RawSockets'))
+    .map(({ id }) => ({ sliver: id, reason: 'RawNotGuarded', message }));
 }
 
 function pair<K, V>(key: K, value: V | undefined): [K, V][] {

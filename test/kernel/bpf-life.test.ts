@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Desired } from '../../node-daemonset/sliver.ts';
+import { createGuardEnforcer } from '../../node-daemonset/guard/apply.ts';
 import { makeDesired } from '../node-daemonset/desired.ts';
 import { GuardedNode, type Peer } from './guarded.ts';
-import { hostSliver, tcp, udp } from './host-sliver.ts';
+import { hostSliver, podSliver, tcp, udp } from './host-sliver.ts';
 
 describe('the programs in the kernel', () => {
   let node: GuardedNode;
@@ -90,6 +91,38 @@ describe('the programs in the kernel', () => {
     await node.enforce(makeDesired([sliverB]));
     assert.equal(await heir.ask('sendto 10.77.0.2 9 00'), 'EPERM');
     assert.equal((await node.counters(1))!.drops.ended, 2);
+  });
+
+  it('that this kernel refuses are a problem of the node and of slivers on its network, and of nobody else', async () => {
+    const objects = join(node.directory, 'none');
+    const guard = createGuardEnforcer({ directory: join(node.directory, 'bpf'), objects });
+    const { writes, problems } = await guard.enforce(
+      makeDesired([sliverA, podSliver('p', 3, ['10.78.0.2'])]),
+      AbortSignal.timeout(10_000),
+    );
+    assert.deepEqual(
+      problems.map(({ reason, sliver }) => [reason, sliver]),
+      [
+        ['NotGuarded', undefined],
+        ['HostNotGuarded', 'a'],
+      ],
+    );
+    assert.match(problems[0]!.message, /packets\.bpf\.o is missing: compile it/);
+    assert.deepEqual([writes, guard.kernel(), guard.counters().size], [0, undefined, 0]);
+  });
+
+  it('give no raw socket to a node manager that is in no pod', async () => {
+    const raw = hostSliver('a', 1, { ports: [udp(7000)], privileges: ['RawSockets'] });
+    assert.deepEqual((await node.enforce(makeDesired([raw]))).problems, []);
+    assert.deepEqual(await node.request({ generation: 1 }), { generation: 1 });
+    await node.kill();
+    node.start({ pod: null });
+    const { problems } = await node.enforce(makeDesired([raw]));
+    assert.deepEqual(
+      problems.map(({ reason, sliver }) => [reason, sliver]),
+      [['RawNotGuarded', 'a']],
+    );
+    assert.deepEqual(await node.request({ generation: 1 }), {});
   });
 
   it('leave nothing when they are released', async () => {
