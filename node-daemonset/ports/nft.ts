@@ -131,12 +131,14 @@ function written(name: SetName, key: string): string {
   return TYPES[name] === 'ifname' ? `"${key}"` : key;
 }
 
-/** One before what is usual for NAT of destinations (-100) and of sources (100), and one after the latter. */
+/**
+ * One before what is usual for NAT of destinations (-100) and of sources (100), and one after the latter. NAT is decided
+ * once: a chain of ours at -102 that sends packets where they go anyway has them delivered on the node.
+ */
 const CHAINS: readonly (readonly [string, string])[] = [
   ['deliver', ''],
   ['arriving', 'type nat hook prerouting priority -101'],
   ['local', 'type nat hook output priority -101'],
-  ['received', 'type filter hook input priority 0'],
   ['forwarded', 'type filter hook forward priority 0'],
   ['departing', 'type nat hook postrouting priority 99'],
   ['leaving', 'type filter hook postrouting priority 101'],
@@ -159,13 +161,14 @@ function rulesOf(signature: string): string[] {
     // Loopback and link-local addresses are the node's alone: a pod could not answer.
     'deliver ip daddr != 127.0.0.0/8 dnat ip to meta l4proto . th dport map @forward4',
     'deliver ip6 daddr != { ::1, fe80::/10 } dnat ip6 to meta l4proto . th dport map @forward6',
+    // The owner's pod is not there: what is dropped leaves no trace that would lead the next packet astray.
+    'deliver ip daddr != 127.0.0.0/8 meta l4proto . th dport != @hosted drop',
+    'deliver ip6 daddr != { ::1, fe80::/10 } meta l4proto . th dport != @hosted drop',
     // To where it goes anyway: NAT is decided once, so that no hostPort, NodePort or external address of others gets it.
     'deliver dnat ip to ip daddr',
     'deliver dnat ip6 to ip6 daddr',
     `arriving ${catches}`,
     `local ${catches}`,
-    // Where the owner's pod is not there yet. A packet that is refused leaves no trace that would lead the next one astray.
-    `received ${PORTS} meta l4proto . th dport @owned meta l4proto . th dport != @hosted fib daddr type local reject`,
     'forwarded ip saddr @sliver4 oifname @barred drop',
     'forwarded ip6 saddr @sliver6 oifname @barred drop',
     // A pod that says it is the node; with IPv4 the kernel itself drops it.

@@ -42,9 +42,16 @@ const KEEP_ASKING = `
 const [to, port] = process.argv.slice(1);
 const socket = require('dgram').createSocket('udp4');
 socket.on('message', (data, from) => console.log(from.address, from.port));
-socket.on('error', () => console.log('refused'));
-socket.connect(Number(port), to, () => setInterval(() => socket.send('x', () => undefined), 50));
+let times = 0;
+socket.connect(Number(port), to, () => setInterval(() => socket.send('x', () => console.log('asked ' + ++times + ' times')), 50));
 `;
+
+export interface Client {
+  /** Waits for a line. */
+  until(line: string): Promise<void>;
+  asked(): number;
+  answers(): number;
+}
 
 async function until(holds: () => boolean, what: string): Promise<void> {
   for (let left = 200; !holds(); left--) {
@@ -121,14 +128,15 @@ export class PortsWorld {
     return (await text(child.stdout!)).trim();
   }
 
-  /** One client that asks over and over from the same port; it prints who answers, or `refused`. */
-  keepAsking(where: string, to: string, port: number): { until(line: string): Promise<void> } {
+  /** One client that asks over and over from the same port; it prints how often it did, and who answers. */
+  keepAsking(where: string, to: string, port: number): Client {
     const child = this.net.spawn(where, [process.execPath, '-e', KEEP_ASKING, to, String(port)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines: string[] = [];
     createInterface({ input: child.stdout! }).on('line', (line) => lines.push(line));
-    return { until: (line) => until(() => lines.includes(line), `${line} among ${JSON.stringify(lines)}`) };
+    const asked = (): number => lines.filter((line) => line.startsWith('asked')).length;
+    return { until: (line) => until(() => lines.includes(line), line), asked, answers: () => lines.length - asked() };
   }
 
   /** The identifiers of the echo requests that come by. */

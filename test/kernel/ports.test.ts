@@ -73,15 +73,14 @@ describe('the ports enforcer on the real kernel', () => {
         world.masquerade();
         await enforce(makeDesired([sliver()]));
         const outside = await world.answer('world', family, 9);
-        assert.equal(await world.ask('pod', family, WORLD[family], 9, OWNED), `${WORLD[family]} 9`);
-        await world.sees(outside, new RegExp(`^world ${NODE[family]} ${OWNED}$`));
-        outside.seen.length = 0;
         assert.equal(await world.ask('other', family, WORLD[family], 9, OWNED), `${WORLD[family]} 9`);
         const [line] = outside.seen;
         assert.match(line!, new RegExp(`^world ${NODE[family]} `));
-        assert.notEqual(line, `world ${NODE[family]} ${OWNED}`);
         const port = Number(line!.split(' ')[2]);
+        assert.notEqual(port, OWNED);
         assert.ok(port >= 32_768 && port <= 60_999, `${port} is one that the kernel hands out`);
+        assert.equal(await world.ask('pod', family, WORLD[family], 9, OWNED), `${WORLD[family]} 9`);
+        await world.sees(outside, new RegExp(`^world ${NODE[family]} ${OWNED}$`));
       });
 
       it('lets nothing leave from it that a stranger’s masquerade put there', async () => {
@@ -94,14 +93,52 @@ describe('the ports enforcer on the real kernel', () => {
     });
   }
 
-  it('refuses at once what asks for an owned port whose pod is not there yet, and leads it there as soon as it is', async () => {
+  it('drops what asks for an owned port whose pod is not there yet, and leads it there as soon as it is', async () => {
     await enforce(makeDesired([sliver({ addresses: [] })]));
     const client = world.keepAsking('world', NODE[4], OWNED);
-    await client.until('refused');
+    await client.until('asked 5 times');
     const pod = await world.answer('pod', 4, OWNED);
     await enforce(makeDesired([sliver()]));
     await client.until(`${NODE[4]} ${OWNED}`);
     assert.ok(pod.seen.length > 0);
+  });
+
+  it('cuts off what went on from the port before it had this owner', async () => {
+    world.nft(
+      'add table inet portmap',
+      'add chain inet portmap pre { type nat hook prerouting priority dstnat; }',
+      `add rule inet portmap pre udp dport ${OWNED} dnat ip to ${OTHER[4]}:7`,
+    );
+    world.masquerade();
+    await world.answer('other', 4, 7);
+    const outside = await world.answer('world', 4, 9);
+    const guest = world.keepAsking('world', NODE[4], OWNED);
+    await guest.until(`${NODE[4]} ${OWNED}`);
+    // a masquerade that happened to take the very port
+    world.nft('flush chain inet cni post', `add rule inet cni post udp sport 50000 masquerade to :${OWNED}`);
+    assert.equal(await world.ask('other', 4, WORLD[4], 9, 50_000), `${WORLD[4]} 9`);
+    await world.sees(outside, new RegExp(` ${OWNED}$`));
+    await enforce(makeDesired([sliver()]));
+    const before = guest.answers();
+    await guest.until(`asked ${guest.asked() + 10} times`);
+    assert.ok(guest.answers() - before <= 1, 'but for one that was on its way');
+    outside.seen.length = 0;
+    assert.equal(await world.ask('other', 4, WORLD[4], 9, 50_000), '');
+    assert.deepEqual(outside.seen, []);
+  });
+
+  it('leaves on the node what an earlier chain of ours claims, as for raw sockets', async () => {
+    await enforce(makeDesired([sliver()]));
+    world.nft(
+      'add table inet earlier',
+      'add chain inet earlier raw { type nat hook prerouting priority -102; }',
+      `add rule inet earlier raw udp dport ${OWNED} fib daddr type local dnat ip to ip daddr`,
+      `add rule inet earlier raw udp dport ${OWNED} fib daddr type local dnat ip6 to ip6 daddr`,
+    );
+    await world.answer('pod', 4, OWNED);
+    const onNode = await world.answer('node', 4, OWNED);
+    assert.equal(await world.ask('world', 4, NODE[4], OWNED), `${NODE[4]} ${OWNED}`);
+    assert.equal(onNode.seen.length, 1);
   });
 
   it('leads TCP to the pod, too, and gives a host-network sliver its own port', async () => {
