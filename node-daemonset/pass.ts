@@ -117,9 +117,7 @@ function settle(
   for (const pod of pods) {
     if (!before.includes(pod)) attempt(problems, 'DirectoryNotWritten', () => directories.write(pod), pod.uid);
   }
-  addresses.update(
-    pods.map(({ uid, addresses: known, amounts }) => ({ uid, addresses: known, network: amounts.network })),
-  );
+  addresses.update(pods.map((pod) => ({ ...pod, network: pod.amounts.network })));
   if (!full) return;
   addresses.recheck();
   directories.sweep(new Set(pods.map((pod) => pod.uid)));

@@ -32,7 +32,7 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 const ADDRESS_MS = 10_000;
 
 /** Problems that concern the node's own traffic, not what this sliver gets among slivers. */
-const NOT_OURS: ReadonlySet<string> = new Set(['LineUnknown', 'SystemdNotTold']);
+const NOT_OURS: ReadonlySet<string> = new Set(['LineUnknown', 'SystemdNotTold', 'PortsUnknown']);
 
 /** The whole status. Pure; `lastTransitionTime` is taken over from the rcap as it is. */
 export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapabilityStatus {

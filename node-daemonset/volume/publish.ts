@@ -49,6 +49,7 @@ const TOLERABLE: ReadonlySet<string> = new Set([
   'EgressUnclassified',
   'EgressOvercommitted',
   'SystemdNotTold',
+  'PortsUnknown',
   // what is on the node's network, or has a raw socket, is refused by a problem of its own
   'NotGuarded',
   'FlowsNotCounted',

@@ -79,6 +79,33 @@ describe('addresses in the kernel', () => {
     assert.deepEqual(found[1], [hostEnd(`${netns}b`), '192.0.2.8']);
   });
 
+  it('are looked for no longer of a sliver on the node’s network, until a container of it is elsewhere', async () => {
+    addNamespace(netns, '192.0.2.7/24');
+    pod.addContainer('init');
+    await pod.start('exec sleep 100', 'init');
+    let looks = 0;
+    watch.close();
+    watch = new AddressWatch({
+      directoryOf: () => {
+        looks++;
+        return pod.path('cpu');
+      },
+      onFound: (_, { addresses }) => {
+        found.push([...addresses]);
+        next.resolve();
+      },
+    });
+    watch.update([{ uid: pod.uid, addresses: [], network: 'Host' }]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(looks, 1);
+    const waiting = next.promise;
+    pod.addContainer('elsewhere');
+    await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`, 'elsewhere');
+    watch.recheck();
+    await waiting;
+    assert.deepEqual(found, [['192.0.2.7']], 'it is classified all the same');
+  });
+
   it('are not told again when they are as they were', async () => {
     addNamespace(netns, '192.0.2.7/24');
     await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`);

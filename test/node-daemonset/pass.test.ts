@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { getCondition } from '../../crds/conditions.ts';
-import type { ResourceCapability, ResourceCapabilityStatus, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
+import type {
+  ResourceCapability,
+  ResourceCapabilityStatus,
+  RspecPort,
+  SliceNode,
+  SliceNodeStatus,
+} from '../../crds/types.ts';
 import { silentLog } from '../../kube/log.ts';
 import { PolicySource } from '../../node-daemonset/admission/ownerfile.ts';
 import { Turns } from '../../node-daemonset/admission/turns.ts';
@@ -19,7 +25,7 @@ import { Statuses } from '../../node-daemonset/report/statuses.ts';
 import type { Desired, Enforcer, Problem } from '../../node-daemonset/sliver.ts';
 import { PENALTY_MS } from '../../node-daemonset/standing.ts';
 import { StateStore } from '../../node-daemonset/state.ts';
-import { NODE, NOW, pod, right, shares } from './rights.ts';
+import { edited, NODE, NOW, pod, right, shares } from './rights.ts';
 
 interface World {
   parts: PassParts;
@@ -261,6 +267,69 @@ describe('pass', () => {
     world.parts = { ...world.parts, otherRequests };
     await runPass(world.parts, true);
     assert.equal(condition('a', 'Granted'), 'True Granted');
+  });
+
+  it('refuses a port that somebody has, and grants it to the right whose own pod has it', async () => {
+    const asked: RspecPort[][] = [];
+    const port = { protocol: 'TCP' as const, port: 5001 };
+    const heldBy = (pod: string) => async (ports: readonly RspecPort[]) => {
+      asked.push([...ports]);
+      return [{ ...port, by: `web (pid 7, pod ${pod})`, pod }];
+    };
+    const rcaps = [right('a', { ports: [port] }), right('b', shares(2))];
+    world.rcaps = rcaps;
+    publish('p', rcaps[0]!);
+    world.parts = { ...world.parts, heldPorts: heldBy('q') };
+    await runPass(world.parts, true);
+    assert.equal(condition('a', 'Granted'), 'False PortInUse');
+    assert.equal(condition('b', 'Granted'), 'True Granted');
+    world.parts = { ...world.parts, heldPorts: heldBy('p') };
+    world.rcaps = [edited(rcaps[0]!, {}), rcaps[1]!];
+    await runPass(world.parts, false);
+    assert.equal(condition('a', 'Granted'), 'True Granted');
+    assert.deepEqual(world.desired.at(-1)!.ports, [port]);
+    await runPass(world.parts, true);
+    assert.deepEqual(asked, [[port], [port]], 'what is answered is not looked for');
+  });
+
+  it('answers nobody who asks for ports while it can’t look for them, and everybody else', async () => {
+    world.rcaps = [right('a', { ports: [{ protocol: 'UDP', port: 53_000 }] }), right('b')];
+    const { heldPorts } = world.parts;
+    const enforcers = world.parts.enforcers.slice(1);
+    const fails = async (): Promise<never> => Promise.reject(new Error('no nft'));
+    world.parts = { ...world.parts, enforcers, heldPorts: fails };
+    publish('p', world.rcaps[1]!, { addresses: ['10.0.0.1'] });
+    const { failed, problems } = await runPass(world.parts, true);
+    assert.deepEqual([failed, problems.map(({ reason }) => reason)], [true, ['PortsUnknown']]);
+    assert.equal(world.reports.has('a'), false);
+    assert.equal(condition('b', 'Ready'), 'True Enforced', 'it is nothing to those who have their rights');
+    world.parts = { ...world.parts, heldPorts };
+    await runPass(world.parts, false);
+    assert.equal(condition('a', 'Granted'), 'True Granted');
+  });
+
+  it('asks for no address of a sliver on the node’s network', async () => {
+    world.parts = { ...world.parts, enforcers: world.parts.enforcers.slice(1) };
+    world.sliceNode = sliceNode({ hostNetwork: true });
+    const watched: unknown[] = [];
+    const update = (pods: readonly { uid: string; network: string }[]) =>
+      void watched.push(...pods.map(({ uid, network }) => `${uid} ${network}`));
+    world.parts.addresses = { ...world.parts.addresses, update };
+    const rcaps = [right('a', { network: 'Host' }), right('b')];
+    world.rcaps = rcaps;
+    for (const [i, rcap] of rcaps.entries()) publish(`p${i}`, rcap, { classId: 0x100 + i });
+    await runPass(world.parts, false);
+    world.now += 60_000;
+    await runPass(world.parts, true);
+    assert.equal(condition('a', 'Ready'), 'True Enforced');
+    assert.equal(condition('b', 'Ready'), 'False NoAddress');
+    assert.deepEqual(
+      world.desired.at(-1)!.slivers.map(({ network }) => network),
+      ['Host', 'Pod'],
+    );
+    assert.deepEqual(watched.slice(-2), ['p0 Host', 'p1 Pod']);
+    const { granted } = world.reports.get('a')!.status as ResourceCapabilityStatus;
+    assert.equal(granted?.resources.network, 'Host');
   });
 
   it('does nothing before it knows its node', async () => {
