@@ -31,15 +31,15 @@ clients:
 
 # the programs for the kernel: needs clang, llvm-strip, libbpf-dev
 BPF := node-daemonset/bpf
-bpf: $(patsubst %.c,%.o,$(wildcard $(BPF)/*.bpf.c))
+bpf: $(patsubst %.c,%.o,$(wildcard node-daemonset/*/*.bpf.c))
 
-$(BPF)/%.bpf.o: $(BPF)/%.bpf.c $(wildcard $(BPF)/*.h)
+%.bpf.o: %.bpf.c $(wildcard $(BPF)/*.h)
 	clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@.new
 	llvm-strip -g $@.new
 	mv $@.new $@
 
 clean: down
-	rm -rf node_modules coverage $(BPF)/*.o $(CLIENT)/build
+	rm -rf node_modules coverage node-daemonset/*/*.bpf.o $(CLIENT)/build
 
 $(INSTALLED): package-lock.json
 	# quiet: it would warn that the Node that runs npm is not the 24 that it is about to install

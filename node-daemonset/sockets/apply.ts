@@ -3,7 +3,11 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Kernel } from '../bpf/kernel.ts';
-import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
+import { interfaceIndex } from '../bpf/netns.ts';
+import { readDefaultRoutes } from '../egress/observe.ts';
+import type { Desired, Enforcer, EnforcerReport, Line, Problem, Sliver } from '../sliver.ts';
+import { Audit } from './audit.ts';
+import type { ClientFiles } from './clientfiles.ts';
 import { Opener } from './opener.ts';
 import { destroyOrdinary, holderOf } from './ordinary.ts';
 import { podOfPeer } from './peer.ts';
@@ -12,7 +16,6 @@ import { rawPortsOf, SocketRegistry } from './registry.ts';
 import { mayKeep, planLost } from './rights.ts';
 import { SliverServer } from './server.ts';
 import { Sniffers } from './sniffers.ts';
-import type { ClientFiles } from './clientfiles.ts';
 
 /** The socket's name in the sliver's directory, which the sliver sees at /run/slice. */
 export const SOCKET_NAME = 'sockets';
@@ -40,7 +43,17 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
     rawPortsOf(registry.live().filter(({ opened, sliver }) => mayKeep(opened, slivers.get(sliver)))),
   );
   const sniffers = new Sniffers();
-  const opener = new Opener({ kernel, registry, sniffers, holderOf, silenceKernel: () => rawPorts.sync() });
+  let lines: readonly Line[] = [];
+  /** Slices as <namespace>/<name>, by the HTB class that they send in. */
+  let slices: ReadonlyMap<number, string> = new Map();
+  const audit = new Audit({
+    uplinks: () => {
+      const names = lines.length > 0 ? lines.map((line) => line.interface) : readDefaultRoutes();
+      return names.map(interfaceIndex).filter((index) => index > 0);
+    },
+    sliceOf: (classId) => slices.get(classId),
+  });
+  const opener = new Opener({ kernel, registry, sniffers, audit, holderOf, silenceKernel: () => rawPorts.sync() });
   const servers = new Map<string, SliverServer>();
   const total = { connections: 0 };
 
@@ -69,9 +82,11 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
   return {
     name: 'sockets',
 
-    async enforce({ slivers: all }: Desired): Promise<EnforcerReport> {
+    async enforce({ slivers: all, facts }: Desired): Promise<EnforcerReport> {
       const problems: Problem[] = [];
       const before = slivers;
+      ({ lines } = facts);
+      slices = new Map(all.map(({ classId, rcap, slice }) => [classId, `${rcap.namespace}/${slice ?? rcap.name}`]));
       slivers = new Map(all.map((sliver) => [sliver.id, sliver]));
       let writes = 0;
       for (const [uid, server] of servers) {

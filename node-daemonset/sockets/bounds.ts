@@ -15,6 +15,8 @@ export const BOUNDS = {
   /** Sniffers of one sliver, and of all: each costs every packet of the node a look. */
   sniffers: 2,
   sniffersInAll: 32,
+  /** Administrative sniffers of all; those of a sliver count as sniffers. */
+  auditsInAll: 4,
   /** Bytes that a sniffer holds back for a reader that is slow; packets beyond are counted and told. */
   snifferBuffer: 256 * 1024,
 };

@@ -30,6 +30,7 @@ const SO_ATTACH_FILTER = 26;
 const SO_LOCK_FILTER = 44;
 const SO_COOKIE = 57;
 const SCM_RIGHTS = 1;
+const ETH_P_ALL = 3;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const EAGAIN = 11;
@@ -59,6 +60,15 @@ export function openSocket(domain: number, type: number, protocol: number): numb
 
 export function bindSocket(fd: number, address: Buffer): void {
   check('bind', c.bind(fd, address, address.length));
+}
+
+/** `struct sockaddr_ll` of every protocol's packets on an interface, by its index; 0: on all. */
+export function packetAddress(index: number): Buffer {
+  const address = Buffer.alloc(20);
+  address.writeUInt16LE(AF_PACKET, 0);
+  address.writeUInt16BE(ETH_P_ALL, 2);
+  address.writeInt32LE(index, 4);
+  return address;
 }
 
 export function listenSocket(fd: number, backlog: number): void {

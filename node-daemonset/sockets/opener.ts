@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs';
 import type { Kernel } from '../bpf/kernel.ts';
 import type { Sliver } from '../sliver.ts';
+import type { Audit } from './audit.ts';
 import { BOUNDS } from './bounds.ts';
 import type { Result } from './connection.ts';
 import { closeSocket } from './libc.ts';
@@ -14,6 +15,7 @@ export interface OpenerParts {
   kernel: Pick<Kernel, 'rawGeneration' | 'markRaw'>;
   registry: SocketRegistry;
   sniffers: Sniffers;
+  audit: Audit;
   holderOf(protocol: Transport, port: number): Promise<{ state: string; local: string } | undefined>;
   /** Keeps the kernel from answering for the ports of all live raw sockets; resolves when it is so. */
   silenceKernel(): Promise<unknown>;
@@ -29,8 +31,7 @@ export class Opener {
   }
 
   async open(opened: Opened, sliver: Sliver): Promise<Result> {
-    if (opened.open === 'audit') throw new Refusal('EINVAL', 'this node manager has no administrative sniffer');
-    if (opened.open === 'sniffer') return { opened, stream: this.#sniff(opened, sliver.id) };
+    if (opened.open === 'audit' || opened.open === 'sniffer') return { opened, stream: this.#sniff(opened, sliver.id) };
     return { opened, fd: await this.#openRaw(opened, sliver) };
   }
 
@@ -59,12 +60,13 @@ export class Opener {
     }
   }
 
-  #sniff({ protocol, port }: Extract<Opened, { open: 'sniffer' }>, uid: string): Stream {
+  #sniff(opened: Extract<Opened, { open: 'sniffer' | 'audit' }>, uid: string): Stream {
     const open = this.#sniffing.get(uid) ?? 0;
     if (open >= BOUNDS.sniffers) {
       throw new Refusal('EBUSY', `this sliver has ${BOUNDS.sniffers} sniffers open: close some`);
     }
-    const stream = this.#parts.sniffers.open(protocol, Number(port));
+    const { sniffers, audit } = this.#parts;
+    const stream = opened.open === 'audit' ? audit.open() : sniffers.open(opened.protocol, Number(opened.port));
     this.#sniffing.set(uid, open + 1);
     let isOpen = true;
     const close = (): void => {

@@ -30,7 +30,6 @@ interface Relay {
   dropped: number;
 }
 
-const ETH_P_ALL = 3;
 const SO_RCVBUFFORCE = 33;
 const SO_TIMESTAMPNS = 35;
 const SOL_PACKET = 263;
@@ -113,10 +112,7 @@ function openPacketSocket(filter: Buffer): number {
     libc.setOption(fd, libc.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER);
     libc.setOption(fd, libc.SOL_SOCKET, SO_TIMESTAMPNS, 1);
     libc.setOption(fd, SOL_PACKET, PACKET_AUXDATA, 1);
-    const address = Buffer.alloc(20);
-    address.writeUInt16LE(libc.AF_PACKET, 0);
-    address.writeUInt16BE(ETH_P_ALL, 2);
-    libc.bindSocket(fd, address);
+    libc.bindSocket(fd, libc.packetAddress(0));
     return fd;
   } catch (error) {
     libc.closeSocket(fd);

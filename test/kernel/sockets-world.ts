@@ -13,11 +13,13 @@ import { Lines } from './lines.ts';
 import { Namespaces } from './netns.ts';
 import type { Request, Setup } from './sockets-process.ts';
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../../node-daemonset/sockets/client', import.meta.url));
 
-/** Builds what slivers find in /run/slice; the directory goes with `remove` of whoever it is given to. */
+/** Builds what slivers find in /run/slice, and the kernel's programs. */
 export function buildClient(out: string): void {
   execFileSync('make', ['-s', '-C', CLIENT, `OUT=${out}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('make', ['-s', 'bpf'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 export const NODE4 = '10.77.0.1';

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,10 +41,20 @@ static int write_all(const uint8_t *data, size_t size)
 	return 0;
 }
 
+/* Whether there is something to be read; not, where nobody reads what we write any more. */
+static int wait_for(int fd)
+{
+	struct pollfd ends[2] = { { .fd = fd, .events = POLLIN }, { .fd = STDOUT_FILENO, .events = 0 } };
+
+	while (poll(ends, 2, -1) < 0 && errno == EINTR)
+		;
+	return !(ends[1].revents & (POLLERR | POLLHUP | POLLNVAL));
+}
+
 static int read_all(int fd, uint8_t *data, size_t size)
 {
 	while (size > 0) {
-		ssize_t got = read(fd, data, size);
+		ssize_t got = wait_for(fd) ? read(fd, data, size) : 0;
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -158,7 +169,7 @@ static int dump_stream(int fd)
 	uint8_t data[8192];
 	ssize_t got;
 
-	while ((got = read(fd, data, sizeof(data))) > 0)
+	while (wait_for(fd) && (got = read(fd, data, sizeof(data))) > 0)
 		if (write_all(data, (size_t)got) < 0)
 			return 0;
 	return 0;
