@@ -70,6 +70,7 @@ export async function startManager({
 
   const addresses = new AddressWatch({
     directoryOf: cgroups.directoryOf,
+    onError: (pod, err) => log.warn({ pod, err }, 'the interfaces of a pod were not found'),
     onFound: (uid, found) =>
       void classify(uid, found).catch((error: Error) => {
         log.warn({ pod: uid, err: error }, 'addresses were not classified');

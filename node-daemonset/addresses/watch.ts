@@ -12,6 +12,8 @@ export interface AddressWatchOptions {
   directoryOf(podUid: string): string | undefined;
   /** A pod has other addresses than were known of it, or has them by other interfaces of the node. */
   onFound(podUid: string, found: PodLinks): void;
+  /** It could not be found out which interfaces lead to a pod; it is tried again. */
+  onError?(podUid: string, error: Error): void;
   /** Which interfaces of the node lead to a process's network. */
   findLinks?: typeof findLinks;
   /** Where proc(5) of the host's processes is. Default /proc. */
@@ -71,7 +73,7 @@ export class AddressWatch {
   #turn = 0;
 
   constructor(options: AddressWatchOptions) {
-    this.#options = { proc: '/proc', now: Date.now, findLinks, ...options };
+    this.#options = { proc: '/proc', now: Date.now, findLinks, onError: () => {}, ...options };
     const own = readNetwork(this.#options.proc, 'self');
     if (!own) throw new Error(`${this.#options.proc} is not mounted: the addresses of slivers can't be found`);
     this.#hostNamespace = own.namespace;
@@ -160,7 +162,9 @@ export class AddressWatch {
 
   /** Tells what the node's own interfaces say of a claim; looks again where they do not confirm all of it. */
   async #confirm(uid: string, pod: Watched, claim: string, { network, pid }: Found): Promise<void> {
-    const found = await this.#options.findLinks(pid, network.addresses).catch(() => undefined);
+    const found = await this.#options.findLinks(pid, network.addresses).catch((error: Error) => {
+      this.#options.onError(uid, error);
+    });
     if (this.#pods.get(uid) !== pod) return;
     const whole = found?.addresses.length === network.addresses.length;
     pod.unsettled = whole ? 0 : pod.unsettled + 1;

@@ -23,7 +23,18 @@ const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
 /** What the product consists of, besides Node and its packages. */
 export const SOURCES = ['package.json', 'tsconfig.json', 'crds', 'kube', 'operator', 'node-daemonset'];
 /** What the node manager starts; keep in step with the Dockerfile's packages. */
-export const NODE_MANAGER_PROGRAMS = ['tc', 'nft', 'ip', 'ss', 'mount', 'umount', 'nsenter', 'prlimit'];
+export const NODE_MANAGER_PROGRAMS = [
+  'tc',
+  'nft',
+  'ip',
+  'ss',
+  'bridge',
+  'lsns',
+  'mount',
+  'umount',
+  'nsenter',
+  'prlimit',
+];
 /** What it loads to put programs into the kernel, by the name by which it asks. */
 const BPF_LIBRARY = 'libbpf.so.1';
 const WORKLOAD_PROGRAMS =

@@ -126,8 +126,8 @@ describe('under faults', () => {
         'element',
         'inet',
         'slice_operator',
-        'v4',
-        `{ ${address} }`,
+        'from4',
+        `{ "cni0" . ${address} }`,
       ]);
       await runInNode(product.cluster, node, ['tc', 'class', 'del', 'dev', 'eth0', 'classid', id]);
       assert.equal(await classOfPod(product.cluster, node, address), undefined);

@@ -8,6 +8,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   tc: 'iproute2',
   ip: 'iproute2',
   ss: 'iproute2',
+  bridge: 'iproute2',
+  lsns: 'util-linux',
   nft: 'nftables',
   mount: 'mount',
   umount: 'mount',
