@@ -15,7 +15,7 @@ import { AddressWatch } from './addresses/watch.ts';
 import { PolicySource } from './admission/ownerfile.ts';
 import type { Policy } from './admission/policy.ts';
 import { readOtherRequests } from './admission/requests.ts';
-import { bounded, Turns } from './admission/turns.ts';
+import { bounded, lean, Turns } from './admission/turns.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
 import { readLineRate } from './egress/observe.ts';
@@ -109,6 +109,7 @@ export async function startManager({
     log,
     resource: Resources.ResourceCapability,
     labelSelector: `${LABEL_NODE}=${nodeLabelValue(nodeName)}`,
+    transform: lean,
     onChange: wakeIfAsked,
   });
   const sliceNodes = startInformer<SliceNode>({

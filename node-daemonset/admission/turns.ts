@@ -1,4 +1,5 @@
 /** How much of the node manager one namespace may take up: its questions wait, and nobody else's. */
+import { LABEL_NODE } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -34,6 +35,25 @@ export class Turns {
   #forget(): void {
     for (const namespace of this.#buckets.keys()) if (this.left(namespace) >= BURST) this.#buckets.delete(namespace);
   }
+}
+
+/** Of an rcap what is read here: a tenant may put a megabyte of finalizers and owners into each, and all of them are kept. */
+export function lean({ metadata, ...rest }: ResourceCapability): ResourceCapability {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, labels } = metadata;
+  const times = { creationTimestamp, deletionTimestamp };
+  const label = labels?.[LABEL_NODE];
+  return {
+    ...rest,
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      generation,
+      ...times,
+      ...(label && { labels: { [LABEL_NODE]: label } }),
+    },
+  };
 }
 
 /** The rcaps without what one namespace has beyond all measure; what is granted stays, or it would pass for released. */

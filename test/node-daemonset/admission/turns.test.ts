@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
 import { hasQuestions } from '../../../node-daemonset/admission/plan.ts';
-import { bounded, Turns } from '../../../node-daemonset/admission/turns.ts';
+import { bounded, lean, Turns } from '../../../node-daemonset/admission/turns.ts';
 import { admit, edited, granted, NOW, right, shares } from '../rights.ts';
 
 describe('turns', () => {
@@ -34,6 +34,16 @@ describe('turns', () => {
     assert.equal(hasQuestions(EMPTY_LEDGER, [gone]), false);
     const held = granted(right('a'));
     assert.equal(hasQuestions(held, [edited(gone, {})]), true);
+  });
+
+  it('keep of an rcap what admission reads, and nothing that may be large', () => {
+    const rcap = right('a', shares(3));
+    const large = 'x'.repeat(1000);
+    const { labels } = rcap.metadata;
+    const metadata = { ...rcap.metadata, finalizers: [large], labels: { ...labels, large }, annotations: { large } };
+    const kept = lean({ ...rcap, metadata });
+    assert.ok(JSON.stringify(kept).length < 600);
+    assert.deepEqual(admit(EMPTY_LEDGER, [kept]).ledger, admit(EMPTY_LEDGER, [rcap]).ledger);
   });
 
   it('bound what one namespace makes the node look at, and let go nothing that is granted', () => {
