@@ -581,11 +581,11 @@ export interface SliceNodeSpec {
    */
   hostNetwork?: boolean;
   /**
-   * ICMP echo requests per second and sliver. Default 10.
+   * ICMP echo requests per second and sliver; those of three seconds may come at once. Default 10.
    */
   icmpEchoPerSecond?: number;
   /**
-   * Packets with IP options per second and sliver. Default 10.
+   * Packets with IP options per second and sliver; those of three seconds may come at once. Default 10.
    */
   ipOptionsPerSecond?: number;
   budget?: NamespaceBudget;

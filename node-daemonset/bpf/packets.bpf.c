@@ -68,7 +68,7 @@ static __always_inline int is_managers(struct __sk_buff *skb, const struct setti
 	return s->manager && (ancestor(skb, s, 2) == s->manager || ancestor(skb, s, 1) == s->manager);
 }
 
-/* A second's worth may come at once. `due` is that of the sliver's bucket. */
+/* What is allowed in three seconds may come at once: traceroute begins with 16. `due` is that of the sliver's bucket. */
 static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rate)
 {
 	if (!rate)
@@ -77,7 +77,7 @@ static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rat
 	int over;
 	bpf_spin_lock(&bucket->lock);
 	__u64 next = *due > now ? *due : now;
-	over = next > now + SECOND;
+	over = next > now + 3 * SECOND;
 	if (!over)
 		*due = next + SECOND / rate;
 	bpf_spin_unlock(&bucket->lock);

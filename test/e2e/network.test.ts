@@ -1,0 +1,185 @@
+/** What slivers may do on the network, without any capability: owned ports, raw sockets, the node's own address. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { RspecPort, Slice, SliceSpec } from '../../crds/types.ts';
+import { hostAddress, hostAddress6, nodeAddress, nodeAddress6, nodeNumber } from '../cluster/config.ts';
+import { findProcesses, killProcess } from './operator.ts';
+import type { Product } from './product.ts';
+import { sharedProduct } from './shared.ts';
+import { dropNamespace, freshNamespace, sliceOf, type Sliver, sliversOf, whenCondition, whenReady } from './slices.ts';
+
+const NAMESPACE = 'network';
+const HOST_NAMESPACE = 'network-host';
+const PORT = 5001;
+const ECHO = 4711;
+const PORTS: RspecPort[] = [
+  { protocol: 'TCP', port: PORT },
+  { protocol: 'UDP', port: PORT },
+  { protocol: 'ICMP', port: ECHO },
+];
+/** Says its name to whoever connects, on both families. */
+const GREETER = `require('node:net').createServer((s) => s.on('error', () => {}).end('greeter')).listen(${PORT}, '::')`;
+
+describe('the network of a slice', () => {
+  let product: Product;
+  let sliver: Sliver;
+  let plain: Sliver;
+  let machine: { v4: string; v6: string };
+
+  const run = (name: string, spec: Partial<Omit<SliceSpec, 'sliver'>>, sliver?: Partial<SliceSpec['sliver']>): Slice =>
+    sliceOf(product, NAMESPACE, name, { placement: { count: 1 }, ...spec, sliver });
+  const exec = async ({ pod }: Sliver, ...argv: string[]): Promise<{ ok: boolean; text: string }> => {
+    const { namespace, name } = pod.metadata;
+    return await product.kubectl('exec', '-n', namespace!, name, '--', ...argv).then(
+      (text) => ({ ok: true, text }),
+      (error: Error) => ({ ok: false, text: error.message }),
+    );
+  };
+  const start = async (slice: Slice): Promise<Sliver> => {
+    await product.apply(slice);
+    await whenReady(product, slice);
+    return (await sliversOf(product, slice))[0]!;
+  };
+  const greeting = async (address: string): Promise<string> => {
+    const socket = connect({ host: address, port: PORT, timeout: 5000 });
+    socket.setEncoding('utf8').on('timeout', () => socket.destroy(new Error(`${address} says nothing`)));
+    const [text] = (await once(socket, 'data')) as [string];
+    socket.destroy();
+    return text;
+  };
+
+  before(async () => {
+    product = await sharedProduct();
+    machine = { v4: hostAddress(product.cluster.index), v6: hostAddress6(product.cluster.index) };
+    await freshNamespace(product, NAMESPACE, { 'pod-security.kubernetes.io/enforce': 'restricted' });
+    await freshNamespace(product, HOST_NAMESPACE, { 'slice-operator.io/host-network': 'allowed' });
+    sliver = await start(run('probe', { resources: { ports: PORTS, privileges: ['RawSockets'] } }));
+    plain = await start(run('plain', { resources: { ports: [{ protocol: 'TCP', port: PORT + 1 }] } }));
+  });
+  after(async () => {
+    await dropNamespace(product, HOST_NAMESPACE);
+    await dropNamespace(product, NAMESPACE);
+  });
+
+  it('gives nobody a capability', async () => {
+    for (const one of [sliver, plain]) {
+      const { text } = await exec(one, 'grep', 'Cap', '/proc/self/status');
+      assert.match(text, /CapEff:\s*0{16}/);
+      assert.match(text, /CapBnd:\s*0{16}/);
+    }
+  });
+
+  for (const family of ['v4', 'v6'] as const) {
+    it(`lets programs that nobody changed use raw sockets, by ${family}`, async () => {
+      const to = machine[family];
+      const shim = '/run/slice/bin/slice-run';
+      const ping = await exec(sliver, shim, 'ping', '-c', '3', '-i', '0.2', '-W', '5', to);
+      assert.match(ping.text, /3 received/);
+      for (const method of [[], ['-I'], ['-T', '-p', '9']]) {
+        const trace = await exec(sliver, shim, 'traceroute', '-n', '-w', '3', '-q', '1', ...method, to);
+        assert.ok(
+          trace.text.split('\n').some((line) => line.includes(` ${to} `)),
+          trace.text,
+        );
+      }
+    });
+
+    it(`leads an owned port of the node's address to its sliver, by ${family}`, async () => {
+      const n = nodeNumber(sliver.node);
+      const { index } = product.cluster;
+      const greeter = exec(sliver, 'timeout', '20', 'node', '-e', GREETER);
+      const address = family === 'v4' ? nodeAddress(index, n) : nodeAddress6(index, n);
+      let heard = '';
+      await product.until('the greeter to answer', async () => {
+        heard = await greeting(address).catch(() => '');
+        return heard !== '';
+      });
+      assert.equal(heard, 'greeter');
+      await exec(
+        sliver,
+        'bash',
+        '-c',
+        'for p in /proc/[0-9]*; do grep -qs createServer $p/cmdline && kill ${p#/proc/}; done',
+      );
+      await greeter;
+    });
+  }
+
+  it('refuses raw sockets to a slice without the privilege', async () => {
+    const { ok, text } = await exec(plain, '/run/slice/bin/slice-run', 'ping', '-c', '1', '-W', '2', machine.v4);
+    assert.equal(ok, false);
+    assert.match(text, /not permitted|EPERM/i);
+  });
+
+  it('refuses a port that another slice has, naming it', async () => {
+    const { node } = sliver;
+    const rival = run('rival', {
+      placement: { nodeSelector: { 'kubernetes.io/hostname': node } },
+      resources: { ports: PORTS },
+    });
+    await product.apply(rival);
+    const { message } = await whenCondition(product, rival, 'Allocated', ({ message: text }) => /PortInUse/.test(text));
+    assert.match(message, new RegExp(`${node}: PortInUse`));
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'rival', '--timeout=60s');
+  });
+
+  it('keeps raw sockets to their grant while the node manager is dead, and serves them again after', async () => {
+    await killProcess(product, sliver.node, 'node-daemonset');
+    await product.until('another node manager', async () => {
+      const [pid] = await findProcesses(product, sliver.node, 'node-daemonset');
+      return pid !== undefined;
+    });
+    await product.until('raw sockets again', async () => {
+      const { text } = await exec(sliver, '/run/slice/bin/slice-run', 'ping', '-c', '1', '-W', '2', machine.v4);
+      return /1 received/.test(text);
+    });
+  });
+
+  describe("on the node's own network", () => {
+    let host: Sliver;
+    const bind = (port: number): Promise<{ ok: boolean; text: string }> =>
+      exec(host, 'node', '-e', `require('node:net').createServer().listen(${port}, '::', () => process.exit(0))`);
+
+    it('runs only where the namespace and the owner allow it', async () => {
+      const spec = {
+        placement: { count: 1 },
+        resources: {
+          ports: [
+            { protocol: 'TCP' as const, port: 80 },
+            { protocol: 'TCP' as const, port: 5005 },
+          ],
+        },
+      };
+      const refused = run('shared', spec, { network: 'Host' });
+      await product.apply(refused);
+      const { message } = await whenCondition(product, refused, 'Accepted', ({ status }) => status === 'False');
+      assert.match(message, /slice-operator\.io\/host-network/);
+      const slice = sliceOf(product, HOST_NAMESPACE, 'shared', { ...spec, sliver: { network: 'Host' } });
+      await product.apply(slice);
+      await whenCondition(product, slice, 'Allocated', ({ message: text }) => /HostNetworkNotOffered/.test(text));
+      for (const name of ['node1', 'node2']) {
+        const policy = { hostNetwork: true, ports: [{ protocol: 'TCP', from: 1, to: 65535 }] };
+        await product.kubectl('patch', 'slicenode', name, '--type=merge', '-p', JSON.stringify({ spec: policy }));
+      }
+      await whenReady(product, slice, 240_000);
+      host = (await sliversOf(product, slice))[0]!;
+      assert.equal(host.pod.spec.hostNetwork, true);
+    });
+
+    it('binds its own ports, below 1024 too, and no other', async () => {
+      assert.deepEqual(await bind(5005), { ok: true, text: '' });
+      assert.deepEqual(await bind(80), { ok: true, text: '' });
+      assert.match((await bind(5006)).text, /EACCES/);
+      assert.match((await bind(81)).text, /EACCES/);
+      assert.match((await bind(10250)).text, /EADDRINUSE|EACCES/);
+    });
+
+    it('reaches nothing that listens on the loopback of the node', async () => {
+      const code = `require('node:net').connect(33081, '127.0.0.1').on('connect', () => process.exit(0)).on('error', (e) => { console.error(e.code); process.exit(1) })`;
+      const { ok, text } = await exec(host, 'node', '-e', code);
+      assert.equal(ok, false);
+      assert.match(text, /EPERM|EACCES|ECONNREFUSED/);
+    });
+  });
+});
