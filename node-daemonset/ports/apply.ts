@@ -1,4 +1,5 @@
 /** Keeps every owned port of the node's address for its owner: one nft transaction a pass at most, none if all is well. */
+import { isIPv6 } from 'node:net';
 import type { RspecPort } from '../../crds/types.ts';
 import type { HeldPort } from '../admission/held.ts';
 import { readDefaultRoutes } from '../egress/observe.ts';
@@ -41,8 +42,12 @@ export function createPortsEnforcer({ stateFile }: PortsOptions): PortsEnforcer 
       const needed = isNeeded(desired);
       const [table, links] = await Promise.all([observeTable(signal), needed ? observeLinks(desired, signal) : []]);
       const addresses = needed ? readNodeAddresses() : [];
-      const { script, problems } = planPorts({ table, links, addresses, handedOut: reserved.handedOut() }, desired);
+      const { script, departed, problems } = planPorts(
+        { table, links, addresses, handedOut: reserved.handedOut() },
+        desired,
+      );
       await nft(script, signal);
+      for (const address of departed) await forgetFlows(address, signal);
       return { writes: reservations + script.length, problems };
     },
 
@@ -62,6 +67,22 @@ function numbersOf(ports: readonly RspecPort[]): number[] {
 async function nft(script: readonly string[], signal?: AbortSignal): Promise<void> {
   if (script.length === 0) return;
   await run(['nft', '-f', '-'], { input: `${script.join('\n')}\n`, ...(signal && { signal }) });
+}
+
+/**
+ * The kernel leads the packets of a flow where it led the first one, as long as they keep coming: a client that never pauses
+ * would never reach the pod that took the other's place. Where the node has no conntrack(8) it has to pause.
+ */
+async function forgetFlows(address: string, signal: AbortSignal): Promise<void> {
+  const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+  try {
+    await run(['conntrack', '-D', '-f', family, '--reply-src', address], { signal });
+  } catch (error) {
+    // it fails where there was no such flow, too
+    const harmless =
+      error instanceof ExecError && (/ENOENT/.test(error.message) || /\b0 flow entries/.test(error.stderr));
+    if (!harmless) throw error;
+  }
 }
 
 async function observeTable(signal: AbortSignal): Promise<ObservedTable> {

@@ -30,6 +30,8 @@ export interface ObservedNode {
 export interface PortsPlan {
   /** One nft transaction; empty where all is as it should be. */
   script: string[];
+  /** Addresses of pods to which some port led and leads no more: flows to them must be forgotten. */
+  departed: string[];
   problems: Problem[];
 }
 
@@ -40,7 +42,12 @@ export function isNeeded({ ports, slivers, facts }: Desired): boolean {
 
 export function planPorts(observed: ObservedNode, desired: Desired): PortsPlan {
   const { table } = observed;
-  if (!isNeeded(desired)) return { script: table.exists ? removeTable() : [], problems: [] };
+  if (!isNeeded(desired))
+    return {
+      script: table.exists ? removeTable() : [],
+      departed: departed(table.elements, noElements()),
+      problems: [],
+    };
   const families = new Set(observed.addresses.map((text) => parseAddress(text)?.family));
   const instead = longestGap(
     observed.handedOut,
@@ -51,13 +58,21 @@ export function planPorts(observed: ObservedNode, desired: Desired): PortsPlan {
   const same = table.signature === signatureOf(facts);
   const present = same ? table.elements : noElements();
   const changes = SET_NAMES.flatMap((name) => diff(name, present[name], elements[name]));
-  return { script: [...(same ? [] : replaceTable(facts)), ...changes], problems };
+  const script = [...(same ? [] : replaceTable(facts)), ...changes];
+  return { script, departed: departed(table.elements, elements), problems };
 }
 
 function diff(name: (typeof SET_NAMES)[number], is: Map<string, string>, should: Map<string, string>): string[] {
   const gone = [...is].flatMap(([key, value]) => (should.get(key) === value ? [] : [key]));
   const come = [...should].filter(([key, value]) => is.get(key) !== value);
   return [...removeElements(name, gone), ...addElements(name, come)];
+}
+
+function departed(is: Elements, should: Elements): string[] {
+  const gone = (['forward4', 'forward6'] as const).flatMap((name) =>
+    [...is[name]].flatMap(([key, address]) => (should[name].get(key) === address ? [] : [address])),
+  );
+  return [...new Set(gone)];
 }
 
 function wantedElements(

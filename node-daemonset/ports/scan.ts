@@ -61,8 +61,6 @@ function readSocketFile(path: string): string {
 
 async function readForwards(proc: string): Promise<ForwardedPorts[]> {
   const addresses = new Set(readNodeAddresses(proc)).add('127.0.0.1').add('::1');
-  const { stdout } = await run(['nft', '-j', '-n', '-t', 'list', 'ruleset'], { maxOutput: MAX_RULES });
-  const found = parseRuleset(stdout, OWN_TABLES, addresses);
   // nft does not show what iptables' own matches say; to ask the old backend would make its tables where there are none
   const programs = ['iptables-nft-save', 'ip6tables-nft-save'];
   for (const [names, program] of [
@@ -76,8 +74,11 @@ async function readForwards(proc: string): Promise<ForwardedPorts[]> {
     )
       programs.push(program);
   }
-  for (const program of programs) found.push(...parseIptables(await outputOf(program), addresses));
-  return found;
+  const [{ stdout }, ...saved] = await Promise.all([
+    run(['nft', '-j', '-n', '-t', 'list', 'ruleset'], { maxOutput: MAX_RULES }),
+    ...programs.map(outputOf),
+  ]);
+  return [...parseRuleset(stdout, OWN_TABLES, addresses), ...saved.flatMap((text) => parseIptables(text, addresses))];
 }
 
 /** Nothing where the node has no such program: then only what nft shows is known. */

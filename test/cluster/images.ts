@@ -26,6 +26,9 @@ export const SOURCES = ['package.json', 'tsconfig.json', 'crds', 'kube', 'operat
 export const NODE_MANAGER_PROGRAMS = [
   'tc',
   'nft',
+  'iptables-nft-save',
+  'ip6tables-nft-save',
+  'conntrack',
   'ip',
   'ss',
   'bridge',
@@ -83,11 +86,11 @@ const nodeManagerLayer = (store: string): Promise<Blob> =>
   layerOf(
     store,
     'node-manager',
-    fingerprint([...NODE_MANAGER_PROGRAMS.map(findProgram), findLibrary(BPF_LIBRARY)], 'node-manager-2'),
+    fingerprint([...NODE_MANAGER_PROGRAMS.map(findProgram), findLibrary(BPF_LIBRARY)], 'node-manager-3'),
     async (root) => {
       await stagePrograms(root, NODE_MANAGER_PROGRAMS);
       await stageFile(root, findLibrary(BPF_LIBRARY), findLibrary(BPF_LIBRARY));
-      for (const plugins of globSync('/usr/lib/{tc,*/tc}')) await stageFile(root, plugins, plugins);
+      for (const plugins of globSync('/usr/lib/{tc,*/tc,*/xtables}')) await stageFile(root, plugins, plugins);
     },
   );
 

@@ -31,6 +31,8 @@ const PACKAGES = {
     { name: 'gcc', shows: 'gcc' },
     { name: 'libc6-dev', shows: '/usr/lib/{*/,}libc.a' },
     { name: 'nftables', shows: 'nft' },
+    { name: 'iptables', shows: 'iptables-nft-save' },
+    { name: 'conntrack', shows: 'conntrack' },
     { name: 'iperf3', shows: 'iperf3' },
     { name: 'iputils-ping', shows: 'ping' },
     { name: 'traceroute', shows: 'traceroute' },

@@ -141,6 +141,17 @@ describe('the ports enforcer on the real kernel', () => {
     assert.equal(onNode.seen.length, 1);
   });
 
+  it('leads a client that never pauses to the pod that takes the place of another', async () => {
+    await enforce(makeDesired([sliver()]));
+    const first = await world.answer('pod', 4, OWNED);
+    const client = world.keepAsking('world', NODE[4], OWNED);
+    await client.until(`${NODE[4]} ${OWNED}`);
+    await first.stop();
+    const second = await world.answer('other', 4, OWNED);
+    await enforce(makeDesired([sliver({ addresses: Object.values(OTHER) })]));
+    await world.sees(second, /^other/);
+  });
+
   it('leads TCP to the pod, too, and gives a host-network sliver its own port', async () => {
     const tcp: RspecPort = { protocol: 'TCP', port: OWNED };
     for (const network of ['Pod', 'Host'] as const) {

@@ -96,6 +96,18 @@ describe('the plan of ports', () => {
     );
   });
 
+  it('says from which pods flows are to be forgotten', () => {
+    const at = (address: string) =>
+      makeDesired([makeSliver('a', { ports: [tcp(80), udp(80)] }, { addresses: [address] })]);
+    const made = planPorts(observed(), at('10.1.0.5'));
+    assert.deepEqual(made.departed, []);
+    const signature = / comment "(.*)"$/.exec(made.script.find((line) => line.startsWith('add rule'))!)![1]!;
+    const table = { exists: true, signature, elements: apply(made.script, noElements()) };
+    assert.deepEqual(planPorts(observed(table), at('10.1.0.5')).departed, []);
+    assert.deepEqual(planPorts(observed(table), at('10.1.0.6')).departed, ['10.1.0.5']);
+    assert.deepEqual(planPorts(observed(table), makeDesired([])).departed, ['10.1.0.5']);
+  });
+
   it('masquerades others to ports that belong to nobody', () => {
     const ports = [40_000, 50_000].map(udp);
     const { script } = planPorts(observed(), makeDesired([makeSliver('a', { ports }, { addresses: ['10.1.0.5'] })]));
