@@ -59,6 +59,12 @@ export function signatureOf({ v4, v6, instead }: RuleFacts): string {
   return `${VERSION} ${v4 ? 'v4' : '-'} ${v6 ? 'v6' : '-'} ${instead.from}-${instead.to}`;
 }
 
+/** The ports in place of others' that the rules of a signature have. */
+export function insteadOf(signature: string): Range {
+  const [from, to] = signature.split(' ')[3]!.split('-').map(Number);
+  return { from: from!, to: to! };
+}
+
 interface NftObject {
   set?: { name: string; elem?: unknown[] };
   map?: { name: string; elem?: unknown[] };

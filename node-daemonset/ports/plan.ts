@@ -7,6 +7,7 @@ import type { Link } from './links.ts';
 import {
   addElements,
   type Elements,
+  insteadOf,
   noElements,
   type ObservedTable,
   removeElements,
@@ -49,10 +50,7 @@ export function planPorts(observed: ObservedNode, desired: Desired): PortsPlan {
       problems: [],
     };
   const families = new Set(observed.addresses.map((text) => parseAddress(text)?.family));
-  const instead = longestGap(
-    observed.handedOut,
-    desired.ports.map(({ port }) => port),
-  );
+  const instead = planInstead(observed, desired);
   const facts: RuleFacts = { v4: families.has('v4'), v6: families.has('v6'), instead };
   const { elements, problems } = wantedElements(observed, desired);
   const same = table.signature === signatureOf(facts);
@@ -60,6 +58,15 @@ export function planPorts(observed: ObservedNode, desired: Desired): PortsPlan {
   const changes = SET_NAMES.flatMap((name) => diff(name, present[name], elements[name]));
   const script = [...(same ? [] : replaceTable(facts)), ...changes];
   return { script, departed: departed(table.elements, elements), problems };
+}
+
+/** Ports that belong to nobody; those that the rules have already, as long as there are not many more elsewhere. */
+function planInstead({ handedOut, table }: ObservedNode, { ports }: Desired): Range {
+  const numbers = ports.map(({ port }) => port);
+  const longest = longestGap(handedOut, numbers);
+  const { from, to } = (table.signature && insteadOf(table.signature)) || longest;
+  const isFree = handedOut.from <= from && to <= handedOut.to && !numbers.some((port) => from <= port && port <= to);
+  return isFree && (to - from) * 4 >= longest.to - longest.from ? { from, to } : longest;
 }
 
 function diff(name: (typeof SET_NAMES)[number], is: Map<string, string>, should: Map<string, string>): string[] {

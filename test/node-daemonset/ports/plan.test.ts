@@ -113,6 +113,14 @@ describe('the plan of ports', () => {
     const { script } = planPorts(observed(), makeDesired([makeSliver('a', { ports }, { addresses: ['10.1.0.5'] })]));
     const ranges = script.flatMap((line) => / masquerade to :(\d+-\d+) /.exec(line)?.[1] ?? []);
     assert.deepEqual(new Set(ranges), new Set(['50001-60999']));
+    const signature = / comment "(.*)"$/.exec(script.find((line) => line.startsWith('add rule'))!)![1]!;
+    const table = { exists: true, signature, elements: apply(script, noElements()) };
+    const replaced = (list: number[]): boolean => {
+      const desired = makeDesired([makeSliver('a', { ports: list.map(udp) }, { addresses: ['10.1.0.5'] })]);
+      return planPorts(observed(table), desired).script.some((line) => line.startsWith('add rule'));
+    };
+    assert.equal(replaced([39_000]), false, 'a longer range is no reason to change rules');
+    assert.equal(replaced([60_000]), true, 'it is somebody’s now');
   });
 
   it('writes nothing from the state that it leads to, and reaches it from any other', () => {
