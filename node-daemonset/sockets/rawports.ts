@@ -1,7 +1,7 @@
 /**
  * Ports that user-level TCP and UDP answer for: the kernel, which knows no socket there, must neither reset their
- * connections nor say that the port is unreachable. The sets are for other chains too: what is forwarded elsewhere never
- * reaches a raw socket.
+ * connections nor say that the port is unreachable; and what is sent to them must be delivered on the node, whatever pod the
+ * port leads to else.
  */
 import { TABLE } from '../egress/names.ts';
 
@@ -10,19 +10,34 @@ export interface RawPorts {
   udp: readonly number[];
 }
 
-/** `inet_service`, so that other chains can say `tcp dport @raw_tcp`. */
-export const RAW_TCP_SET = 'raw_tcp';
-export const RAW_UDP_SET = 'raw_udp';
+const RAW_TCP_SET = 'raw_tcp';
+const RAW_UDP_SET = 'raw_udp';
 /** The same as raw_udp, of the type that a quoted packet's port has. */
 const QUOTED_SET = 'raw_udp_quoted';
-const CHAIN = 'raw_ports';
+/** NAT is decided once: these come before the chains that lead ports to pods, by one. */
+const NAT_PRIORITY = -102;
+const CHAINS = [
+  ['raw_ports', 'type filter hook output priority filter'],
+  ['raw_arriving', `type nat hook prerouting priority ${NAT_PRIORITY}`],
+  ['raw_local', `type nat hook output priority ${NAT_PRIORITY}`],
+] as const;
+
+/** To where it goes anyway. */
+const HERE = [`tcp dport @${RAW_TCP_SET}`, `udp dport @${RAW_UDP_SET}`].flatMap((port) =>
+  ['ip', 'ip6'].map((ip) => `${port} fib daddr type local dnat ${ip} to ${ip} daddr`),
+);
 
 /** A reset of the kernel's own has no socket with a file behind it, and so no uid; the user-level TCP's has one. */
-const RULES = [
+const QUIET = [
   `tcp flags & rst == rst tcp sport @${RAW_TCP_SET} meta skuid >= 0 accept`,
   `tcp flags & rst == rst tcp sport @${RAW_TCP_SET} counter drop`,
   `icmp type destination-unreachable icmp code port-unreachable @th,136,8 17 @th,240,16 @${QUOTED_SET} counter drop`,
   `icmpv6 type destination-unreachable icmpv6 code port-unreachable @th,112,8 17 @th,400,16 @${QUOTED_SET} counter drop`,
+];
+
+const RULES = [
+  ...QUIET.map((rule) => `raw_ports ${rule}`),
+  ...['raw_arriving', 'raw_local'].flatMap((chain) => HERE.map((rule) => `${chain} ${rule}`)),
 ];
 
 /** Makes it all so, in one transaction. */
@@ -36,9 +51,11 @@ export function planRuleset({ tcp, udp }: RawPorts): string {
     `add set ${TABLE} ${RAW_TCP_SET} { type inet_service; }`,
     `add set ${TABLE} ${RAW_UDP_SET} { type inet_service; }`,
     `add set ${TABLE} ${QUOTED_SET} { typeof @th,240,16; }`,
-    `add chain ${TABLE} ${CHAIN} { type filter hook output priority filter; policy accept; }`,
-    `flush chain ${TABLE} ${CHAIN}`,
-    ...RULES.map((rule) => `add rule ${TABLE} ${CHAIN} ${rule}`),
+    ...CHAINS.flatMap(([name, base]) => [
+      `add chain ${TABLE} ${name} { ${base}; policy accept; }`,
+      `flush chain ${TABLE} ${name}`,
+    ]),
+    ...RULES.map((rule) => `add rule ${TABLE} ${rule}`),
     ...elements(RAW_TCP_SET, tcp),
     ...elements(RAW_UDP_SET, udp),
     ...elements(QUOTED_SET, udp),
@@ -46,7 +63,7 @@ export function planRuleset({ tcp, udp }: RawPorts): string {
   ].join('\n');
 }
 
-/** What `nft -j` says of chain and sets, one document a line; undefined where something is missing. */
+/** What `nft -j` says of chains and sets, one document a line; undefined where something is missing. */
 export function parseRuleset(output: string): RawPorts | undefined {
   const found = new Map<string, number[]>();
   let rules = 0;
@@ -61,11 +78,12 @@ export function parseRuleset(output: string): RawPorts | undefined {
   return rules === RULES.length && tcp && udp ? { tcp, udp } : undefined;
 }
 
-/** Takes chain and sets away; what is not there can't be deleted, and is made first. */
+/** Takes chains and sets away; what is not there can't be deleted, and is made first. */
 export function planRemoval(): string {
   const sets = [RAW_TCP_SET, RAW_UDP_SET, QUOTED_SET];
   return [
-    planRuleset({ tcp: [], udp: [] }) + `delete chain ${TABLE} ${CHAIN}`,
+    planRuleset({ tcp: [], udp: [] }).trimEnd(),
+    ...CHAINS.map(([name]) => `delete chain ${TABLE} ${name}`),
     ...sets.map((set) => `delete set ${TABLE} ${set}`),
     '',
   ].join('\n');
@@ -73,7 +91,7 @@ export function planRemoval(): string {
 
 /** Asks for what `parseRuleset` reads. */
 export const LIST_RULESET = [
-  `list chain ${TABLE} ${CHAIN}`,
+  ...CHAINS.map(([name]) => `list chain ${TABLE} ${name}`),
   ...[RAW_TCP_SET, RAW_UDP_SET].map((set) => `list set ${TABLE} ${set}`),
   '',
 ].join('\n');

@@ -33,7 +33,7 @@ export class RawPortsTable {
     return 1;
   }
 
-  /** Takes chain and sets away. */
+  /** Takes chains and sets away. */
   async release(): Promise<void> {
     this.#used = false;
     await run(['nft', '-f', '-'], { input: planRemoval() });

@@ -75,7 +75,8 @@ function readLiveInodes(): ReadonlySet<number> {
 /** A file that makes no sense is as good as none: it says only which ports the kernel must not answer for. */
 function parseSockets(text: string): PassedSocket[] {
   try {
-    return JSON.parse(text) as PassedSocket[];
+    const read = JSON.parse(text) as PassedSocket[];
+    return read.filter(({ inode, sliver, opened }) => inode > 0 && typeof sliver === 'string' && opened);
   } catch {
     return [];
   }

@@ -67,6 +67,7 @@ describe('raw sockets in the hands of slivers', () => {
     const setup = {
       root: join(node.directory, 'slivers'),
       registryFile: join(node.directory, 'raw.json'),
+      portsFile: join(node.directory, 'reserved.json'),
       guard: { prefix, directory: join(node.directory, 'bpf') },
     };
     await manager.ask({ setup });
@@ -98,6 +99,26 @@ describe('raw sockets in the hands of slivers', () => {
     assert.equal(await send('whole', 'tcp', 5001, NODE), 'ok');
     assert.equal(await send('udp', 'udp', 5001), 'ok');
     assert.equal(await send('icmp', 'icmp', 77), 'ok');
+  });
+
+  it('receive what is sent to their port, though it leads to the pod else', async () => {
+    const forwards = (): string => node.net.run('node', ['nft', 'list map inet slice_operator_ports forward4']);
+    assert.match(forwards(), /tcp \. 5001 : 10\.88\.0\.2/);
+    const connect = `const s = require('net').connect(5001, '${NODE}'); s.on('error', () => 0); setTimeout(() => process.exit(), 300)`;
+    node.net.run('world', [process.execPath, '-e', connect]);
+    assert.equal(await holder.say({ receive: 'tcp' }), 'ok');
+    const datagram = `const s = require('dgram').createSocket('udp4'); s.send('x', 5001, '${NODE}', () => s.close())`;
+    node.net.run('world', [process.execPath, '-e', datagram]);
+    assert.equal(await holder.say({ receive: 'udp' }), 'ok');
+  });
+
+  it('receive answers to what they sent', async () => {
+    const echo = `require('dgram').createSocket('udp4').on('message', function (m, from) { this.send(m, from.port, from.address) }).bind(9, () => console.log('ready'))`;
+    const server = node.net.spawn('world', [process.execPath, '-e', echo], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(server.stdout!, 'data');
+    assert.equal(await send('udp', 'udp', 5001), 'ok');
+    assert.equal(await holder.say({ receive: 'udp' }), 'ok');
+    server.kill('SIGKILL');
   });
 
   it('send nothing else', async () => {

@@ -9,7 +9,9 @@ import type { SocketRequest } from '../../node-daemonset/sockets/request.ts';
 export type Command =
   | { open: Extract<SocketRequest, { open: 'raw' | 'icmp' }>; as: string }
   /** A TCP SYN, a UDP datagram or an echo request; `source`: with an IPv4 header that says so. */
-  | { send: string; protocol: 'tcp' | 'udp' | 'icmp'; port: number; to: string; source?: string };
+  | { send: string; protocol: 'tcp' | 'udp' | 'icmp'; port: number; to: string; source?: string }
+  /** Waits for the next packet. */
+  | { receive: string };
 
 const path = process.argv[2]!;
 const sockets = new Map<string, RawSocket>();
@@ -43,6 +45,10 @@ function withHeader(source: string, to: string, protocol: 'tcp' | 'udp' | 'icmp'
 async function obey(command: Command): Promise<void> {
   if ('open' in command) {
     sockets.set(command.as, await openRawSocket(command.open, path));
+    return;
+  }
+  if ('receive' in command) {
+    if (!(await sockets.get(command.receive)!.receive(5000))) throw new Error('nothing came');
     return;
   }
   const { send, protocol, port, to, source } = command;

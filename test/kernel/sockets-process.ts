@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Kernel, RawGrant } from '../../node-daemonset/bpf/kernel.ts';
 import { createGuardEnforcer, type GuardEnforcer } from '../../node-daemonset/guard/apply.ts';
+import { createPortsEnforcer } from '../../node-daemonset/ports/apply.ts';
 import { createSocketsEnforcer } from '../../node-daemonset/sockets/apply.ts';
 import { ClientFiles } from '../../node-daemonset/sockets/clientfiles.ts';
 import { getOption, SOL_SOCKET } from '../../node-daemonset/sockets/libc.ts';
 import { podOfPeer } from '../../node-daemonset/sockets/peer.ts';
-import type { Desired } from '../../node-daemonset/sliver.ts';
+import type { Desired, Enforcer } from '../../node-daemonset/sliver.ts';
 
 export interface Setup {
   /** Slivers' directories are below. */
@@ -21,6 +22,8 @@ export interface Setup {
   podByEnvironment?: boolean;
   /** The real programs in the kernel, pinned in this directory, instead of the double. */
   guard?: { prefix: string; directory: string };
+  /** Ports lead to pods, as on a node; what is reserved is recorded in this file. */
+  portsFile?: string;
 }
 
 export type Request = { setup: Setup } | { enforce: Desired } | { release: true } | { grants: true } | { memory: true };
@@ -30,6 +33,7 @@ type RawKernel = Pick<Kernel, 'rawGeneration' | 'markRaw'>;
 const grants: RawGrant[] = [];
 const double: RawKernel = { rawGeneration: () => 1, markRaw: (_fd, grant) => void grants.push(grant) };
 let guard: GuardEnforcer | undefined;
+let ports: Enforcer | undefined;
 let enforcer: ReturnType<typeof createSocketsEnforcer>;
 
 function podByEnvironment(connection: number): string | undefined {
@@ -41,7 +45,9 @@ function podByEnvironment(connection: number): string | undefined {
   }
 }
 
-function setUp({ root, registryFile, clientBuilt, podByEnvironment: byEnvironment, guard: given }: Setup): void {
+function setUp(setup: Setup): void {
+  const { root, registryFile, clientBuilt, podByEnvironment: byEnvironment, guard: given, portsFile } = setup;
+  ports = portsFile === undefined ? undefined : createPortsEnforcer({ stateFile: portsFile });
   guard = given && createGuardEnforcer(given);
   const programs: RawKernel = {
     rawGeneration: (sliver) => guard?.kernel()?.rawGeneration(sliver),
@@ -61,6 +67,7 @@ async function answer(request: Request): Promise<unknown> {
   if ('setup' in request) return setUp(request.setup) ?? {};
   if ('enforce' in request) {
     const signal = AbortSignal.timeout(10_000);
+    await ports?.enforce(request.enforce, signal);
     const guarded = await guard?.enforce(request.enforce, signal);
     const { writes, problems } = await enforcer.enforce(request.enforce, signal);
     return { writes, problems: [...(guarded?.problems ?? []), ...problems] };
