@@ -140,6 +140,7 @@ export async function startManager({
     lineRate: readLineRate,
     heldPorts: (ports: readonly RspecPort[]) => enforcers.ports.held(ports),
     isGone,
+    hasStarted: cgroups.hasStarted,
     enforcers: enforcers.list,
     directories,
     addresses,

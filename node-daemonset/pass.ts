@@ -26,6 +26,8 @@ export interface PassParts extends GatherParts {
   rcaps(): readonly ResourceCapability[] | undefined;
   /** Keeps these ports from being taken by chance, then says who has which of them. */
   heldPorts(asked: readonly RspecPort[]): Promise<HeldPort[]>;
+  /** Whether a pod's containers are made and run. */
+  hasStarted(podUid: string): boolean;
   /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
   isGone(podUid: string): boolean;
   enforcers: readonly Enforcer[];
@@ -65,7 +67,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   if (full) forgetGone(parts);
   const { ledger, pods } = store.get();
   const blackouts = reading.policy?.blackouts ?? [];
-  const standings = planStandings(pods, ledger, blackouts, now());
+  const standings = planStandings(pods, ledger, blackouts, now(), parts.hasStarted);
   store.accept(changedPods(pods, standings.pods));
   attempt(problems, 'StateNotSaved', () => store.flush());
   settle(parts, pods, standings.pods, full, problems);

@@ -24,6 +24,14 @@ export function isRunning(directory: string): boolean {
   return processesOf(directory, 1).length > 0;
 }
 
+/** Containers of a pod are its sandbox and at least one more; what the runtime runs in them first has its name. */
+export function isStarted(directory: string, proc = '/proc'): boolean {
+  const containers = directoriesOf(directory).map((name) => processesOf(join(directory, name), 64));
+  const running = containers.filter((pids) => pids.length > 0);
+  const names = running.flat().map((pid) => readOr(join(proc, String(pid), 'comm'), ''));
+  return running.length > 1 && !names.some((name) => /^(runc|crun|youki)\b/.test(name));
+}
+
 /** Which signal that ends it waits for a process and is not blocked, by its /proc/<pid>/status: it must be able to take it. */
 export function pendingEnd(status: string): 'term' | 'kill' | undefined {
   const mask = (name: string): bigint =>

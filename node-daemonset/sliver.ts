@@ -30,6 +30,8 @@ export interface Sliver {
   addresses: string[];
   /** The node's interfaces by which it gets what the pod forwards; nobody else's packets come by them with its addresses. */
   interfaces?: readonly string[];
+  /** Its containers are still being made, in its own cgroup: so long it has what that takes, besides its shares. */
+  starting?: boolean;
   /** Bytes that the pod's own interfaces have sent, where known: to notice traffic that misses the sliver's class. */
   txBytes?: number;
 }

@@ -8,6 +8,11 @@ import type { Sliver } from './sliver.ts';
 /** How long a pod without a right may go on, in the penalty class, before it is frozen. */
 export const PENALTY_MS = 30_000;
 
+/** How long a pod may take to start: then it has its shares and no more, whatever keeps it. */
+export const STARTING_MS = 120_000;
+/** When those that start are looked at again. */
+const STARTED_MS = 2_000;
+
 export interface Standings {
   slivers: Sliver[];
   /** The records with what changed in them; the very same objects where nothing did. */
@@ -31,6 +36,7 @@ export function planStandings(
   ledger: Ledger,
   blackouts: Policy['blackouts'],
   now: number,
+  hasStarted: (uid: string) => boolean = () => true,
 ): Standings {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
   const holders = new Map<string, PodRecord>();
@@ -50,7 +56,14 @@ export function planStandings(
     if (freezeAt > now) wakeAt = Math.min(wakeAt ?? Infinity, freezeAt);
     return penalisedSince === pod.penalisedSince ? pod : { ...pod, penalisedSince };
   });
-  return { slivers: next.map((pod) => sliver(pod, now)), pods: next, wakeAt };
+  const slivers = next.map((pod) => {
+    const one = sliver(pod, now);
+    // A clock that was set back must not stretch it.
+    const isNew = now >= pod.publishedAt && now - pod.publishedAt < STARTING_MS;
+    return isNew && one.standing === 'entitled' && !hasStarted(pod.uid) ? { ...one, starting: true } : one;
+  });
+  if (slivers.some(({ starting }) => starting)) wakeAt = Math.min(wakeAt ?? Infinity, now + STARTED_MS);
+  return { slivers, pods: next, wakeAt };
 }
 
 function entitle(pod: PodRecord, grant: NonNullable<Entry['grant']>): PodRecord {

@@ -51,6 +51,12 @@ export interface CpuPlan {
   problems: Problem[];
 }
 
+/**
+ * What all slivers that are starting have together at least, in 1/1000 of the node. A runtime makes a container inside the pod's
+ * cgroup, about 0.1 s of CPU: with a single share that takes a minute and more on a busy node. It comes out of the tenth that no
+ * owner offers unless asked to, so that it takes nothing from rights, however many slivers start and however often.
+ */
+export const STARTING_SHARES = 50;
 const MAX_WEIGHT = 10_000;
 const PERIOD = 100_000;
 /** Below 1 ms the kernel takes no quota, so small ones are given over a longer period. */
@@ -76,9 +82,10 @@ export function planCpu(observed: ObservedCpu, { slivers, facts }: Desired, reco
     if (parent !== 'burstable') problems.push(misplaced(sliver, parent));
     return parent === 'burstable';
   });
+  const lift = lifted(placed);
   const others = observed.pods.filter((pod) => pod.parent === 'burstable' && !byPod.has(pod.uid));
   if (observed.version === 1) {
-    for (const sliver of placed) weights.set(sliver.id, sharesOf(sliver, facts.cpuMilli));
+    for (const sliver of placed) weights.set(sliver.id, sharesOf(lift(sliver), facts.cpuMilli));
   } else {
     const conversion = detectConversion(observed.kubepodsWeight, facts.cpuMilli);
     const inSlivers = placed.reduce(
@@ -89,7 +96,9 @@ export function planCpu(observed: ObservedCpu, { slivers, facts }: Desired, reco
     const parts = requests.map((request) => (request * 1000) / facts.cpuMilli);
     const shares = placed.filter(entitled).map((sliver) => sliver.amounts.shares);
     const scale = chooseScale(shares, parts);
-    for (const sliver of placed) weights.set(sliver.id, entitled(sliver) ? scaled(sliver.amounts.shares, scale) : 1);
+    for (const sliver of placed) {
+      weights.set(sliver.id, entitled(sliver) ? scaled(lift(sliver).amounts.shares, scale) : 1);
+    }
     for (const [i, pod] of others.entries()) weights.set(pod.uid, scaledUp(parts[i] ?? 0, scale));
     const parent = { weight: observed.burstableWeight, request: requests.reduce((a, b) => a + b, inSlivers) };
     for (const pod of placed.length > 0 ? observed.pods : []) {
@@ -102,7 +111,7 @@ export function planCpu(observed: ObservedCpu, { slivers, facts }: Desired, reco
   for (const [uid, weight] of weights) {
     const pod = pods.get(uid)!;
     const sliver = byPod.get(uid);
-    const quota = sliver && quotaOf(sliver, facts.cpuMilli);
+    const quota = sliver && quotaOf(lift(sliver), facts.cpuMilli);
     const write: CpuWrite = { uid };
     if (pod.weight !== weight) write.weight = weight;
     if (quota && !sameQuota(pod.quota, quota)) write.quota = quota;
@@ -170,6 +179,16 @@ function otherRequests(
 ): number[] {
   const ranges = others.map((pod) => requestsOfWeight(originals[pod.uid]?.weight ?? pod.weight, conversion));
   return settleRequests(ranges, requestsOfWeight(observed.burstableWeight, conversion).high - inSlivers);
+}
+
+/** A sliver with what it needs while it starts; only one with a right, or to lose it would be a promotion. */
+function lifted(slivers: readonly Sliver[]): (sliver: Sliver) => Sliver {
+  const isStarting = (sliver: Sliver): boolean => entitled(sliver) && sliver.starting === true;
+  const part = Math.floor(STARTING_SHARES / slivers.filter(isStarting).length);
+  return (sliver) => {
+    if (!isStarting(sliver) || sliver.amounts.shares >= part) return sliver;
+    return { ...sliver, amounts: { ...sliver.amounts, shares: part } };
+  };
 }
 
 function entitled(sliver: Sliver): boolean {

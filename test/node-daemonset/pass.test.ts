@@ -83,6 +83,7 @@ describe('pass', () => {
         lineRate: () => undefined,
         heldPorts: async () => [],
         isGone: () => false,
+        hasStarted: () => true,
         enforcers: [
           enforcer('first', async () => {
             throw new Error('no tc');

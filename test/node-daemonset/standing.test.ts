@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Policy } from '../../node-daemonset/admission/policy.ts';
-import { PENALTY_MS, planStandings, whyNot } from '../../node-daemonset/standing.ts';
+import { PENALTY_MS, planStandings, STARTING_MS, whyNot } from '../../node-daemonset/standing.ts';
 import { edited, admit, granted, NOW, pod, right, shares } from './rights.ts';
 
 const HOUR = 3_600_000;
@@ -20,6 +20,22 @@ describe('standing', () => {
     assert.equal(wakeAt, undefined);
     const again = planStandings(pods, granted(rcap), [], NOW);
     assert.deepEqual(again.pods, pods);
+  });
+
+  it('says of a pod with a right that it starts, until its containers run, and for a while at most', () => {
+    const records = [pod('p', rcap), pod('q', right('x'))];
+    const started = new Set<string>();
+    const starting = (now: number): (string | false)[] => {
+      const { slivers, wakeAt } = planStandings(records, granted(rcap), [], now, (uid) => started.has(uid));
+      const ids = slivers.map((sliver) => sliver.starting === true && sliver.id);
+      if (ids[0]) assert.equal(wakeAt, now + 2000, 'it is looked at again soon');
+      return ids;
+    };
+    assert.deepEqual(starting(NOW), ['p', false]);
+    assert.deepEqual(starting(NOW + STARTING_MS), [false, false]);
+    assert.deepEqual(starting(NOW - HOUR), [false, false], 'nor after the clock was set back');
+    started.add('p');
+    assert.deepEqual(starting(NOW), [false, false]);
   });
 
   it('changes no record when nothing changed', () => {

@@ -5,6 +5,7 @@ import {
   type ObservedCpu,
   type ObservedPod,
   type Originals,
+  STARTING_SHARES,
   chooseScale,
   planCpu,
   planRelease,
@@ -63,6 +64,34 @@ const arbitraryNode = fc
   });
 
 describe('the plan of CPU weights', () => {
+  it('gives slivers that start together what making a container takes, and nobody who lost a right', () => {
+    const make = (id: string, shares: number, rest: Partial<Sliver> = {}): Sliver => makeSliver(id, { shares }, rest);
+    const starting = true;
+    const slivers = [
+      make('running', 100),
+      make('one', 1, { starting }),
+      make('none', 1, { starting, amounts: { ...make('', 1).amounts, excess: 'None' } }),
+      make('large', 80, { starting }),
+      make('lost', 1, { starting, standing: 'penalised' }),
+    ];
+    for (const version of [1, 2] as const) {
+      const observed = kubelet(version, slivers, {});
+      const { pods } = after(observed, planCpu(observed, makeDesired(slivers, { cpuMilli: CPU }), {}));
+      const of = (uid: string): ObservedPod => pods.find((one) => one.uid === uid)!;
+      const share = of('running').weight / 100;
+      const part = STARTING_SHARES / 3;
+      for (const uid of ['one', 'none']) assert.ok(Math.abs(of(uid).weight / share - part) <= 1, `${version} ${uid}`);
+      assert.ok(Math.abs(of('large').weight / share - 80) <= 1);
+      assert.equal(of('lost').weight, version === 1 ? 2 : 1);
+      const { max, period } = of('none').quota;
+      assert.equal(max! / period, (Math.floor(part) * CPU) / 1e6, 'a ceiling at its shares would hold it up as well');
+    }
+    const crowd = Array.from({ length: 200 }, (_, i) => make(`s${i}`, 1, { starting }));
+    const observed = kubelet(1, crowd, {});
+    const { pods } = after(observed, planCpu(observed, makeDesired(crowd, { cpuMilli: CPU }), {}));
+    assert.ok(pods.every(({ weight }) => weight === 4));
+  });
+
   it('has nothing to do where all is as desired', () => {
     fc.assert(
       fc.property(arbitraryNode, ({ slivers, observed }) => {
