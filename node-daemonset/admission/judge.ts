@@ -106,11 +106,11 @@ function budgetOfPending({ namespace }: Ask, { policy, others }: Bench): Refused
 
 function budgetOfShares(ask: Ask, { policy, others, now }: Bench): Refused | undefined {
   const budget = budgetOf(policy, ask.namespace).shares;
-  const tight = tightest(ahead(grantsIn(others, ask.namespace), ask.period, now), 'shares');
-  const used = tight.sums.shares;
-  if (used + ask.amounts.shares <= budget) return undefined;
-  const left = Math.max(0, budget - used);
-  const message = `asks ${ask.amounts.shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
+  const { shares } = ask.amounts;
+  const tight = tooTight(ahead(grantsIn(others, ask.namespace), ask.period, now), 'shares', shares, budget);
+  if (!tight) return undefined;
+  const left = Math.max(0, budget - tight.sums.shares);
+  const message = `asks ${shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
@@ -164,14 +164,11 @@ function sumsFit(ask: Ask, { offered, others, now }: Bench): Refused | undefined
   const parts = ahead(grants, ask.period, now);
   for (const [kind, reason, format] of KINDS) {
     if (wanted[kind] === 0) continue;
-    const tight = tightest(parts, kind);
-    const used = tight.sums[kind];
-    if (used + wanted[kind] <= offered[kind]) continue;
-    const free = format(Math.max(0, offered[kind] - used));
-    return {
-      reason,
-      message: `asks ${format(wanted[kind])}, ${free} of ${format(offered[kind])} free${when(tight, now)}`,
-    };
+    const tight = tooTight(parts, kind, wanted[kind], offered[kind]);
+    if (!tight) continue;
+    const free = format(Math.max(0, offered[kind] - tight.sums[kind]));
+    const message = `asks ${format(wanted[kind])}, ${free} of ${format(offered[kind])} free${when(tight, now)}`;
+    return { reason, message };
   }
   return undefined;
 }
@@ -181,9 +178,17 @@ function ahead(grants: readonly Grant[], { start, end }: Period, now: number): S
   return stretches(grants, { start: Math.max(start ?? now, now), end });
 }
 
-/** The stretch in which most of a kind is granted already. */
-function tightest(parts: readonly Stretch[], kind: keyof Books): Stretch {
-  return parts.reduce((a, b) => (b.sums[kind] > a.sums[kind] ? b : a));
+/** The first time in which it does not fit, as one stretch, with the most that is granted in it; undefined where it always fits. */
+function tooTight(parts: readonly Stretch[], kind: keyof Books, wanted: number, limit: number): Stretch | undefined {
+  const isTight = ({ sums }: Stretch): boolean => sums[kind] + wanted > limit;
+  // What exceeds all there is fits at no time; what is left now is what a person can ask for.
+  if (wanted > limit) return { ...parts[0]!, end: undefined };
+  const from = parts.findIndex(isTight);
+  if (from < 0) return undefined;
+  const end = parts.findIndex((part, i) => i > from && !isTight(part));
+  const run = parts.slice(from, end < 0 ? undefined : end);
+  const { sums } = run.reduce((most, part) => (part.sums[kind] > most.sums[kind] ? part : most));
+  return { start: run[0]!.start, end: run.at(-1)!.end, sums };
 }
 
 /** When a stretch is, in words. */

@@ -155,6 +155,25 @@ const REFUSALS: Case[] = [
     message: /^asks 100 shares, 50 of 250 left for namespace team$/,
   },
   {
+    what: 'more shares than a namespace may have at any time, however little a later window leaves',
+    held: [right('a', shares(10)), right('w', shares(100), { window: { start: at(5), end: at(6) } })],
+    rcap: right('b', shares(300)),
+    change: { spec: { budget: {} } },
+    reason: 'NamespaceBudget',
+    message: /^asks 300 shares, 240 of 250 left for namespace team$/,
+  },
+  {
+    what: 'what first fits after a while, and later not either',
+    held: [
+      right('a', shares(200), { window: { end: at(2) } }),
+      right('w', shares(240), { window: { start: at(5), end: at(6) } }),
+    ],
+    rcap: right('b', shares(100)),
+    change: { spec: { budget: {} } },
+    reason: 'NamespaceBudget',
+    message: /^asks 100 shares, 50 of 250 left for namespace team until 2026-11-03T00:00:00Z$/,
+  },
+  {
     what: 'more ports than its namespace may have',
     held: [right('a', port(8000))],
     rcap: right('b', port(8001)),
