@@ -21,6 +21,7 @@ import { type NodeConfig, pathsOf } from './config.ts';
 import { readLineRate } from './egress/observe.ts';
 import { createEnforcers } from './enforcers.ts';
 import { GrantLog } from './grantlog.ts';
+import { registerGuardMetrics } from './guard/metrics.ts';
 import { Loop } from './loop.ts';
 import { runPass } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
@@ -124,6 +125,7 @@ export async function startManager({
   const directoryOf = (uid: string): string => directories.path(uid);
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
+  registerGuardMetrics(metrics.registry, enforcers.guard.counters, () => store.get().pods);
   let others: number | undefined;
   const parts = {
     nodeName,

@@ -52,6 +52,7 @@ const TOLERABLE: ReadonlySet<string> = new Set([
   'PortsUnknown',
   // what is on the node's network, or has a raw socket, is refused by a problem of its own
   'NotGuarded',
+  'RawNotGuarded',
   'FlowsNotCounted',
   'SocketNotServed',
 ]);
