@@ -23,12 +23,12 @@ export interface LoadedObject {
 const LOG_SIZE = 1 << 20;
 const LOG_SHOWN = 600;
 
-/** `struct bpf_object_open_opts`. */
+/** `struct bpf_object_open_opts` of libbpf 1.1; later ones go by the size that it says it has. */
 function openOptions(log: Buffer): Buffer {
-  const options = Buffer.alloc(72);
+  const options = Buffer.alloc(80);
   options.writeBigUInt64LE(BigInt(options.length), 0);
-  options.writeBigUInt64LE(addressOf(log), 48);
-  options.writeBigUInt64LE(BigInt(log.length), 56);
+  options.writeBigUInt64LE(addressOf(log), 56);
+  options.writeBigUInt64LE(BigInt(log.length), 64);
   return options;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { arch } from 'node:os';
 import { join } from 'node:path';
 import type { Desired } from '../../node-daemonset/sliver.ts';
 import { createGuardEnforcer } from '../../node-daemonset/guard/apply.ts';
@@ -109,6 +110,18 @@ describe('the programs in the kernel', () => {
     );
     assert.match(problems[0]!.message, /packets\.bpf\.o is missing: compile it/);
     assert.deepEqual([writes, guard.kernel(), guard.counters().size], [0, undefined, 0]);
+  });
+
+  it('are refused with the words of the kernel', async () => {
+    const objects = join(node.directory, 'refused');
+    mkdirSync(objects);
+    const source = new URL('programs/refused.c', import.meta.url).pathname;
+    const include = `-I/usr/include/${arch() === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+    const object = join(objects, 'packets.bpf.o');
+    execFileSync('clang', ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', include, '-c', source, '-o', object]);
+    const guard = createGuardEnforcer({ directory: join(node.directory, 'bpf'), objects });
+    const { problems } = await guard.enforce(makeDesired([]), AbortSignal.timeout(10_000));
+    assert.match(problems[0]!.message, /kernel refuses packets\.bpf\.o: EINVAL .* invalid func unknown#9999/s);
   });
 
   it('give no raw socket to a node manager that is in no pod', async () => {
