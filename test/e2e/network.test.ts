@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { RspecPort, Slice, SliceSpec } from '../../crds/types.ts';
+import type { PortRange, RspecPort, Slice, SliceSpec } from '../../crds/types.ts';
 import { hostAddress, hostAddress6, nodeAddress, nodeAddress6, nodeNumber } from '../cluster/config.ts';
 import { findProcesses, killProcess } from './operator.ts';
 import type { Product } from './product.ts';
-import { sharedProduct } from './shared.ts';
+import { NODES, sharedProduct } from './shared.ts';
 import { dropNamespace, freshNamespace, sliceOf, type Sliver, sliversOf, whenCondition, whenReady } from './slices.ts';
 
 const NAMESPACE = 'network';
@@ -49,15 +49,23 @@ describe('the network of a slice', () => {
     return text;
   };
 
+  const offer = async (spec: { hostNetwork: boolean | null; ports: PortRange[] | null }): Promise<void> => {
+    for (const node of NODES) {
+      await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', JSON.stringify({ spec }));
+    }
+  };
+
   before(async () => {
     product = await sharedProduct();
     machine = { v4: hostAddress(product.cluster.index), v6: hostAddress6(product.cluster.index) };
+    await offer({ hostNetwork: null, ports: null });
     await freshNamespace(product, NAMESPACE, { 'pod-security.kubernetes.io/enforce': 'restricted' });
     await freshNamespace(product, HOST_NAMESPACE, { 'slice-operator.io/host-network': 'allowed' });
     sliver = await start(run('probe', { resources: { ports: PORTS, privileges: ['RawSockets'] } }));
     plain = await start(run('plain', { resources: { ports: [{ protocol: 'TCP', port: PORT + 1 }] } }));
   });
   after(async () => {
+    await offer({ hostNetwork: null, ports: null });
     await dropNamespace(product, HOST_NAMESPACE);
     await dropNamespace(product, NAMESPACE);
   });
@@ -158,10 +166,8 @@ describe('the network of a slice', () => {
       const slice = sliceOf(product, HOST_NAMESPACE, 'shared', { ...spec, sliver: { network: 'Host' } });
       await product.apply(slice);
       await whenCondition(product, slice, 'Allocated', ({ message: text }) => /HostNetworkNotOffered/.test(text));
-      for (const name of ['node1', 'node2']) {
-        const policy = { hostNetwork: true, ports: [{ protocol: 'TCP', from: 1, to: 65535 }] };
-        await product.kubectl('patch', 'slicenode', name, '--type=merge', '-p', JSON.stringify({ spec: policy }));
-      }
+      const protocols = ['TCP', 'UDP', 'ICMP'] as const;
+      await offer({ hostNetwork: true, ports: protocols.map((protocol) => ({ protocol, from: 1, to: 65535 })) });
       await whenReady(product, slice, 240_000);
       host = (await sliversOf(product, slice))[0]!;
       assert.equal(host.pod.spec.hostNetwork, true);
