@@ -148,7 +148,7 @@ export class SocketsWorld {
 export async function ended(child: ChildProcess): Promise<Ended> {
   const written = { stdout: '', stderr: '' };
   child.stdout!.on('data', (chunk: Buffer) => (written.stdout += chunk.toString()));
-  child.stderr!.on('data', (chunk: Buffer) => (written.stderr += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (written.stderr += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, ...written };
 }

@@ -1,6 +1,7 @@
 /** Programs of slivers, without any capability, at their raw sockets: in network namespaces, with the real kernel. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -220,6 +221,22 @@ describe('slivers’ raw sockets on the real kernel', () => {
     const gone = new Promise((resolve) => holder.once('exit', resolve));
     holder.kill('SIGKILL');
     await gone;
+  });
+
+  it('ends the connections on a port with the right to it', async () => {
+    const listen = `require('net').createServer((s) => s.on('error', () => 0)).listen(6001, () => console.log('ready'))`;
+    const server = world.net.spawn('node', [process.execPath, '-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(server.stdout!, 'data');
+    const talk = `require('net').connect(6001, '${NODE4}', () => console.log('connected')).on('error', (e) => console.log(e.code))`;
+    const client = world.net.spawn('far', [process.execPath, '-e', talk], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const said = ended(client);
+    await once(client.stdout!, 'data');
+    const { facts, ...rest } = desired();
+    await world.enforce({ ...rest, facts, slivers: rest.slivers.filter(({ id }) => id !== 'plain') });
+    assert.match((await said).stdout, /ECONNRESET/);
+    assert.equal(world.net.run('node', ['ss', '-Htna', 'sport = :6001']), '');
+    server.kill('SIGKILL');
+    await world.enforce(desired());
   });
 
   it('puts library, shim and tools beside the socket, without a copy for each sliver', () => {
