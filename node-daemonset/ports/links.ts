@@ -1,9 +1,11 @@
 /** Pure: which of the node's interfaces lead out of it, so that what leaves by them has the node's address. */
 
-/** `outside`: leads out of the node, as opposed to its pods, to tunnels between nodes, and to itself. */
 export interface Link {
   name: string;
+  /** It leads out of the node, as opposed to its pods, to tunnels between nodes, and to itself. */
   outside: boolean;
+  /** It is one that the owner names, or where he names none, one of a default route. */
+  isLine: boolean;
 }
 
 /**
@@ -16,10 +18,11 @@ const INNER: ReadonlySet<string> = new Set([
 ]);
 
 /** `ip -j -d link show`. An interface with a default route leads out whatever it is, as does one that the owner names. */
-export function parseLinks(json: string, ways: ReadonlySet<string>): Link[] {
+export function parseLinks(json: string, named: ReadonlySet<string>, defaultRoutes: ReadonlySet<string>): Link[] {
   const links = JSON.parse(json) as { ifname: string; link_type?: string; linkinfo?: { info_kind?: string } }[];
   return links.map(({ ifname, link_type: type, linkinfo }) => {
     const inner = type === 'loopback' || INNER.has(linkinfo?.info_kind ?? '');
-    return { name: ifname, outside: ways.has(ifname) || !inner };
+    const outside = named.has(ifname) || defaultRoutes.has(ifname) || !inner;
+    return { name: ifname, outside, isLine: (named.size > 0 ? named : defaultRoutes).has(ifname) };
   });
 }

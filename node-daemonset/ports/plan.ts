@@ -91,11 +91,10 @@ function wantedElements(
   const problems: Problem[] = [];
   for (const port of ports) for (const key of keysOf(port)) elements.owned.set(key, '');
   const drop = facts.otherInterfaces === 'Drop';
-  const lines = new Set(facts.lines.map((line) => line.interface));
-  for (const { name, outside } of links) {
+  for (const { name, outside, isLine } of links) {
     if (!outside || !isInterfaceName(name)) continue;
     elements.outside.set(name, '');
-    if (drop && lines.size > 0 && !lines.has(name)) elements.barred.set(name, '');
+    if (drop && !isLine) elements.barred.set(name, '');
   }
   const owners = new Map<string, Sliver>();
   for (const sliver of slivers) {

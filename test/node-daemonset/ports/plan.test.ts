@@ -8,9 +8,9 @@ import type { Desired } from '../../../node-daemonset/sliver.ts';
 import { makeDesired, makeSliver } from '../desired.ts';
 
 const LINKS: Link[] = [
-  { name: 'eth0', outside: true },
-  { name: 'eth1', outside: true },
-  { name: 'cni0', outside: false },
+  { name: 'eth0', outside: true, isLine: true },
+  { name: 'eth1', outside: true, isLine: false },
+  { name: 'cni0', outside: false, isLine: false },
 ];
 const tcp = (port: number): RspecPort => ({ protocol: 'TCP', port });
 const udp = (port: number): RspecPort => ({ protocol: 'UDP', port });
@@ -76,13 +76,12 @@ describe('the plan of ports', () => {
     for (const name of ['forward4', 'own4', 'hosted', 'self4'] as const) assert.deepEqual(keys(elements, name), []);
   });
 
-  it('bars other ways out where the owner names his lines and wants that', () => {
+  it('bars other ways out than the lines where the owner wants that', () => {
     const slivers = [makeSliver('a', {}, { addresses: ['10.1.0.5', '2001:db8:1::5'] })];
-    const lines = [{ interface: 'eth0', rate: undefined }];
-    const dropped = elementsOf(makeDesired(slivers, { lines, otherInterfaces: 'Drop' }));
+    const dropped = elementsOf(makeDesired(slivers, { otherInterfaces: 'Drop' }));
     assert.deepEqual(keys(dropped, 'barred'), ['eth1']);
     assert.deepEqual([keys(dropped, 'sliver4'), keys(dropped, 'sliver6')], [['10.1.0.5'], ['2001:db8:1::5']]);
-    const counted = planPorts(observed(), makeDesired(slivers, { lines, otherInterfaces: 'Count' }));
+    const counted = planPorts(observed(), makeDesired(slivers, { otherInterfaces: 'Count' }));
     assert.deepEqual(counted.script, []);
   });
 
@@ -137,7 +136,7 @@ describe('the plan of ports', () => {
       })
       .map(({ ports, network, ...rest }) => makeSliver('a', { ports, network }, rest));
     const desired = fc.array(sliver, { minLength: 1, maxLength: 4 }).map((slivers) => ({
-      ...makeDesired(slivers, { otherInterfaces: 'Drop', lines: [{ interface: 'eth1', rate: undefined }] }),
+      ...makeDesired(slivers, { otherInterfaces: 'Drop' }),
       ports: [...slivers.flatMap(({ amounts }) => amounts.ports), udp(9)],
     }));
     fc.assert(
@@ -166,10 +165,12 @@ describe('links', () => {
       { ifname: 'veth2', link_type: 'ether', linkinfo: { info_kind: 'veth' } },
       { ifname: 'flannel.1', link_type: 'ether', linkinfo: { info_kind: 'vxlan' } },
     ]);
-    const out = parseLinks(json, new Set(['veth2'])).filter(({ outside }) => outside);
-    assert.deepEqual(
-      out.map(({ name }) => name),
-      ['eth0', 'vlan7', 'tun0', 'veth2'],
-    );
+    const names = (links: Link[]): string[] => links.map(({ name }) => name);
+    const byRoute = parseLinks(json, new Set(), new Set(['veth2']));
+    assert.deepEqual(names(byRoute.filter(({ outside }) => outside)), ['eth0', 'vlan7', 'tun0', 'veth2']);
+    assert.deepEqual(names(byRoute.filter(({ isLine }) => isLine)), ['veth2']);
+    const byOwner = parseLinks(json, new Set(['eth0']), new Set(['veth2']));
+    assert.deepEqual(names(byOwner.filter(({ isLine }) => isLine)), ['eth0']);
+    assert.ok(byOwner.find(({ name }) => name === 'veth2')!.outside);
   });
 });
