@@ -1,5 +1,5 @@
 /** The sockets enforcer: every entitled sliver has its socket, and nobody keeps what he has no right to any more. */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Kernel } from '../bpf/kernel.ts';
@@ -57,6 +57,8 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
   const servers = new Map<string, SliverServer>();
   const total = { connections: 0 };
 
+  const pathOf = (uid: string): string => join(directoryOf(uid), SOCKET_NAME);
+
   const serve = (sliver: Sliver): void => {
     const directory = directoryOf(sliver.id);
     // the pod's volume may be about to be made
@@ -64,8 +66,9 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
     chmodSync(directory, 0o755);
     clientFiles?.link(directory);
     const server = new SliverServer({
-      path: join(directory, SOCKET_NAME),
-      sliver: () => slivers.get(sliver.id)!,
+      path: pathOf(sliver.id),
+      uid: sliver.id,
+      sliver: () => slivers.get(sliver.id),
       podOf,
       total,
       open: (opened, holder) => opener.open(opened, holder),
@@ -90,7 +93,8 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
       slivers = new Map(all.map((sliver) => [sliver.id, sliver]));
       let writes = 0;
       for (const [uid, server] of servers) {
-        if (slivers.get(uid)?.standing === 'entitled') {
+        // its directory may have been taken away and made anew
+        if (slivers.get(uid)?.standing === 'entitled' && existsSync(pathOf(uid))) {
           server.revoke();
           continue;
         }
@@ -109,7 +113,9 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
       }
       writes += await rawPorts.sync();
       const lost = [...before.values()].flatMap((sliver) => planLost(sliver, slivers.get(sliver.id)));
-      await destroyOrdinary(lost);
+      await destroyOrdinary(lost).catch((error: Error) => {
+        problems.push({ reason: 'SocketsNotEnded', message: error.message });
+      });
       return { writes: writes + lost.length, problems };
     },
 

@@ -160,10 +160,12 @@ export class Batch {
   readonly #headers: Buffer;
   readonly #slots: Received[];
   readonly #vectors: Buffer;
+  #used: number;
 
   constructor(count: number, dataSize: number, addressSize: number, controlSize: number) {
     this.#headers = Buffer.alloc(count * Batch.#HEADER);
     this.#vectors = Buffer.alloc(count * 16);
+    this.#used = count;
     const part = (memory: Buffer, size: number, i: number): Buffer => memory.subarray(i * size, (i + 1) * size);
     const [data, addresses, controls] = [dataSize, addressSize, controlSize].map((size) => Buffer.alloc(count * size));
     this.#slots = Array.from({ length: count }, (_, i) => ({
@@ -179,7 +181,8 @@ export class Batch {
 
   /** What has arrived, at most the batch's size. */
   read(fd: number): Received[] {
-    for (const [i, { address, control }] of this.#slots.entries()) {
+    // the kernel writes into the headers that it uses, and into no others
+    for (const [i, { address, control }] of this.#slots.slice(0, this.#used).entries()) {
       const at = i * Batch.#HEADER;
       this.#headers.writeBigUInt64LE(koffi.address(address), at);
       this.#headers.writeUInt32LE(address.length, at + 8);
@@ -189,6 +192,7 @@ export class Batch {
       this.#headers.writeBigUInt64LE(BigInt(control.length), at + 40);
     }
     const count = c.recvmmsg(fd, this.#headers, this.#slots.length, MSG_DONTWAIT, null) as number;
+    this.#used = Math.max(0, count);
     if (count < 0 && koffi.errno() === EAGAIN) return [];
     return this.#slots.slice(0, check('recvmmsg', count)).map(({ data, address, control }, i) => {
       const at = i * Batch.#HEADER;

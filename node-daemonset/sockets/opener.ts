@@ -25,6 +25,7 @@ export class Opener {
   readonly #parts: OpenerParts;
   /** Sniffers by pod uid. */
   readonly #sniffing = new Map<string, number>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: OpenerParts) {
     this.#parts = parts;
@@ -32,7 +33,10 @@ export class Opener {
 
   async open(opened: Opened, sliver: Sliver): Promise<Result> {
     if (opened.open === 'audit' || opened.open === 'sniffer') return { opened, stream: this.#sniff(opened, sliver.id) };
-    return { opened, fd: await this.#openRaw(opened, sliver) };
+    // One after the other: each starts a process or two, and no sliver may have many of them started at once.
+    const opening = this.#turn.then(() => this.#openRaw(opened, sliver));
+    this.#turn = opening.catch(() => undefined);
+    return { opened, fd: await opening };
   }
 
   async #openRaw(opened: OpenedRaw, sliver: Sliver): Promise<number> {

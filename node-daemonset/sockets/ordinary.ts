@@ -20,8 +20,9 @@ export async function holderOf(protocol: Transport, port: number): Promise<Holde
 
 /** Ends every socket whose own port is among these, as if the other side had reset it; what is left of one, too. */
 export async function destroyOrdinary(ports: readonly { protocol: Transport; port: number }[]): Promise<void> {
-  for (const { protocol, port } of ports) {
-    await run(['ss', '-K', '-H', '-n', '-a', OPTION[protocol], `sport = :${port}`]);
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const own = ports.filter((one) => one.protocol === protocol).map(({ port }) => `sport = :${port}`);
+    if (own.length > 0) await run(['ss', '-K', '-H', '-n', '-a', OPTION[protocol], `( ${own.join(' or ')} )`]);
   }
 }
 

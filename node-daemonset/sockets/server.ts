@@ -11,8 +11,9 @@ import { mayKeep, planOpen } from './rights.ts';
 
 export interface ServerParts {
   path: string;
-  /** Whose socket it is, as its rights are now. */
-  sliver(): Sliver;
+  uid: string;
+  /** Whose socket it is, as its rights are now; undefined: it is gone. */
+  sliver(): Sliver | undefined;
   /** The pod that a connection comes from, by its descriptor. */
   podOf(connection: number): string | undefined;
   /** How many connections all slivers have together; this server counts its own in and out. */
@@ -59,6 +60,7 @@ export class SliverServer {
       throttle: () => this.#requests.take(performance.now()),
       open: async (request) => {
         const sliver = this.#parts.sliver();
+        if (!sliver) throw new Refusal('EPERM', 'this sliver has no right on this node now');
         const result = await this.#parts.open(planOpen(request, sliver), sliver);
         if (mayKeep(result.opened, this.#parts.sliver())) return result;
         closeResult(result);
@@ -75,13 +77,15 @@ export class SliverServer {
   }
 
   #refusal(socket: Socket): Refusal | undefined {
+    // However many others have, one is to be had by everybody.
+    const full = this.#parts.total.connections >= BOUNDS.connectionsInAll && this.#connections.size > 0;
     if (this.#connections.size >= BOUNDS.connections) {
       return new Refusal('EBUSY', `this sliver has ${BOUNDS.connections} connections open: close some`);
     }
-    if (this.#parts.total.connections >= BOUNDS.connectionsInAll) {
+    if (full) {
       return new Refusal('EBUSY', 'the slivers of this node have too many connections open: try again');
     }
-    if (this.#parts.podOf(descriptorOf(socket)) === this.#parts.sliver().id) return undefined;
+    if (this.#parts.podOf(descriptorOf(socket)) === this.#parts.uid) return undefined;
     return new Refusal('EPERM', "this is another sliver's socket, or the process that connected is gone");
   }
 }
