@@ -13,7 +13,7 @@ export interface Mounts {
 /** A target may have been mounted on more than once, by a kubelet that lost count. */
 const MAX_LAYERS = 16;
 /** exec, wherever it comes from: a sliver runs the tools in it. All of it is written by root alone. */
-const READ_ONLY = 'remount,bind,ro,nosuid,nodev,exec';
+export const READ_ONLY = 'remount,bind,ro,nosuid,nodev,exec';
 
 /** Mounts in this process's mount namespace, whose kubelet directory must be shared with the host's. */
 export function kernelMounts(mountinfo = '/proc/self/mountinfo'): Mounts {

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { RawGrant } from '../../node-daemonset/bpf/kernel.ts';
+import { READ_ONLY } from '../../node-daemonset/volume/mounts.ts';
 import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
 import { ended, FAR4, FAR6, NODE4, SocketsWorld } from './sockets-world.ts';
 
@@ -82,6 +83,27 @@ describe('slivers’ raw sockets on the real kernel', () => {
       });
     }
   }
+
+  it('works as a pod sees it: from a read-only mount, with the shim that is in it', async () => {
+    const mounted = join(world.root, 'mounted');
+    const script = `mkdir -p $1 && mount --bind $0 $1 && mount -o ${READ_ONLY} $1 && shift && exec "$@"`;
+    const socket = [`SLICE_SOCKET=${mounted}/sockets`, `SLICE_SHIM=${mounted}/lib/libslice-shim.so`, 'POD=raw'];
+    const drop = 'setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all'.split(' ');
+    const ping = [`${mounted}/bin/slice-run`, 'ping', '-c1', '-W2', FAR4];
+    const argv = [
+      'unshare',
+      '-m',
+      'sh',
+      '-c',
+      script,
+      dirname(world.socket('raw')),
+      mounted,
+      'env',
+      ...socket,
+      ...drop,
+    ];
+    assert.match(world.net.run('node', [...argv, ...ping]), / 1 received/);
+  });
 
   it('is refused to a slice without the privilege, with EPERM', async () => {
     const ping = await world.shimmed('plain', 'ping', '-c1', FAR4);
