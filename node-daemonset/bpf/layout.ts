@@ -80,21 +80,24 @@ const u64: Codec<bigint> = {
   decode: (bytes) => bytes.readBigUInt64LE(),
 };
 
-/** Five u32 in this order. */
 const sliverEntry: Codec<SliverEntry> = {
   size: 20,
-  encode: ({ flags, priority, generation, echoRate, optionRate }) =>
-    Buffer.concat([flags, priority, generation, echoRate, optionRate].map(u32.encode)),
-  decode(bytes) {
-    const [flags, priority, generation, echoRate, optionRate] = [0, 4, 8, 12, 16].map((at) => bytes.readUInt32LE(at));
-    return {
-      flags: flags!,
-      priority: priority!,
-      generation: generation!,
-      echoRate: echoRate!,
-      optionRate: optionRate!,
-    };
+  encode({ flags, priority, generation, echoRate, optionRate }) {
+    const bytes = Buffer.alloc(20);
+    bytes.writeUInt32LE(flags, 0);
+    bytes.writeUInt32LE(priority, 4);
+    bytes.writeUInt32LE(generation, 8);
+    bytes.writeUInt32LE(echoRate, 12);
+    bytes.writeUInt32LE(optionRate, 16);
+    return bytes;
   },
+  decode: (bytes) => ({
+    flags: bytes.readUInt32LE(0),
+    priority: bytes.readUInt32LE(4),
+    generation: bytes.readUInt32LE(8),
+    echoRate: bytes.readUInt32LE(12),
+    optionRate: bytes.readUInt32LE(16),
+  }),
 };
 
 const settings: Codec<Settings> = {

@@ -12,49 +12,69 @@ const ANY = 0;
 /** Elements of a batch call: a few hundred kilobytes at most. */
 const BATCH = 4096;
 
+/** A map's elements by the latin1 text of their keys: bytes that can be compared. */
+export type RawEntries = ReadonlyMap<string, string>;
+
 export class BpfMap<K, V> {
-  readonly #layout: MapLayout<K, V>;
+  readonly layout: MapLayout<K, V>;
   readonly fd: number;
 
   constructor(layout: MapLayout<K, V>, fd: number) {
-    this.#layout = layout;
+    this.layout = layout;
     this.fd = fd;
   }
 
   get(key: K): V | undefined {
-    const value = Buffer.alloc(this.#layout.value.size);
-    const result = libbpf().bpf_map_lookup_elem(this.fd, this.#layout.key.encode(key), value);
+    const value = Buffer.alloc(this.layout.value.size);
+    const result = libbpf().bpf_map_lookup_elem(this.fd, this.layout.key.encode(key), value);
     if (result === -ENOENT) return undefined;
     check(result, `${this.#what} could not be read`);
-    return this.#layout.value.decode(value);
+    return this.layout.value.decode(value);
   }
 
   set(key: K, value: V): void {
-    const bytes = this.#layout.value.encode(value);
-    const result = libbpf().bpf_map_update_elem(this.fd, this.#layout.key.encode(key), bytes, ANY);
+    const bytes = this.layout.value.encode(value);
+    const result = libbpf().bpf_map_update_elem(this.fd, this.layout.key.encode(key), bytes, ANY);
     check(result, `${this.#what} could not be written`);
   }
 
   /** Every element. One that comes or goes meanwhile is there or not. */
-  entries(): [K, V][] {
-    const { key, value } = this.#layout;
-    const all: [K, V][] = [];
+  read(): RawEntries {
+    const { key, value } = this.layout;
+    const all = new Map<string, string>();
     this.#batches('bpf_map_lookup_batch', (keys, values, count) => {
       for (let i = 0; i < count; i++) {
-        const k = keys.subarray(i * key.size, (i + 1) * key.size);
-        all.push([key.decode(k), value.decode(values.subarray(i * value.size, (i + 1) * value.size))]);
+        const k = keys.toString('latin1', i * key.size, (i + 1) * key.size);
+        all.set(k, values.toString('latin1', i * value.size, (i + 1) * value.size));
       }
     });
     return all;
   }
 
-  keys(): K[] {
-    const { key } = this.#layout;
-    const all: K[] = [];
-    this.#batches('bpf_map_lookup_batch', (keys, _values, count) => {
-      for (let i = 0; i < count; i++) all.push(key.decode(keys.subarray(i * key.size, (i + 1) * key.size)));
-    });
-    return all;
+  decode(entries: RawEntries): [K, V][] {
+    const { key, value } = this.layout;
+    const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+    return [...entries].map(([k, v]) => [key.decode(bytes(k)), value.decode(bytes(v))]);
+  }
+
+  /** Makes elements, or replaces them. */
+  write(entries: readonly (readonly [Buffer, Buffer])[]): void {
+    for (let at = 0; at < entries.length; at += BATCH) {
+      const some = entries.slice(at, at + BATCH);
+      const [keys, values] = [some.map(([key]) => key), some.map(([, value]) => value)].map((all) =>
+        Buffer.concat(all),
+      );
+      const result = libbpf().bpf_map_update_batch(this.fd, keys!, values!, counted(some.length), null);
+      check(result, `${some.length} elements of ${this.#what} could not be written`);
+    }
+  }
+
+  /** Keys that are not there any more are as good as deleted. */
+  erase(keys: readonly Buffer[]): void {
+    for (const key of keys) {
+      const result = libbpf().bpf_map_delete_elem(this.fd, key);
+      if (result !== -ENOENT) check(result, `an element of ${this.#what} could not be deleted`);
+    }
   }
 
   /** Takes everything out. The buffers of one call are overwritten in the next. */
@@ -62,34 +82,15 @@ export class BpfMap<K, V> {
     this.#batches('bpf_map_lookup_and_delete_batch', take);
   }
 
-  setAll(entries: readonly (readonly [K, V])[]): void {
-    const { key, value } = this.#layout;
-    for (let at = 0; at < entries.length; at += BATCH) {
-      const some = entries.slice(at, at + BATCH);
-      const keys = Buffer.concat(some.map(([one]) => key.encode(one)));
-      const values = Buffer.concat(some.map(([, one]) => value.encode(one)));
-      const result = libbpf().bpf_map_update_batch(this.fd, keys, values, counted(some.length), null);
-      check(result, `${some.length} elements of ${this.#what} could not be written`);
-    }
-  }
-
-  /** Keys that are not there any more are as good as deleted. */
-  deleteAll(keys: readonly K[]): void {
-    for (const key of keys) {
-      const result = libbpf().bpf_map_delete_elem(this.fd, this.#layout.key.encode(key));
-      if (result !== -ENOENT) check(result, `an element of ${this.#what} could not be deleted`);
-    }
-  }
-
   get #what(): string {
-    return `the kernel's map "${this.#layout.name}"`;
+    return `the kernel's map "${this.layout.name}"`;
   }
 
   #batches(
     call: 'bpf_map_lookup_batch' | 'bpf_map_lookup_and_delete_batch',
     take: (keys: Buffer, values: Buffer, count: number) => void,
   ): void {
-    const { key, value } = this.#layout;
+    const { key, value } = this.layout;
     let size = BATCH;
     let keys = Buffer.alloc(size * key.size);
     let values = Buffer.alloc(size * value.size);

@@ -129,7 +129,8 @@ export class SliverKernel implements Kernel {
   }
 
   counters(): Map<number, SliverCounters> {
-    return new Map(this.maps.counters.entries());
+    const { counters } = this.maps;
+    return new Map(counters.decode(counters.read()));
   }
 
   /** Everything stays attached and enforced. */

@@ -36,6 +36,7 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
   let refused: { error: KernelError; at: number } | undefined;
   let tombstones: Tombstones = new Map();
   let own: bigint | undefined;
+  let netns: bigint | undefined;
   /** Directories of pods that are known, to be taken away with their slivers. */
   let directories = new Map<string, string>();
   let nodeAddresses: readonly string[] = [];
@@ -62,14 +63,16 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     const pods = findPods(tree);
     own ??= unified.own(pods.values());
     const found = new Map<string, string>();
+    const cgroupIds = new Map<string, bigint>();
     for (const { id } of desired.slivers) {
       const pod = pods.get(id);
-      const directory = pod && unified.pod(pod);
-      if (directory !== undefined) found.set(id, directory);
+      const cgroup = pod && unified.pod(pod);
+      if (!cgroup) continue;
+      found.set(id, cgroup.directory);
+      cgroupIds.set(id, cgroup.id);
     }
-    const cgroupIds = new Map([...found].flatMap(([id, directory]) => pair(id, idOf(directory))));
     const observed = observeMaps(opened);
-    const settings = { kubepods: idOf(kubepods)!, manager: own, netns: netnsCookie(), ...readPortRange() };
+    const settings = { kubepods: idOf(kubepods)!, manager: own, netns: (netns ??= netnsCookie()), ...readPortRange() };
     nodeAddresses = readNodeAddresses();
     if (options.onDisturbed) watch ??= watchAddresses(options.onDisturbed);
     const ended = (number: number): number | undefined => opened.maps.counters.get(number)?.drops.ended;

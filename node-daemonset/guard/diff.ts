@@ -1,32 +1,45 @@
-/** Pure: from what a map holds to what it should hold. */
+/** Pure: from what a map holds to what it should hold. Elements are compared as the kernel has them, byte by byte. */
+import type { RawEntries } from '../bpf/map.ts';
 import type { Codec } from '../bpf/layout.ts';
 
-export interface Change<K, V> {
-  set: [K, V][];
-  remove: K[];
+/** Elements to write, and keys of elements to delete, in the kernel's own form. */
+export interface Change {
+  set: [Buffer, Buffer][];
+  remove: Buffer[];
 }
 
-/** Elements are compared as the kernel has them, byte by byte. Of two with one key the first one counts. */
+/** Of two desired elements with one key the first one counts. */
 export function diffMap<K, V>(
   { key, value }: { key: Codec<K>; value: Codec<V> },
-  observed: readonly (readonly [K, V])[],
+  observed: RawEntries,
   desired: readonly (readonly [K, V])[],
-): Change<K, V> {
-  const bytes = <T>(codec: Codec<T>, of: T): string => codec.encode(of).toString('latin1');
-  const there = new Map(observed.map(([k, v]) => [bytes(key, k), { k, v: bytes(value, v) }]));
+): Change {
   const seen = new Set<string>();
-  const set: [K, V][] = [];
+  const set: Change['set'] = [];
   for (const [k, v] of desired) {
-    const id = bytes(key, k);
+    const bytes = key.encode(k);
+    const id = bytes.toString('latin1');
     if (seen.has(id)) continue;
     seen.add(id);
-    if (there.get(id)?.v !== bytes(value, v)) set.push([k, v]);
+    const wanted = value.encode(v);
+    if (observed.get(id) !== wanted.toString('latin1')) set.push([bytes, wanted]);
   }
-  return { set, remove: [...there].filter(([id]) => !seen.has(id)).map(([, { k }]) => k) };
+  return { set, remove: unwanted(observed, seen) };
 }
 
-/** The same where only the keys are ours and the values are the programs'. */
-export function diffKeys<K>(observed: readonly K[], desired: readonly K[]): { add: K[]; remove: K[] } {
-  const [there, wanted] = [new Set(observed), new Set(desired)];
-  return { add: [...wanted].filter((key) => !there.has(key)), remove: [...there].filter((key) => !wanted.has(key)) };
+/** The same where only the keys are ours and the values are the programs': a new one begins as `zero`. */
+export function diffKeys<K>(key: Codec<K>, zero: Buffer, observed: RawEntries, desired: readonly K[]): Change {
+  const seen = new Set<string>();
+  const set: Change['set'] = [];
+  for (const one of desired) {
+    const bytes = key.encode(one);
+    const id = bytes.toString('latin1');
+    if (!seen.has(id) && !observed.has(id)) set.push([bytes, zero]);
+    seen.add(id);
+  }
+  return { set, remove: unwanted(observed, seen) };
+}
+
+function unwanted(observed: RawEntries, wanted: ReadonlySet<string>): Buffer[] {
+  return [...observed.keys()].filter((id) => !wanted.has(id)).map((id) => Buffer.from(id, 'latin1'));
 }

@@ -33,9 +33,11 @@ export class UnifiedPods {
     return this.#directory(this.#tree.kubepods);
   }
 
-  /** The pod's directory. On a hybrid host the runtime makes it later than a pod needs it. */
-  pod(pod: PodCgroup): string | undefined {
-    return this.#directory(pod.path);
+  /** The pod's directory and its id. On a hybrid host the runtime makes it later than a pod needs it. */
+  pod(pod: PodCgroup): { directory: string; id: bigint } | undefined {
+    const directory = this.#tree.directory('unified', pod.path);
+    const id = idOf(directory) ?? idOf(this.#directory(pod.path));
+    return directory === undefined || id === undefined ? undefined : { directory, id };
   }
 
   /** Takes a pod's directory away that the runtime and the kubelet leave behind on a hybrid host. */
