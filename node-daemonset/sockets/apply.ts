@@ -20,6 +20,9 @@ import { Sniffers } from './sniffers.ts';
 /** The socket's name in the sliver's directory, which the sliver sees at /run/slice. */
 export const SOCKET_NAME = 'sockets';
 
+/** So long a port may go on being a raw socket's that was closed. */
+const WATCH_MS = 1000;
+
 export interface SocketsOptions {
   /** A sliver's directory, by its pod's uid: the one that is shown in the pod. */
   directoryOf(uid: string): string;
@@ -77,7 +80,14 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
     servers.set(sliver.id, server);
   };
 
+  // The kernel tells nobody that a socket was closed, and its port is to lead to the pod again soon.
+  const watch = setInterval(() => {
+    rawPorts.refresh().catch((error: Error) => log.error({ err: error }, 'rules of raw ports were not changed'));
+  }, WATCH_MS);
+  watch.unref();
+
   const close = (): void => {
+    clearInterval(watch);
     for (const server of servers.values()) server.close();
     servers.clear();
   };

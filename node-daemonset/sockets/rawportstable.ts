@@ -7,6 +7,8 @@ export class RawPortsTable {
   readonly #wanted: () => RawPorts;
   #turn: Promise<unknown> = Promise.resolve();
   #used = false;
+  /** What the rules were last known to say. */
+  #said: RawPorts = { tcp: [], udp: [] };
 
   constructor(wanted: () => RawPorts) {
     this.#wanted = wanted;
@@ -19,6 +21,12 @@ export class RawPortsTable {
     return turn;
   }
 
+  /** The same where something else is wanted than was said last; else costs nothing. */
+  async refresh(): Promise<void> {
+    const { tcp, udp } = this.#wanted();
+    if (!sameText(this.#said.tcp, tcp) || !sameText(this.#said.udp, udp)) await this.sync();
+  }
+
   async #sync(): Promise<number> {
     const { tcp, udp } = this.#wanted();
     // What an earlier run left is found as soon as anybody opens a socket, and harms nobody before.
@@ -28,9 +36,10 @@ export class RawPortsTable {
       ({ stdout }) => parseRuleset(stdout),
       () => undefined,
     );
-    if (there && sameText(there.tcp, tcp) && sameText(there.udp, udp)) return 0;
-    await run(['nft', '-f', '-'], { input: planRuleset({ tcp, udp }) });
-    return 1;
+    const same = there !== undefined && sameText(there.tcp, tcp) && sameText(there.udp, udp);
+    if (!same) await run(['nft', '-f', '-'], { input: planRuleset({ tcp, udp }) });
+    this.#said = { tcp, udp };
+    return same ? 0 : 1;
   }
 
   /** Takes chains and sets away. */
