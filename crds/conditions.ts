@@ -27,6 +27,8 @@ export const CapabilityCondition = {
   Granted: 'Granted',
   Bound: 'Bound',
   Enforced: 'Enforced',
+  /** It has sent less of its bytes for the day than the threshold; False: it is slowed. Absent without such a budget. */
+  WithinBudget: 'WithinBudget',
 } as const;
 
 /** Conditions of a SliceNode, written by its node's manager alone. */
@@ -92,6 +94,9 @@ export const CapabilityReason = {
   EgressUnclassified: 'EgressUnclassified',
   NoAddress: 'NoAddress',
   NotGranted: 'NotGranted',
+  WithinBudget: 'WithinBudget',
+  BudgetLow: 'BudgetLow',
+  BudgetSpent: 'BudgetSpent',
 } as const;
 
 export const NodeReason = {

@@ -588,6 +588,12 @@ export interface SliceNodeSpec {
    * Packets with IP options per second and sliver; those of three seconds may come at once. Default 10.
    */
   ipOptionsPerSecond?: number;
+  /**
+   * What one sliver sends in a day, in bytes; days are UTC. From 80 % on it is slowed so that the rest lasts until the day ends, never below its guarantee. Default, as much as it can.
+   */
+  bytesPerDay?: string | number;
+  exempt?: ExemptDestinations;
+  audit?: AuditPolicy;
   budget?: NamespaceBudget;
   /**
    * Other budgets for some namespaces, and those that get nothing.
@@ -636,6 +642,58 @@ export interface NodePortRange {
   to: number;
 }
 /**
+ * Destinations that egressLimit and bytesPerDay do not count, such as the owner's own network. A sliver's own limit holds there once more. Default, none.
+ */
+export interface ExemptDestinations {
+  /**
+   * Addresses or prefixes, of IPv4 and IPv6.
+   */
+  destinations: string[];
+  /**
+   * The most that all slices together send there, in bits/s. Default, what the line carries.
+   */
+  limit?: string | number;
+  /**
+   * What one sliver sends there in a day, in bytes, as bytesPerDay of the rest. Default, as much as it can.
+   */
+  bytesPerDay?: string | number;
+}
+/**
+ * The record of what slices sent from this node, and whether strangers may read it.
+ */
+export interface AuditPolicy {
+  /**
+   * Days for which it is kept on the node. Default 7.
+   */
+  keepDays?: number;
+  /**
+   * The most that it takes of the node's disk, in bytes; the oldest goes first. Default 512Mi.
+   */
+  keepBytes?: string | number;
+  page?: AuditPage;
+}
+/**
+ * A web page that shows it to everybody, with the slices' contacts. Default, none. It needs the chart's value node.auditPage, too.
+ */
+export interface AuditPage {
+  /**
+   * The address of the node on which it is. Default, all of them.
+   */
+  address?: string;
+  /**
+   * Its TCP port.
+   */
+  port: number;
+  /**
+   * Who answers for the node itself; shown on the page.
+   */
+  contact?: string;
+  /**
+   * What this machine is, in the owner's words; shown on the page.
+   */
+  description?: string;
+}
+/**
  * What any one namespace may hold on this node. Default 250 shares, 50 ports, 100 pending rights.
  */
 export interface NamespaceBudget {
@@ -662,6 +720,10 @@ export interface NamespacePolicy {
    */
   refused?: boolean;
   budget?: NamespaceBudget;
+  /**
+   * For its slivers, in the place of the node's.
+   */
+  bytesPerDay?: string | number;
 }
 export interface Blackout {
   /**
@@ -685,6 +747,7 @@ export interface SliceNodeStatus {
   offered?: NodeBooks;
   granted?: NodeBooks;
   free?: NodeBooks;
+  auditPage?: PublishedPage;
   /**
    * What is known of the node, such as its kernel.
    */
@@ -756,6 +819,19 @@ export interface NodeBooks {
    * Ports of the node's address, of all protocols; only where it is said what is granted.
    */
   ports?: number;
+}
+/**
+ * Where the node's page is to be found; absent where it publishes none.
+ */
+export interface PublishedPage {
+  /**
+   * The address.
+   */
+  address: string;
+  /**
+   * The TCP port.
+   */
+  port: number;
 }
 /**
  * Versions of what runs there.

@@ -2,6 +2,7 @@
  * What a server's schema and CEL rules check, once more in TypeScript: servers older than 1.29 have no CEL rules, and a
  * node trusts no server to have checked. Two layers: the schema (types, bounds, patterns), then the rules between fields.
  */
+import { parseAddress, parsePrefix } from './ipaddress.ts';
 import { parseQuantity } from './quantity.ts';
 import { amounts } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
@@ -93,6 +94,11 @@ export function validateSliceNode(node: SliceNode): Violation[] {
   }
   const { nodePorts } = node.spec ?? {};
   if (nodePorts && nodePorts.from > nodePorts.to) say('nodePorts', 'a range of ports must not end before it begins');
+  for (const [index, destination] of (node.spec?.exempt?.destinations ?? []).entries()) {
+    if (!parsePrefix(destination)) say(`exempt.destinations[${index}]`, 'must be an IP address or a prefix of one');
+  }
+  const address = node.spec?.audit?.page?.address ?? '';
+  if (address !== '' && !parseAddress(address)) say('audit.page.address', 'must be an IP address');
   for (const [index, blackout] of (node.spec?.blackouts ?? []).entries()) {
     if (Date.parse(blackout.start) >= Date.parse(blackout.end)) {
       say(`blackouts[${index}]`, 'a blackout must start before it ends');

@@ -131,8 +131,8 @@ function changedPods(before: NodeState['pods'], after: NodeState['pods']): Parti
 
 function factsOf(nodeName: string, node: NonNullable<NodeState['node']>, policy: Policy): NodeFacts {
   const { cpuMilli, memory } = node;
-  const { lines, egressLimit, otherInterfaces, echoRate, optionRate } = policy;
-  return { nodeName, cpuMilli, memory, lines, egressLimit, otherInterfaces, echoRate, optionRate };
+  const { lines, egressLimit, exempt, otherInterfaces, echoRate, optionRate } = policy;
+  return { nodeName, cpuMilli, memory, lines, egressLimit, exempt, otherInterfaces, echoRate, optionRate };
 }
 
 /** What pods sent by their own count, beside what their classes counted; too dear for every pass. */

@@ -27,9 +27,9 @@ export interface PodRecord {
   unpublished?: true;
 }
 
-/** The slivers' HTB minors: below are the tree's own classes, 0xffff is HTB's own. */
+/** The slivers' HTB minors: below are the tree's own classes, above the slivers' second classes. */
 const FIRST_CLASS = 0x100;
-const LAST_CLASS = 0xfffe;
+const LAST_CLASS = 0x7ffe;
 
 /** What a pod gets that never had a right here. */
 export const NO_RIGHT: Amounts = amounts(undefined);

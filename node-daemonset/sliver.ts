@@ -32,6 +32,10 @@ export interface Sliver {
   interfaces?: readonly string[];
   /** Its containers are still being made, in its own cgroup: so long it has what that takes, besides its shares. */
   starting?: boolean;
+  /** What its budgets of bytes leave it now, in bits/s; undefined where they do not bite. */
+  budgetLimit?: number;
+  /** The same, to exempt destinations. */
+  exemptBudgetLimit?: number;
   /** Bytes that the pod's own interfaces have sent, where known: to notice traffic that misses the sliver's class. */
   txBytes?: number;
 }
@@ -53,6 +57,8 @@ export interface NodeFacts {
   lines: Line[];
   /** What all slivers together may send, in bits/s. */
   egressLimit: number;
+  /** Addresses and prefixes that `egressLimit` does not count, and what all slivers together may send there, in bits/s. */
+  exempt: { destinations: string[]; limit: number | undefined };
   /** What becomes of sliver packets that leave by another interface than a line. */
   otherInterfaces: 'Count' | 'Drop';
   /** ICMP echo requests, and packets with IP options, that each sliver may send in a second. */

@@ -2,6 +2,7 @@
 import { findPods, openTree, readCpuTime, type TreeOptions } from './cpu/cgroups.ts';
 import type { NodeState } from './checkpoint.ts';
 import { sumCounters } from './egress/counters.ts';
+import { exemptClass } from './egress/names.ts';
 import { observeLines } from './egress/observe.ts';
 import type { Policy } from './admission/policy.ts';
 import { rowOf, type SliverRow } from './report/table.ts';
@@ -21,6 +22,12 @@ export function createRowReader(read: () => Promise<SliverRow[]>, now: () => num
       .finally(() => (reading = undefined)));
 }
 
+/** Through its class, and through its second one where there is one. */
+function sent(counters: ReturnType<typeof sumCounters>, classId: number): number | undefined {
+  const bytes = counters.get(classId)?.bytes;
+  return bytes === undefined ? undefined : bytes + (counters.get(exemptClass(classId))?.bytes ?? 0);
+}
+
 /** One row a sliver: promised by the checkpoint, got by the kernel's own counters. */
 export async function readRows(
   state: NodeState,
@@ -35,6 +42,6 @@ export async function readRows(
   const pods = findPods(tree);
   return slivers.map((sliver) => {
     const pod = pods.get(sliver.id);
-    return rowOf(sliver, pod && readCpuTime(tree, pod.path), counters.get(sliver.classId)?.bytes);
+    return rowOf(sliver, pod && readCpuTime(tree, pod.path), sent(counters, sliver.classId));
   });
 }

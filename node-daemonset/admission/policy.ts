@@ -1,7 +1,7 @@
 /** The owner's policy: SliceNode.spec with its defaults, and over it the owner's file on the node, which has the last word. */
 import { parseQuantity } from '../../crds/quantity.ts';
 import type { Privilege } from '../../crds/rspec.ts';
-import type { SliceNodeSpec } from '../../crds/types.ts';
+import type { AuditPage, SliceNodeSpec } from '../../crds/types.ts';
 import { egressOfSlivers } from '../egress/tree.ts';
 import type { Line } from '../sliver.ts';
 import type { Books, Period } from './ledger.ts';
@@ -41,7 +41,12 @@ export interface Policy {
   /** Whether slivers may use the node's own address. */
   hostNetwork: boolean;
   budget: Budget;
-  namespaces: ReadonlyMap<string, { refused: boolean; budget: Budget }>;
+  namespaces: ReadonlyMap<string, { refused: boolean; budget: Budget; bytesPerDay: number | undefined }>;
+  /** Of one sliver; undefined: no bound. */
+  bytesPerDay: number | undefined;
+  /** Destinations that neither `egressLimit` nor `bytesPerDay` counts; empty: none. */
+  exempt: { destinations: string[]; limit: number | undefined; bytesPerDay: number | undefined };
+  audit: { keepMs: number; keepBytes: number; page: AuditPage | undefined };
   blackouts: { period: Period; reason: string }[];
 }
 
@@ -53,6 +58,7 @@ export interface Allocatable {
   pods: number;
 }
 
+const DAY_MS = 86_400_000;
 const DEFAULT_BUDGET: Budget = { shares: 250, ports: 50, pending: 100 };
 const DEFAULT_PORTS: PortRange[] = [
   { protocol: 'TCP', from: 1024, to: 65535 },
@@ -78,6 +84,7 @@ const PODS_KEPT = 10;
 export function mergeSpec(spec: SliceNodeSpec, file: SliceNodeSpec): SliceNodeSpec {
   const merged: SliceNodeSpec = { ...spec, ...file };
   if (spec.budget && file.budget) merged.budget = { ...spec.budget, ...file.budget };
+  if (spec.audit && file.audit) merged.audit = { ...spec.audit, ...file.audit };
   if (spec.namespaces && file.namespaces) {
     const named = new Set(file.namespaces.map(({ name }) => name));
     merged.namespaces = [...spec.namespaces.filter(({ name }) => !named.has(name)), ...file.namespaces];
@@ -104,16 +111,37 @@ export function policyOf(spec: SliceNodeSpec): Policy {
     hostNetwork: spec.hostNetwork ?? false,
     budget,
     namespaces: new Map(
-      (spec.namespaces ?? []).map(({ name, refused, budget: own }) => [
+      (spec.namespaces ?? []).map(({ name, refused, budget: own, bytesPerDay }) => [
         name,
-        { refused: refused ?? false, budget: { ...budget, ...own } },
+        {
+          refused: refused ?? false,
+          budget: { ...budget, ...own },
+          bytesPerDay: quantity(bytesPerDay ?? spec.bytesPerDay),
+        },
       ]),
     ),
+    bytesPerDay: quantity(spec.bytesPerDay),
+    exempt: {
+      destinations: spec.exempt?.destinations ?? [],
+      limit: quantity(spec.exempt?.limit),
+      bytesPerDay: quantity(spec.exempt?.bytesPerDay),
+    },
+    audit: {
+      keepMs: (spec.audit?.keepDays ?? 7) * DAY_MS,
+      keepBytes: quantity(spec.audit?.keepBytes) ?? 512 * 2 ** 20,
+      page: spec.audit?.page,
+    },
     blackouts: (spec.blackouts ?? []).map(({ start, end, reason }) => ({
       period: { start: Date.parse(start), end: Date.parse(end) },
       reason: reason ?? '',
     })),
   };
+}
+
+/** What a sliver of this namespace may send in a day, in bytes; undefined: no bound. */
+export function bytesPerDayOf(policy: Policy, namespace: string): number | undefined {
+  const own = policy.namespaces.get(namespace);
+  return own ? own.bytesPerDay : policy.bytesPerDay;
 }
 
 export function budgetOf(policy: Policy, namespace: string): Budget {

@@ -12,6 +12,8 @@ import { planUplinks } from './uplinks.ts';
 export interface EgressEnforcer extends Enforcer {
   /** What each class has sent over all uplinks since it was made, as seen by the last pass; by HTB minor. */
   counters(): ReadonlyMap<number, ClassCounters>;
+  /** The same by uplink: what to add up is known only where it is known what began anew. */
+  lineCounters(): ReadonlyMap<string, ReadonlyMap<number, ClassCounters>>;
 }
 
 /** More of one pass's failures say nothing new. */
@@ -19,16 +21,21 @@ const MAX_REPORTED = 20;
 
 export function createEgressEnforcer(): EgressEnforcer {
   let counters: ReadonlyMap<number, ClassCounters> = new Map();
+  let lineCounters: ReadonlyMap<string, ReadonlyMap<number, ClassCounters>> = new Map();
   let baselines: ReadonlyMap<string, Baseline> = new Map();
 
   return {
     name: 'egress',
 
     counters: () => counters,
+    lineCounters: () => lineCounters,
 
     async enforce(desired: Desired, signal: AbortSignal): Promise<EnforcerReport> {
       const [lines, table] = await Promise.all([observeLines(signal), observeTable(signal)]);
       counters = sumCounters(lines.values());
+      lineCounters = new Map(
+        [...lines].filter(([, { root }]) => root === 'ours').map(([dev, line]) => [dev, line.counters]),
+      );
       const interfaces = new Set(lines.keys());
       const { uplinks, problems } = planUplinks(desired.facts.lines, readDefaultRoutes(), interfaces, readLinkSpeed);
       const plan = planEgress({ lines, table }, uplinks, desired);

@@ -1,5 +1,6 @@
 /** What slivers have sent, by the counters of their classes; and the probe for traffic that misses its class. */
 import type { Problem, Sliver } from '../sliver.ts';
+import { exemptClass } from './names.ts';
 import type { ClassCounters, ObservedLine } from './tc.ts';
 
 /** Counters of one class over all uplinks. They start anew when a class is made again. */
@@ -47,8 +48,8 @@ export function planUnclassified(
       if (last) baselines.set(sliver.id, last);
       continue;
     }
-    const { packets = 0, drops = 0 } = counters.get(sliver.classId) ?? {};
-    const seen = packets + drops;
+    const classes = [counters.get(sliver.classId), counters.get(exemptClass(sliver.classId))];
+    const seen = classes.reduce((sum, one) => sum + (one ? one.packets + one.drops : 0), 0);
     const was = previous.get(sliver.id);
     const silent = was !== undefined && was.seen === seen && sliver.txBytes >= was.txBytes;
     baselines.set(sliver.id, silent ? was : { txBytes: sliver.txBytes, seen });

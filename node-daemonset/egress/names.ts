@@ -12,17 +12,23 @@ export const CLASS_LINE = 0x1;
 export const CLASS_NODE = 0x2;
 /** All slivers together. */
 export const CLASS_SLIVERS = 0x10;
-/** Destinations exempt from the owner's limit: reserved. */
+/** What slivers send to destinations that the owner exempts from the limit of all. */
 export const CLASS_EXEMPT = 0x20;
-/** Minors of slivers. */
+/** Minors of slivers; the other half of all is their second classes. */
 export const FIRST_SLIVER_CLASS = 0x100;
-export const LAST_SLIVER_CLASS = 0xfffe;
+export const LAST_SLIVER_CLASS = 0x7ffe;
+const EXEMPT_BIT = 0x8000;
 
 /** The nftables table that carries our mark by its name. */
 export const TABLE = 'inet slice_operator';
 
 export function isSliverClass(minor: number): boolean {
   return Number.isInteger(minor) && minor >= FIRST_SLIVER_CLASS && minor <= LAST_SLIVER_CLASS;
+}
+
+/** The second class of a sliver: for what it sends to exempt destinations. */
+export function exemptClass(minor: number): number {
+  return minor | EXEMPT_BIT;
 }
 
 /** `1:101` for 0x101. */

@@ -2,6 +2,15 @@
  * Speaks nftables: the map from a pod's address, and the interface by which its packets come, to its class, consulted for every
  * forwarded packet. A packet with the address of a sliver that comes by another interface is not the sliver's.
  */
+import {
+  EXEMPT_NAMES,
+  EXEMPT_RULES,
+  type ExemptObject,
+  type Exemption,
+  exemptSkeleton,
+  noExemption,
+  parseExemption,
+} from './exempt.ts';
 import { TABLE, classIdText, isInterfaceName, isSliverClass, parseAddress, parseClassId } from './names.ts';
 
 /** Class minors by what `sourceKey` says. */
@@ -12,14 +21,14 @@ export interface AddressMaps {
   v6: AddressMap;
 }
 
-/** What is there; `complete`: table, maps, chain and both rules are as this version makes them. */
+/** What is there; `complete`: table, maps, sets, chain and all rules are as this version makes them. */
 export interface ObservedTable {
   complete: boolean;
   maps: AddressMaps;
+  exempt: Exemption;
 }
 
-interface NftObject {
-  map?: { name: string; elem?: unknown[] };
+interface NftObject extends ExemptObject {
   chain?: { name: string; hook?: string; prio?: number };
   rule?: { chain: string; comment?: string };
 }
@@ -27,7 +36,7 @@ interface NftObject {
 const FAMILIES = ['v4', 'v6'] as const;
 const MAPS = { v4: 'from4', v6: 'from6' } as const;
 /** In the rules' comments, so that a later version replaces the rules of an earlier one. */
-const RULES = ['classify v4, 2', 'classify v6, 2'];
+const RULES = ['classify v4, 2', 'classify v6, 2', 'exempt v4, 1', 'exempt v6, 1'];
 
 /** An interface and an address that comes by it, as one element of a map. */
 export function sourceKey(dev: string, address: string): string {
@@ -37,9 +46,9 @@ export function sourceKey(dev: string, address: string): string {
 /** `nft -j list table inet slice_operator`; undefined: there is no such table. */
 export function parseTable(json: string | undefined): ObservedTable {
   const maps: AddressMaps = { v4: new Map(), v6: new Map() };
-  if (json === undefined) return { complete: false, maps };
+  if (json === undefined) return { complete: false, maps, exempt: noExemption() };
   const objects = (JSON.parse(json) as { nftables: NftObject[] }).nftables;
-  const names = objects.flatMap(({ map }) => (map ? [map.name] : []));
+  const names = objects.flatMap(({ map, set }) => map?.name ?? set?.name ?? []);
   const rules = objects.flatMap(({ rule }) => (rule?.chain === 'classify' ? [rule.comment ?? ''] : []));
   const hooked = objects.some(({ chain }) => chain?.name === 'classify' && chain.hook === 'forward');
   for (const { map } of objects) {
@@ -49,13 +58,13 @@ export function parseTable(json: string | undefined): ObservedTable {
       maps[family!].set(sourceKey(...concat), parseClassId(id) ?? 0);
     }
   }
-  const complete =
-    hooked && FAMILIES.every((name) => names.includes(MAPS[name])) && rules.join('\n') === RULES.join('\n');
-  return { complete, maps };
+  const wanted = [...Object.values(MAPS), ...EXEMPT_NAMES];
+  const complete = hooked && wanted.every((name) => names.includes(name)) && rules.join('\n') === RULES.join('\n');
+  return { complete, maps, exempt: parseExemption(objects) };
 }
 
 /**
- * Table, maps and chain, whatever of them is there already; elements stay. No `oifname`: packets that leave in a tunnel
+ * Table, maps, sets and chain, whatever of them is there already; elements stay. No `oifname`: packets that leave in a tunnel
  * keep their class through it, and would miss a rule that names the uplink.
  */
 export function skeleton(): string[] {
@@ -63,10 +72,13 @@ export function skeleton(): string[] {
     `add table ${TABLE}`,
     `add map ${TABLE} ${MAPS.v4} { type ifname . ipv4_addr : classid; }`,
     `add map ${TABLE} ${MAPS.v6} { type ifname . ipv6_addr : classid; }`,
+    ...exemptSkeleton(),
     `add chain ${TABLE} classify { type filter hook forward priority filter; policy accept; }`,
     `flush chain ${TABLE} classify`,
     `add rule ${TABLE} classify meta priority set iifname . ip saddr map @${MAPS.v4} comment "${RULES[0]}"`,
     `add rule ${TABLE} classify meta priority set iifname . ip6 saddr map @${MAPS.v6} comment "${RULES[1]}"`,
+    `add rule ${TABLE} classify ${EXEMPT_RULES[0]} comment "${RULES[2]}"`,
+    `add rule ${TABLE} classify ${EXEMPT_RULES[1]} comment "${RULES[3]}"`,
   ];
 }
 

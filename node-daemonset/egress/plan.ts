@@ -2,6 +2,7 @@
 import type { Desired, Problem, Sliver } from '../sliver.ts';
 import { isInterfaceName, isSliverClass, parseAddress } from './names.ts';
 import { type AddressMaps, type ObservedTable, addElements, removeElements, skeleton, sourceKey } from './nft.ts';
+import { type Exemption, changeExemption, exemptionOf, noExemption } from './exempt.ts';
 import { type ObservedLine, classLine, leafLine, removeClassLine, removeRootLine, rootLine } from './tc.ts';
 import { type HtbClass, type LineTree, planTree } from './tree.ts';
 import type { Uplink } from './uplinks.ts';
@@ -63,9 +64,11 @@ export function planEgress(
   for (const [dev, line] of observed.lines) {
     if (line.root === 'ours' && !wanted.has(dev)) tc.push({ text: removeRootLine(dev), dev, minor: undefined });
   }
+  const minors = admitted.slivers.map(({ classId }) => classId);
   const { before, after } = diffTable(
     observed.table,
     shaped ? admitted.maps : { v4: new Map(), v6: new Map() },
+    shaped ? exemptionOf(minors, facts.exempt.destinations) : noExemption(),
     shaped,
   );
   return { before, tc, after, problems };
@@ -105,8 +108,13 @@ export function diffTree(line: ObservedLine, tree: LineTree): TcLine[] {
   return [...root, ...fall, ...fallInner, ...lineChange, ...rise];
 }
 
-function diffTable(table: ObservedTable, maps: AddressMaps, needed: boolean): { before: string[]; after: string[] } {
-  const before: string[] = [];
+function diffTable(
+  table: ObservedTable,
+  maps: AddressMaps,
+  exempt: Exemption,
+  needed: boolean,
+): { before: string[]; after: string[] } {
+  const { before, after: exempted } = changeExemption(table.exempt, exempt);
   const after: string[] = needed && !table.complete ? skeleton() : [];
   for (const family of ['v4', 'v6'] as const) {
     const [is, should] = [table.maps[family], maps[family]];
@@ -123,7 +131,7 @@ function diffTable(table: ObservedTable, maps: AddressMaps, needed: boolean): { 
       ),
     );
   }
-  return { before, after };
+  return { before, after: [...after, ...exempted] };
 }
 
 function admit(slivers: readonly Sliver[]): Admitted {

@@ -1,6 +1,6 @@
 /** Pure: the HTB tree that one uplink should have. */
 import { LEAST_EGRESS, type NodeFacts, type Problem, type Sliver } from '../sliver.ts';
-import { CLASS_EXEMPT, CLASS_LINE, CLASS_NODE, CLASS_SLIVERS } from './names.ts';
+import { CLASS_EXEMPT, CLASS_LINE, CLASS_NODE, CLASS_SLIVERS, exemptClass } from './names.ts';
 import type { Uplink } from './uplinks.ts';
 
 /** The queue below a leaf class; rates in bits/s, limits in bytes. */
@@ -43,7 +43,7 @@ const LARGEST_QUANTUM = 1024 * 1024;
 export function planTree(
   uplink: Uplink,
   slivers: readonly Sliver[],
-  facts: Pick<NodeFacts, 'egressLimit'>,
+  facts: Pick<NodeFacts, 'egressLimit' | 'exempt'>,
 ): { tree: LineTree | undefined; problems: Problem[] } {
   const problems: Problem[] = [];
   const line = printable(uplink.rate ?? UNKNOWN_LINE);
@@ -52,7 +52,8 @@ export function planTree(
     return { tree: undefined, problems: [{ reason: 'LineTooSlow', message }] };
   }
   const all = egressOfSlivers(uplink.rate, facts.egressLimit);
-  const node = printable(line - all - EXEMPT_RATE);
+  const exemptRate = Math.max(EXEMPT_RATE, SMALLEST_RATE * slivers.length);
+  const node = printable(line - all - exemptRate);
   const entitled = slivers.filter(({ standing }) => standing === 'entitled');
   const guaranteed = entitled.reduce((sum, sliver) => sum + guaranteeOf(sliver), 0);
   // Whoever lost a right gets of what the rights leave: it may have been granted anew.
@@ -73,16 +74,30 @@ export function planTree(
     { minor: CLASS_LINE, parent: 0, rate: line, ceil: line, quantum: undefined, leaf: undefined },
     { minor: CLASS_SLIVERS, parent: CLASS_LINE, rate: all, ceil: all, quantum: undefined, leaf: undefined },
     { ...leafOf(CLASS_NODE, CLASS_LINE, node, line, QUANTUM), leaf: nodeLeaf(line) },
-    leafOf(CLASS_EXEMPT, CLASS_LINE, EXEMPT_RATE, line, QUANTUM),
+    ...exemptClasses(),
     ...slivers.map((sliver) => {
       const isEntitled = sliver.standing === 'entitled';
       const rate = isEntitled ? Math.max(printable(guaranteeOf(sliver) * factor), SMALLEST_RATE) : least;
-      const limit = isEntitled ? sliver.amounts.egressLimit : PENALTY_RATE;
+      const limit = limitOf(sliver, sliver.budgetLimit);
       const ceil = Math.max(rate, Math.min(printable(limit), all));
       return leafOf(sliver.classId, CLASS_SLIVERS, rate, ceil, quantumOf(sliver));
     }),
   ];
   return { tree: { interface: uplink.interface, classes }, problems };
+
+  /** Nothing is guaranteed there: what the line has left goes by the guarantees elsewhere. */
+  function exemptClasses(): HtbClass[] {
+    if (facts.exempt.destinations.length === 0) return [leafOf(CLASS_EXEMPT, CLASS_LINE, exemptRate, line, QUANTUM)];
+    const most = Math.max(printable(Math.min(facts.exempt.limit ?? line, line)), exemptRate);
+    const rate = Math.max(printable(exemptRate / Math.max(slivers.length, 1)), SMALLEST_RATE);
+    return [
+      { minor: CLASS_EXEMPT, parent: CLASS_LINE, rate: exemptRate, ceil: most, quantum: undefined, leaf: undefined },
+      ...slivers.map((sliver) => {
+        const ceil = Math.max(rate, Math.min(printable(limitOf(sliver, sliver.exemptBudgetLimit)), most));
+        return leafOf(exemptClass(sliver.classId), CLASS_EXEMPT, rate, ceil, quantumOf(sliver));
+      }),
+    ];
+  }
 }
 
 /**
@@ -106,6 +121,11 @@ export function egressOfSlivers(rate: number | undefined, egressLimit: number): 
   if (line < SLOWEST_LINE) return 0;
   const reserve = Math.max(line / 100, EXEMPT_RATE) + EXEMPT_RATE;
   return Math.max(printable(Math.min(egressLimit, line - reserve)), LEAST_EGRESS);
+}
+
+/** A sliver's own limit holds in each of its classes; a budget lowers it. */
+function limitOf({ standing, amounts }: Sliver, budgetLimit = Infinity): number {
+  return Math.min(standing === 'entitled' ? amounts.egressLimit : PENALTY_RATE, budgetLimit);
 }
 
 function guaranteeOf({ amounts }: Sliver): number {

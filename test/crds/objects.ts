@@ -134,6 +134,8 @@ export function badSliceNodes(): [string, SliceNode][] {
       'a blackout that ends before it starts',
       sliceNode({ blackouts: [{ start: '2030-01-01T00:00:00Z', end: '2029-01-01T00:00:00Z' }] }),
     ],
+    ['an exempt destination that is none', sliceNode({ exempt: { destinations: ['10.0.0.0/33'] } })],
+    ['a page at an address that is none', sliceNode({ audit: { page: { address: '1.2.3', port: 8080 } } })],
     ['a namespace twice', sliceNode({ namespaces: [{ name: 'a' }, { name: 'a', refused: true }] })],
   ];
 }

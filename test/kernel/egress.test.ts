@@ -108,6 +108,60 @@ describe('the egress enforcer on the real kernel', () => {
     }
   });
 
+  it('puts what goes to exempt destinations into second classes, under a limit of their own', async () => {
+    net.add('pod');
+    net.link(['node', 'h0', '10.88.1.1/24'], ['pod', 'eth0', '10.88.1.2/24']);
+    net.ip('pod', 'route', 'add', 'default', 'via', '10.88.1.1');
+    net.ip('world', 'addr', 'add', '192.0.2.1/24', 'dev', 'w0');
+    net.ip('node', 'route', 'add', '192.0.2.0/24', 'via', '10.88.0.2');
+    net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+    const prefixes = ['192.0.2.0/24', '192.0.2.7', '2001:db8::/32', '2001:db8:1::1'];
+    const exempting = (limit: number | undefined, ...texts: string[]): Desired => {
+      const desired = two();
+      desired.facts.exempt = { destinations: texts, limit };
+      return desired;
+    };
+    assert.deepEqual((await enforcer.enforce(exempting(40e6, ...prefixes))).problems, []);
+    assert.match(
+      classes(),
+      /class htb 1:20 parent 1:1 prio 0 rate 8Kbit ceil 40Mbit|class htb 1:20 parent 1:1 rate 8Kbit ceil 40Mbit/,
+    );
+    assert.match(classes(), /class htb 1:8101 parent 1:20 leaf 8101: prio 0 rate 4Kbit ceil 40Mbit/);
+    assert.equal((await enforcer.enforce(exempting(40e6, ...prefixes))).writes, 0);
+    const seen = async (): Promise<{ first: number; second: number }> => {
+      await enforcer.enforce(exempting(40e6, ...prefixes));
+      const counters = await enforcer.counters();
+      return { first: counters[String(0x101)]!.packets, second: counters[String(0x8101)]!.packets };
+    };
+    const start = await seen();
+    net.run('pod', [process.execPath, '-e', sendOne('udp4', '192.0.2.1')]);
+    await waitUntil(async () => (await seen()).second > start.second, 'a packet in the second class');
+    assert.equal((await seen()).first, start.first);
+    net.run('pod', [process.execPath, '-e', sendOne('udp4', '10.88.0.2')]);
+    await waitUntil(async () => (await seen()).first > start.first, 'a packet in the first class');
+    // fewer, then none: the classes go, and what went there goes with the rest again
+    assert.deepEqual((await enforcer.enforce(exempting(undefined, '198.51.100.0/24'))).problems, []);
+    assert.doesNotMatch(table(), /192\.0\.2/);
+    assert.deepEqual((await enforcer.enforce(two())).problems, []);
+    assert.doesNotMatch(classes(), /1:8101/);
+    assert.match(classes(), /class htb 1:20 parent 1:1 leaf 20:/);
+    assert.equal((await enforcer.enforce(two())).writes, 0);
+  });
+
+  it('slows a sliver whose budget is nearly spent, in place', async () => {
+    await enforcer.enforce(two());
+    net.run('node', [process.execPath, '-e', sendOne('udp4', '10.88.0.2')]);
+    const slowed = two();
+    slowed.slivers[0]!.budgetLimit = 35e6;
+    slowed.slivers[1]!.budgetLimit = 5_000;
+    assert.deepEqual((await enforcer.enforce(slowed)).problems, []);
+    assert.match(classes(), /1:101 .* rate 30Mbit ceil 35Mbit/);
+    assert.match(classes(), /1:102 .* rate 5Kbit ceil 5Kbit/);
+    assert.equal((await enforcer.enforce(slowed)).writes, 0);
+    assert.deepEqual((await enforcer.enforce(two())).problems, []);
+    assert.match(classes(), /1:101 .* ceil 50Mbit/);
+  });
+
   it('writes nothing when all is as it should be, also after a restart, which keeps the queues', async () => {
     await enforcer.enforce(two());
     // A class is deleted and made again with counters of 0: one packet shows that it is still the same.

@@ -86,6 +86,7 @@ export class SliverPod {
       memory: 2 ** 33,
       lines: [],
       egressLimit: 1e8,
+      exempt: { destinations: [], limit: undefined },
       otherInterfaces: 'Count' as const,
       echoRate: 10,
       optionRate: 10,

@@ -27,6 +27,7 @@ export function makeFacts(given: Partial<NodeFacts> = {}): NodeFacts {
     memory: 2 ** 30,
     lines: [],
     egressLimit: 100e6,
+    exempt: { destinations: [], limit: undefined },
     otherInterfaces: 'Count',
     echoRate: 10,
     optionRate: 10,

@@ -1,5 +1,6 @@
 /** As much of HTB and nftables as the plans rely on: applies their text, and refuses what the kernel would refuse. */
 import { classIdText, parseClassId } from '../../../node-daemonset/egress/names.ts';
+import { noExemption } from '../../../node-daemonset/egress/exempt.ts';
 import type { AddressMaps } from '../../../node-daemonset/egress/nft.ts';
 import type { EgressPlan, ObservedEgress } from '../../../node-daemonset/egress/plan.ts';
 import { type ObservedClass, type ObservedLine, parseRate } from '../../../node-daemonset/egress/tc.ts';
@@ -9,6 +10,7 @@ import { printable } from '../../../node-daemonset/egress/tree.ts';
 export class KernelModel {
   readonly #lines = new Map<string, ObservedLine>();
   readonly #maps: AddressMaps = { v4: new Map(), v6: new Map() };
+  readonly #exempt = noExemption();
   #complete = false;
 
   constructor(...devices: string[]) {
@@ -16,7 +18,8 @@ export class KernelModel {
   }
 
   observe(): ObservedEgress {
-    return structuredClone({ lines: this.#lines, table: { complete: this.#complete, maps: this.#maps } });
+    const table = { complete: this.#complete, maps: this.#maps, exempt: this.#exempt };
+    return structuredClone({ lines: this.#lines, table });
   }
 
   /** Applies the first `count` steps of a plan, as a manager does that is killed then; calls `check` after each. */
@@ -74,6 +77,7 @@ export class KernelModel {
 
   #nft(text: string): void {
     if (text.startsWith('add rule')) this.#complete = true;
+    if (/^(flush set|(add|delete) element) inet slice_operator exempt/.test(text)) this.#nftExempt(text);
     const match = /^(add|delete) element inet slice_operator from(4|6) \{ (.*) \}$/.exec(text);
     for (const element of match?.[3]?.split(', ') ?? []) {
       const map = this.#maps[`v${match![2] as '4' | '6'}`];
@@ -86,6 +90,22 @@ export class KernelModel {
         if (![...this.#lines.values()].some(({ classes }) => classes.has(minor)))
           throw new Error(`${classIdText(minor)} is not there`);
         map.set(address, minor);
+      }
+    }
+  }
+
+  #nftExempt(text: string): void {
+    const [, verb, name, list] = /^(\S+) \S+ inet slice_operator (\S+)(?: \{ (.*) \})?$/.exec(text)!;
+    const family = `v${name!.slice(-1)}` as 'v4' | 'v6';
+    if (verb === 'flush') this.#exempt[family].clear();
+    else if (name !== 'exempt') for (const prefix of list!.split(', ')) this.#exempt[family].add(prefix);
+    else {
+      for (const pair of list!.split(', ')) {
+        const [minor, second] = pair.split(' : ').map((id) => parseClassId(id)!);
+        if (verb === 'delete') this.#exempt.classes.delete(minor!);
+        else if (![...this.#lines.values()].some(({ classes }) => classes.has(second!)))
+          throw new Error(`${classIdText(second!)} is not there`);
+        else this.#exempt.classes.add(minor!);
       }
     }
   }

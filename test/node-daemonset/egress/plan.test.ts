@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { exemptClass } from '../../../node-daemonset/egress/names.ts';
 import { planEgress } from '../../../node-daemonset/egress/plan.ts';
 import type { Desired } from '../../../node-daemonset/sliver.ts';
 import { makeDesired, makeSliver } from '../desired.ts';
@@ -12,6 +13,10 @@ const arbitraryDesired = fc
     line: fc.integer({ min: 2e6, max: 2e9 }),
     egressLimit: fc.integer({ min: 1e6, max: 1e9 }),
     device: fc.constantFrom('eth0', 'eth1'),
+    exempt: fc.uniqueArray(
+      fc.constantFrom('192.0.2.0/24', '192.0.2.7', '10.0.0.0/8', '2001:db8::/32', '::/0', '0.0.0.0/0'),
+    ),
+    exemptLimit: fc.option(fc.integer({ min: 1e4, max: 3e9 }), { nil: undefined }),
     slivers: fc.uniqueArray(
       fc.record({
         id: fc.integer({ min: 0, max: 9 }),
@@ -19,20 +24,31 @@ const arbitraryDesired = fc
         more: fc.integer({ min: 0, max: 300e6 }),
         standing: fc.constantFrom('entitled' as const, 'penalised' as const),
         address: fc.boolean(),
+        budget: fc.option(fc.integer({ min: 5000, max: 1e9 }), { nil: undefined }),
       }),
       { selector: ({ id }) => id, maxLength: 8 },
     ),
   })
-  .map(({ line, egressLimit, device, slivers }) =>
+  .map(({ line, egressLimit, device, exempt, exemptLimit, slivers }) =>
     makeDesired(
-      slivers.map(({ id, guarantee, more, standing, address }) =>
+      slivers.map(({ id, guarantee, more, standing, address, budget }) =>
         makeSliver(
           `s${id}`,
           { egressGuarantee: guarantee, egressLimit: guarantee + more },
-          { classId: 0x100 + id, standing, addresses: address ? [`10.0.0.${id}`, `fd00::${id + 1}`] : [] },
+          {
+            classId: 0x100 + id,
+            standing,
+            budgetLimit: budget,
+            exemptBudgetLimit: budget,
+            addresses: address ? [`10.0.0.${id}`, `fd00::${id + 1}`] : [],
+          },
         ),
       ),
-      { lines: [{ interface: device, rate: line }], egressLimit },
+      {
+        lines: [{ interface: device, rate: line }],
+        egressLimit,
+        exempt: { destinations: exempt, limit: exemptLimit },
+      },
     ),
   );
 
@@ -63,7 +79,13 @@ describe('the plan of egress', () => {
         assert.deepEqual([again.before, again.tc, again.after], [[], [], []]);
         const { lines, table } = kernel.observe();
         for (const sliver of last.slivers) {
-          assert.ok(lines.get(last.facts.lines[0]!.interface)!.classes.has(sliver.classId));
+          const { classes } = lines.get(last.facts.lines[0]!.interface)!;
+          assert.ok(classes.has(sliver.classId));
+          const exempted = last.facts.exempt.destinations.length > 0;
+          assert.equal(classes.has(exemptClass(sliver.classId)), exempted);
+          assert.equal(table.exempt.classes.has(sliver.classId), exempted);
+          const { ceil, rate } = classes.get(sliver.classId)!;
+          assert.ok(ceil <= Math.max(rate, sliver.budgetLimit ?? Infinity), 'a budget lowers the limit');
           for (const address of sliver.addresses) {
             assert.equal(table.maps[address.includes(':') ? 'v6' : 'v4'].get(`"pod0" . ${address}`), sliver.classId);
           }

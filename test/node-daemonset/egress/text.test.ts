@@ -98,11 +98,14 @@ describe('what tc and nft say', () => {
     ]);
   });
 
-  it('takes a table for complete only with both maps, the hook and its own rules', () => {
+  it('takes a table for complete only with all maps and sets, the hook and its own rules', () => {
     const comments = skeleton().flatMap((line) => /comment "(.*)"/.exec(line)?.[1] ?? []);
     const objects = [
       { map: { name: 'from4', elem: [[{ concat: ['pod0', '10.0.0.1'] }, '1:101']] } },
       { map: { name: 'from6' } },
+      { map: { name: 'exempt', elem: [['1:101', '1:8101']] } },
+      { set: { name: 'exempt4', elem: ['192.0.2.1', { prefix: { addr: '10.0.0.0', len: 8 } }] } },
+      { set: { name: 'exempt6' } },
       { chain: { name: 'classify', hook: 'forward', prio: 0 } },
       ...comments.map((comment) => ({ rule: { chain: 'classify', comment } })),
     ];
@@ -111,6 +114,8 @@ describe('what tc and nft say', () => {
     for (const i of objects.keys())
       assert.equal(parse(objects.toSpliced(i, 1)), false, `without ${JSON.stringify(objects[i])}`);
     assert.deepEqual([...parseTable(JSON.stringify({ nftables: objects })).maps.v4], [['"pod0" . 10.0.0.1', 0x101]]);
+    const { classes, v4 } = parseTable(JSON.stringify({ nftables: objects })).exempt;
+    assert.deepEqual([[...classes], [...v4]], [[0x101], ['192.0.2.1', '10.0.0.0/8']]);
     assert.equal(parseTable(undefined).complete, false);
   });
 });

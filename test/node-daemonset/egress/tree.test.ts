@@ -6,10 +6,10 @@ import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { parseRate } from '../../../node-daemonset/egress/tc.ts';
 import { type HtbClass, planTree, printable } from '../../../node-daemonset/egress/tree.ts';
 import type { Sliver } from '../../../node-daemonset/sliver.ts';
-import { makeSliver } from '../desired.ts';
+import { makeFacts, makeSliver } from '../desired.ts';
 
 function classesOf(rate: number | undefined, slivers: Sliver[], egressLimit = 100e6): Map<number, HtbClass> {
-  const { tree } = planTree({ interface: 'eth0', rate }, slivers, { egressLimit });
+  const { tree } = planTree({ interface: 'eth0', rate }, slivers, makeFacts({ egressLimit }));
   return new Map(tree!.classes.map((htb) => [htb.minor, htb]));
 }
 
@@ -62,7 +62,7 @@ describe('the tree of an uplink', () => {
   });
 
   it('says when guarantees do not fit any more and cuts all alike', () => {
-    const { tree, problems } = planTree({ interface: 'eth0', rate: 120e6 }, three, { egressLimit: 17.5e6 });
+    const { tree, problems } = planTree({ interface: 'eth0', rate: 120e6 }, three, makeFacts({ egressLimit: 17.5e6 }));
     assert.deepEqual(
       problems.map(({ reason }) => reason),
       ['EgressOvercommitted'],
@@ -74,7 +74,7 @@ describe('the tree of an uplink', () => {
   });
 
   it('leaves the node something of a line that the owner offers as a whole, which is no problem', () => {
-    const { tree, problems } = planTree({ interface: 'eth0', rate: 100e6 }, [], { egressLimit: 100e6 });
+    const { tree, problems } = planTree({ interface: 'eth0', rate: 100e6 }, [], makeFacts({ egressLimit: 100e6 }));
     assert.deepEqual(problems, []);
     assert.equal(tree!.classes.find(({ minor }) => minor === 0x10)!.rate, 98_992_000);
     assert.equal(tree!.classes.find(({ minor }) => minor === 0x2)!.rate, 1e6);
@@ -88,7 +88,7 @@ describe('the tree of an uplink', () => {
     const slivers = [big, none, none, none].map((of, i) =>
       makeSliver(`s${i}`, of, { classId: 0x100 + i, standing: i > 1 ? 'penalised' : 'entitled' }),
     );
-    const { tree, problems } = planTree({ interface: 'eth0', rate: 100e6 }, slivers, { egressLimit: 100e6 });
+    const { tree, problems } = planTree({ interface: 'eth0', rate: 100e6 }, slivers, makeFacts({ egressLimit: 100e6 }));
     assert.deepEqual(problems, []);
     const rates = tree!.classes.slice(4).map(({ rate }) => rate);
     assert.ok(rates[0]! >= (offer - 1000) * 0.999);
