@@ -17,6 +17,10 @@ export interface NodeConfig {
   /** Address and port of /healthz, /readyz and /metrics. */
   healthAddress: string;
   healthPort: number;
+  /** An address by which others reach the node. */
+  nodeAddress: string | undefined;
+  /** Whether a page for strangers runs beside the node manager; where it listens, the owner says. */
+  auditPage: boolean;
   logLevel: string;
 }
 
@@ -46,6 +50,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): N
     kubeconfig: env.KUBECONFIG || undefined,
     healthAddress: env.HEALTH_ADDRESS || '127.0.0.1',
     healthPort: Number(env.HEALTH_PORT || 33081),
+    nodeAddress: env.HOST_IP || undefined,
+    auditPage: env.AUDIT_PAGE === 'true',
     logLevel: env.LOG_LEVEL || 'info',
   };
   const { healthPort } = config;
@@ -64,7 +70,13 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
   grantLog: string;
   cpuOriginals: string;
   reservedPorts: string;
+  /** Bytes sent today. */
+  budget: string;
+  /** Flows of earlier hours. */
+  flows: string;
   slivers: string;
+  /** Where the page asks; its directory alone is shown to it. */
+  auditSocket: string;
   /** Pins of the kernel's programs: a BPF file system is mounted here. */
   bpf: string;
   /** What slivers find beside their socket; on the file system of their directories. */
@@ -79,7 +91,10 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
     grantLog: `${stateDirectory}/grants.jsonl`,
     cpuOriginals: `${stateDirectory}/cpu-originals.json`,
     reservedPorts: `${stateDirectory}/reserved-ports.json`,
+    budget: `${stateDirectory}/budget.json`,
+    flows: `${stateDirectory}/flows`,
     slivers: `${runDirectory}/slivers`,
+    auditSocket: `${runDirectory}/audit/query.sock`,
     bpf: `${runDirectory}/bpf`,
     clients: `${runDirectory}/clients`,
     rawSockets: `${runDirectory}/raw-sockets.json`,

@@ -4,7 +4,7 @@ import type { Log } from '../kube/log.ts';
 import { type Kernel, KernelError } from './bpf/kernel.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
 import { createCpuEnforcer } from './cpu/apply.ts';
-import { createEgressEnforcer } from './egress/apply.ts';
+import { createEgressEnforcer, type EgressEnforcer } from './egress/apply.ts';
 import { createFreezeEnforcer } from './freeze/apply.ts';
 import { createGuardEnforcer, type GuardEnforcer } from './guard/apply.ts';
 import { createLimitsEnforcer } from './limits/apply.ts';
@@ -24,6 +24,7 @@ export interface EnforcerParts {
 
 export interface Enforcers {
   list: readonly Enforcer[];
+  egress: EgressEnforcer;
   guard: GuardEnforcer;
   ports: PortsEnforcer;
   /** Ends what needs this process; what the kernel keeps by itself stays. */
@@ -49,6 +50,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
   });
   return {
     list: [createLimitsEnforcer(tree), cpu, egress, ports, guard, sockets, freeze],
+    egress,
     guard,
     ports,
     close() {

@@ -1,5 +1,5 @@
 /** The node manager as a whole: the parts, put together. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import { LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
@@ -14,6 +14,8 @@ import type { PodLinks } from './addresses/links.ts';
 import { AddressWatch } from './addresses/watch.ts';
 import { PolicySource } from './admission/ownerfile.ts';
 import type { Policy } from './admission/policy.ts';
+import { startAudit } from './audit/start.ts';
+import { Budgets } from './budget/budgets.ts';
 import { readOtherRequests } from './admission/requests.ts';
 import { bounded, lean, Turns } from './admission/turns.ts';
 import { loadCheckpoint } from './checkpoint.ts';
@@ -126,6 +128,22 @@ export async function startManager({
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
   registerGuardMetrics(metrics.registry, enforcers.guard.counters, () => store.get().pods);
+  const audit = await startAudit({
+    nodeName,
+    directory: paths.flows,
+    socket: config.auditPage ? paths.auditSocket : undefined,
+    nodeAddress: config.nodeAddress,
+    drain: () => enforcers.guard.kernel()?.drainFlows() ?? [],
+    state: () => store.get(),
+    policy: () => policy.read(store.get().spec).policy,
+    log,
+  });
+  const budgets = new Budgets({
+    path: paths.budget,
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    counters: () => enforcers.egress.lineCounters(),
+    now: Date.now,
+  });
   let others: number | undefined;
   const parts = {
     nodeName,
@@ -143,6 +161,8 @@ export async function startManager({
     heldPorts: (ports: readonly RspecPort[]) => enforcers.ports.held(ports),
     isGone,
     hasStarted: cgroups.hasStarted,
+    budgets,
+    audit,
     enforcers: enforcers.list,
     directories,
     addresses,
@@ -201,6 +221,8 @@ export async function startManager({
     heartbeat.stop();
     await volume.close();
     await loop.stop();
+    budgets.save(true);
+    await audit.close();
     addresses.close();
     enforcers.close();
     reporter.close();

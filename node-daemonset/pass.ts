@@ -8,6 +8,8 @@ import { hasQuestions } from './admission/plan.ts';
 import { offered, type Policy } from './admission/policy.ts';
 import type { Turns } from './admission/turns.ts';
 import { admit } from './admit.ts';
+import type { Audit } from './audit/start.ts';
+import type { Budgets } from './budget/budgets.ts';
 import type { NodeState } from './checkpoint.ts';
 import { attempt, gather, type Gathered, type GatherParts } from './gather.ts';
 import type { GrantLog } from './grantlog.ts';
@@ -30,6 +32,8 @@ export interface PassParts extends GatherParts {
   hasStarted(podUid: string): boolean;
   /** Whether a pod has left no trace: neither processes nor a directory of the kubelet's. */
   isGone(podUid: string): boolean;
+  budgets: Pick<Budgets, 'apply' | 'save'>;
+  audit: Pick<Audit, 'problems' | 'page'>;
   enforcers: readonly Enforcer[];
   directories: Pick<SliverDirectories, 'write' | 'sweep'>;
   addresses: Pick<AddressWatch, 'update' | 'recheck' | 'bytesSent'>;
@@ -74,17 +78,22 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   // From here on others may change the store: the pass speaks of what it saw.
   const outcome = { ledger, pods: standings.pods, problems, blackouts, now: now() };
   parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
+  let budgeted: ReturnType<Budgets['apply']> | undefined;
   if (node && reading.policy) {
-    const slivers = full ? countSent(parts, standings.slivers) : standings.slivers;
+    budgeted = parts.budgets.apply(standings.slivers, reading.policy);
+    attempt(problems, 'BudgetNotSaved', () => parts.budgets.save());
+    const slivers = full ? countSent(parts, budgeted.slivers) : budgeted.slivers;
     const ports = grantsOf(ledger).flatMap(({ amounts }) => amounts.ports);
     const desired = { slivers, ports, facts: factsOf(parts.nodeName, node, reading.policy) };
     problems.push(...(await enforce(parts, desired)));
   }
+  problems.push(...parts.audit.problems());
   parts.metrics.slivers(standings.slivers);
-  parts.statuses.enforced({ ...outcome, rcaps: parts.rcaps() ?? [], now: now() }, full);
+  const budgets = budgeted?.verdicts ?? [];
+  parts.statuses.enforced({ ...outcome, budgets, rcaps: parts.rcaps() ?? [], now: now() }, full);
   reportNode(parts, ledger, gathered, problems);
 
-  const edges = [standings.wakeAt, nextEdge(ledger, now()), nextBlackout(reading.policy, now())];
+  const edges = [standings.wakeAt, budgeted?.wakeAt, nextEdge(ledger, now()), nextBlackout(reading.policy, now())];
   if (waiting) edges.push(now() + WAITING_MS);
   const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
   const failed = problems.some(({ reason }) => RETRIED.has(reason));
@@ -172,7 +181,9 @@ function reportNode(
   const books = node && policy && offered(policy, node, otherRequests, lineRate);
   const now = parts.now();
   if (sliceNode) {
-    statuses.node({ sliceNode, ledger, offered: books, policyProblem: problem, problems, attributes, versions, now });
+    const auditPage = parts.audit.page();
+    const known = { sliceNode, ledger, offered: books, policyProblem: problem, problems, auditPage };
+    statuses.node({ ...known, attributes, versions, now });
   }
   const rcaps = parts.rcaps();
   if (rcaps) statuses.keep(rcaps, nodeName);

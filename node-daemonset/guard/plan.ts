@@ -14,7 +14,7 @@ import {
   TCP,
   UDP,
 } from '../bpf/layout.ts';
-import { isSliverClass, MAJOR } from '../egress/names.ts';
+import { exemptClass, isSliverClass, MAJOR } from '../egress/names.ts';
 import type { Desired, Sliver } from '../sliver.ts';
 import { planTombstones, type Tombstones } from './tombstones.ts';
 
@@ -89,13 +89,19 @@ export function planGuard(input: GuardInput): GuardPlan {
       ...live.flatMap(({ number, addresses }) => addresses.filter(isIP).map((address) => addressOf(number, address))),
     ],
     classes: live.flatMap(({ classId, number }): [number, number][] =>
-      isSliverClass(classId) ? [[classOf(classId), number]] : [],
+      classesOf(classId, input.desired.facts).map((minor) => [classOf(minor), number]),
     ),
     counters: [0, ...present],
     buckets: [...numbers],
     quotas: [[0, quotasOf(live.length)]],
   };
   return { state, tombstones };
+}
+
+/** The HTB minors under which a sliver's packets leave. */
+function classesOf(classId: number, { exempt }: Desired['facts']): number[] {
+  if (!isSliverClass(classId)) return [];
+  return exempt.destinations.length > 0 ? [classId, exemptClass(classId)] : [classId];
 }
 
 export function isOnNode(sliver: Sliver): boolean {

@@ -10,6 +10,7 @@ import { toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability, ResourceCapabilityStatus, Window } from '../../crds/types.ts';
 import { formatInstant } from '../admission/ask.ts';
 import type { Entry, Grant, Period } from '../admission/ledger.ts';
+import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
 
@@ -23,6 +24,8 @@ export interface CapabilityFacts {
   problems: readonly Problem[];
   /** Why the right gives nothing at this instant; undefined where it holds. */
   whyNot: string | undefined;
+  /** What its budget of bytes makes of the pod; undefined where it has none. */
+  budget?: Pick<BudgetVerdict, 'reason' | 'message'> | undefined;
   now: number;
 }
 
@@ -31,8 +34,14 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 /** A pod is told to have no address only after it had time to get one. */
 const ADDRESS_MS = 10_000;
 
-/** Problems that concern the node's own traffic, not what this sliver gets among slivers. */
-const NOT_OURS: ReadonlySet<string> = new Set(['LineUnknown', 'SystemdNotTold', 'PortsUnknown']);
+/** Problems that concern the node's own traffic and its books, not what this sliver gets among slivers. */
+const NOT_OURS: ReadonlySet<string> = new Set([
+  'LineUnknown',
+  'SystemdNotTold',
+  'PortsUnknown',
+  'AuditNotSaved',
+  'BudgetNotSaved',
+]);
 
 /** The whole status. Pure; `lastTransitionTime` is taken over from the rcap as it is. */
 export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapabilityStatus {
@@ -47,11 +56,24 @@ export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapability
   for (const [type, verdict] of [[Type.Ready, ready(verdicts, facts.whyNot)] as [string, Verdict], ...verdicts]) {
     conditions = setCondition(conditions, { type, ...verdict, observedGeneration: generation }, new Date(now));
   }
+  conditions = withBudget(conditions, facts, generation);
   return {
     observedGeneration: generation,
     ...(entry.grant && { granted: grantStatus(entry.grant, nodeUID) }),
     conditions,
   };
+}
+
+/** The condition is there as long as the budget is. */
+function withBudget(
+  conditions: Condition[],
+  { budget, now }: CapabilityFacts,
+  observedGeneration: number,
+): Condition[] {
+  if (!budget) return conditions.filter(({ type }) => type !== Type.WithinBudget);
+  const verdict =
+    budget.reason === Reason.WithinBudget ? yes(budget.reason, budget.message) : no(budget.reason, budget.message);
+  return setCondition(conditions, { type: Type.WithinBudget, ...verdict, observedGeneration }, new Date(now));
 }
 
 function granted({ grant, refusal }: Entry): Verdict {

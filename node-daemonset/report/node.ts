@@ -1,7 +1,7 @@
 /** What the node says of itself: what it offers, has granted and has left. */
 import { type Condition, NodeCondition as Type, NodeReason as Reason, setCondition } from '../../crds/conditions.ts';
 import { binaryQuantity, decimalQuantity } from '../../crds/quantity.ts';
-import type { NodeBooks, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
+import type { NodeBooks, PublishedPage, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
 import { type Books, type Grant, grantsOf, holdsAt, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
 import type { Problem } from '../sliver.ts';
 
@@ -14,6 +14,8 @@ export interface NodeFactsReported {
   policyProblem: string | undefined;
   problems: readonly Problem[];
   attributes: Record<string, string>;
+  /** Where the node's page is; undefined where it publishes none. */
+  auditPage?: PublishedPage | undefined;
   versions: { nodeManager: string; kernel: string };
   now: number;
 }
@@ -22,7 +24,7 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 
 /** The part of the status that is ours; `status.node` is the operator's. Pure. */
 export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
-  const { sliceNode, ledger, offered, now, attributes, versions } = facts;
+  const { sliceNode, ledger, offered, now, attributes, auditPage, versions } = facts;
   const grants = grantsOf(ledger);
   const granted = sumsAt(grants, now);
   const ahead = peak(grants, { start: now, end: undefined });
@@ -38,6 +40,7 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
     ...(offered && { offered: books(offered) }),
     granted: { ...books(granted), ports: portsAt(grants, now) },
     ...(free && { free: books(free) }),
+    ...(auditPage && { auditPage }),
     attributes,
     versions,
     conditions,

@@ -3,6 +3,7 @@ import { API_VERSION } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Entry, Ledger } from '../admission/ledger.ts';
 import type { Policy } from '../admission/policy.ts';
+import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
 import { whyNot } from '../standing.ts';
@@ -17,6 +18,8 @@ export interface PassOutcome {
   pods: readonly PodRecord[];
   problems: readonly Problem[];
   blackouts: Policy['blackouts'];
+  /** Of pods that have a budget of bytes. */
+  budgets?: readonly BudgetVerdict[];
   now: number;
 }
 
@@ -27,6 +30,7 @@ interface Sources {
   pod: PodRecord | undefined;
   problems: string;
   whyNot: string | undefined;
+  budget: string | undefined;
 }
 
 /** A thousand statuses need not be made anew in each pass when nothing changed. */
@@ -64,10 +68,11 @@ export class Statuses {
     this.#reporter.keep(uids.add(nodeName));
   }
 
-  #capabilities({ rcaps, ledger, pods, problems, blackouts, now }: PassOutcome, withPod: boolean): void {
+  #capabilities({ rcaps, ledger, pods, problems, blackouts, budgets, now }: PassOutcome, withPod: boolean): void {
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
     const holders = new Map(pods.filter((pod) => !pod.unpublished).map((pod) => [pod.rcap.uid, pod]));
     const general = problems.filter(({ sliver }) => sliver === undefined);
+    const verdicts = new Map(budgets?.map((verdict) => [verdict.sliver, verdict]));
     const own = Map.groupBy(problems, ({ sliver }) => sliver);
     for (const rcap of rcaps) {
       const { uid = '', name, namespace } = rcap.metadata;
@@ -76,12 +81,20 @@ export class Statuses {
       if (!entry || (pod && !withPod)) continue;
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
       const why = whyNot(entry, blackouts, now);
-      const sources: Sources = { rcap, entry, pod, problems: JSON.stringify(known), whyNot: why };
+      const budget = pod && verdicts.get(pod.uid);
+      const sources: Sources = {
+        rcap,
+        entry,
+        pod,
+        problems: JSON.stringify(known),
+        whyNot: why,
+        budget: budget && `${budget.reason} ${budget.message}`,
+      };
       // A pod without an address is a matter of time as well.
       const awaited = pod?.addresses.length === 0 && pod.amounts.network === 'Pod';
       if (!awaited && isSame(this.#made.get(uid), sources)) continue;
       this.#made.set(uid, sources);
-      const facts = { rcap, entry, nodeUID: ledger.nodeUID ?? '', pod, problems: known, whyNot: why, now };
+      const facts = { rcap, entry, nodeUID: ledger.nodeUID ?? '', pod, problems: known, whyNot: why, budget, now };
       const metadata = { name, namespace, uid };
       const status = planCapabilityStatus(facts);
       this.#reporter.report(

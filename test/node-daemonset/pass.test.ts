@@ -84,6 +84,11 @@ describe('pass', () => {
         heldPorts: async () => [],
         isGone: () => false,
         hasStarted: () => true,
+        budgets: {
+          apply: (slivers) => ({ slivers: [...slivers], verdicts: [], wakeAt: undefined }),
+          save: () => undefined,
+        },
+        audit: { problems: () => [], page: () => undefined },
         enforcers: [
           enforcer('first', async () => {
             throw new Error('no tc');
