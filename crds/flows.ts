@@ -76,6 +76,29 @@ export interface PairAnswer extends Covered {
   pairs: PairRow[];
 }
 
+/** What became of the question to one node. */
+export interface NodeAnswer {
+  node: string;
+  /** `NotPublished`: its owner publishes no page. `Failed`: see `error`; what it sent is not in the answer. */
+  result: 'Answered' | 'NotPublished' | 'Failed';
+  error?: string;
+  truncated?: Truncation;
+  since?: string;
+  notes?: string[];
+}
+
+/** The answers of all nodes to one question. */
+export interface ClusterAnswer {
+  from: string;
+  to: string;
+  /** By name. Without a node's flows the answer is a partial one. */
+  nodes: NodeAnswer[];
+  /** There are more rows than were asked for. */
+  truncated?: 'Rows';
+  /** The newest first; the rows without addresses last. */
+  flows: (FlowRow & { node: string })[];
+}
+
 const PROTOCOLS: Readonly<Record<string, number>> = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58 };
 const NAMES = new Map(Object.entries(PROTOCOLS).map(([name, number]) => [number, name]));
 
@@ -132,6 +155,16 @@ const PAIR_COLUMNS: readonly (readonly [string, (row: PairRow) => string | numbe
 /** Each row after the name of the node that it is of. */
 export function flowsCsv(rows: Iterable<FlowRow & { node: string }>): string {
   return table(FLOW_COLUMNS, rows);
+}
+
+/** The same, and for each node that did not answer a row with nothing but its name and why. */
+export function clusterCsv({ flows, nodes }: ClusterAnswer): string {
+  let text = csvRecord(['node', ...FLOW_COLUMNS.map(([name]) => name), 'error']);
+  for (const row of flows) text += csvRecord([row.node, ...FLOW_COLUMNS.map(([, value]) => value(row)), '']);
+  for (const { node, result, error } of nodes) {
+    if (result !== 'Answered') text += csvRecord([node, ...FLOW_COLUMNS.map(() => ''), error ?? result]);
+  }
+  return text;
 }
 
 export function pairsCsv(rows: Iterable<PairRow & { node: string }>): string {

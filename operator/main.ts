@@ -8,6 +8,8 @@ import { serveHealth } from '../kube/health.ts';
 import { Leader } from '../kube/leader.ts';
 import { createLog } from '../kube/log.ts';
 import { createMetrics } from '../kube/metrics.ts';
+import { createAsker } from './audit/ask.ts';
+import { serveClusterAudit } from './audit/server.ts';
 import { CONTROLLERS, SliceOperator, type Controller } from './operator.ts';
 
 const LEASE = 'slice-operator';
@@ -29,6 +31,8 @@ const {
   LOG_LEVEL: level = 'info',
   HEALTH_HOST: host,
   HEALTH_PORT: port = '8081',
+  // where one question to all nodes' pages is asked; empty: nowhere
+  AUDIT_PORT: auditPort = '',
 } = process.env;
 
 const log = createLog('slice-operator', level);
@@ -49,6 +53,17 @@ const health = await serveHealth({
   registry,
   ready: () => operator.problem,
 });
+const asker = createAsker();
+const audit =
+  auditPort === ''
+    ? undefined
+    : await serveClusterAudit({
+        port: Number(auditPort),
+        ...(host && { host }),
+        sliceNodes: () => operator.sliceNodes,
+        asker,
+        log,
+      });
 metrics.setLeading(LEASE, false);
 
 let ending = false;
@@ -60,7 +75,7 @@ async function end(code: number): Promise<void> {
   await operator.finished();
   await recorder.flush();
   await leader.stop().catch((error: unknown) => log.warn({ err: error }, 'the lease could not be given back'));
-  await health.close();
+  await Promise.all([health.close(), audit?.close(), asker.close()]);
   await client.close();
   log.info({ code }, 'the operator ended');
   process.exit(code);

@@ -8,7 +8,7 @@ import { keyOf, Resources, type KubeObject } from '../kube/resources.ts';
 import { runWorkers, type Outcome } from '../kube/workers.ts';
 import { WorkQueue } from '../kube/workqueue.ts';
 import { FINALIZER, LABEL_SLICE } from '../crds/names.ts';
-import type { Slice } from '../crds/types.ts';
+import type { Slice, SliceNode } from '../crds/types.ts';
 import { capabilityReconciler } from './capability/reconcile.ts';
 import { controllerOf, type Pod } from './kinds.ts';
 import { measure } from './metrics.ts';
@@ -17,6 +17,7 @@ import { nodeReconciler } from './node/reconcile.ts';
 import { NodeView, type Reach } from './node/view.ts';
 import { announceTo } from './slice/announce.ts';
 import { BootScripts } from './slice/bootscripts.ts';
+import { BudgetNews } from './slice/budgets.ts';
 import { Expectations } from './slice/expectations.ts';
 import { Pace } from './slice/pace.ts';
 import { sliceReconciler } from './slice/reconcile.ts';
@@ -72,6 +73,11 @@ export class SliceOperator extends KubeOperator {
     return this.#synced ? undefined : 'the stores are not filled yet';
   }
 
+  /** As they are known now; none before the stores are filled. */
+  get sliceNodes(): readonly SliceNode[] {
+    return this.#informers?.sliceNodes.store.list() ?? [];
+  }
+
   /** Called by `start`: begins to watch, and returns when everything has been listed once. Writes nothing. */
   protected override async init(): Promise<void> {
     const listeners = this.#listeners();
@@ -110,6 +116,7 @@ export class SliceOperator extends KubeOperator {
       bootScripts: new BootScripts(client, monotonic),
       pace: new Pace(monotonic, statusIntervalMs),
       announce: announceTo(recorder),
+      budgetNews: new BudgetNews(recorder),
       finalize: (of) => this.#finalize(of),
       log,
       now: () => clock.wall(),

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
 import { answerFlows, answerPairs } from './answer.ts';
 import type { FlowLog } from './flowlog.ts';
-import { BusyError, createGate, type Gate } from './gate.ts';
+import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
 
 /** What the owner wants published, and where. */
 export interface PageSettings {

@@ -10,6 +10,7 @@ import { STATUS_MANAGER } from '../managers.ts';
 import type { Stores } from '../stores.ts';
 import { applySteps } from './apply.ts';
 import type { BootScripts } from './bootscripts.ts';
+import type { BudgetNews } from './budgets.ts';
 import type { Expectations, Seen } from './expectations.ts';
 import { gather } from './gather.ts';
 import type { Announce } from './announce.ts';
@@ -28,6 +29,7 @@ export interface SliceDeps {
   bootScripts: BootScripts;
   pace: Pace;
   announce: Announce;
+  budgetNews: Pick<BudgetNews, 'look' | 'forget'>;
   /** Puts our finalizer on a slice that has none, takes it off one that is being deleted. */
   finalize: (slice: Slice) => Promise<void>;
   log: Log;
@@ -40,13 +42,13 @@ const LOOK_AGAIN_MS = 250;
 const IN_THE_WAY_MS = 1_000;
 
 export function sliceReconciler(deps: SliceDeps) {
-  const { stores, expectations, taken, bootScripts, pace } = deps;
+  const { stores, expectations, taken, bootScripts, pace, budgetNews } = deps;
 
   return async (key: string, signal: AbortSignal): Promise<Outcome> => {
     if (!expectations.met(key, (ref) => look(stores, ref))) return After(LOOK_AGAIN_MS);
     const slice = stores.slices.get(key);
     if (!slice) {
-      for (const memory of [expectations, taken, bootScripts, pace]) memory.forget(key);
+      for (const memory of [expectations, taken, bootScripts, pace, budgetNews]) memory.forget(key);
       return Done;
     }
     const finalized = slice.metadata.finalizers?.includes(FINALIZER) ?? false;
@@ -59,6 +61,7 @@ export function sliceReconciler(deps: SliceDeps) {
     const boot = await bootScripts.of(slice, signal);
     const input = gather(key, stores, deps.nodes(), taken, boot);
     if (!input) return Done; // it went while its script was read: the event of that has queued the key again
+    budgetNews.look(key, slice, input.capabilities);
     const plan = planSlice(input, deps.now());
     const onWritten = (effect: Effect, answer: KubeObject | undefined) => {
       if (kindOf(effect) === 'ConfigMap') {

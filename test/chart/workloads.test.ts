@@ -1,6 +1,7 @@
 /** How the two processes run: the operator locked down, the node manager with what it needs and says. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DRIVER } from '../../crds/names.ts';
 import { pathsOf, readConfig } from '../../node-daemonset/config.ts';
 import { type Container, one, podSpec } from './objects.ts';
@@ -120,6 +121,61 @@ describe("the chart's node manager", () => {
       (one(objects, 'DaemonSet').spec as { updateStrategy: { type: string } }).updateStrategy.type,
       'RollingUpdate',
     );
+  });
+});
+
+describe("the chart's page for strangers", () => {
+  it('is not there unless it is asked for', () => {
+    assert.equal(podSpec(one(objects, 'DaemonSet')).containers.length, 1);
+    assert.equal(values(containerOf('DaemonSet')).AUDIT_PAGE, 'false');
+  });
+
+  it('has no right at all: no capability, no token, no file but the socket of the node manager', async () => {
+    const rendered = await renderChart({ kubeVersion: '1.30.0', values: { node: { auditPage: true } } });
+    const { containers, volumes } = podSpec(one(rendered.objects, 'DaemonSet'));
+    assert.equal(values(containers[0]!).AUDIT_PAGE, 'true');
+    const page = containers[1]!;
+    assert.deepEqual(page.securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    assert.ok(page.volumeMounts!.every(({ readOnly }) => readOnly));
+    const token = page.volumeMounts!.find(
+      ({ mountPath }) => mountPath === '/var/run/secrets/kubernetes.io/serviceaccount',
+    );
+    assert.equal(volumes!.find(({ name }) => name === token?.name)?.hostPath, undefined);
+    const mounts = page.volumeMounts!.filter((mount) => mount !== token);
+    const { auditSocket } = pathsOf(readConfig({ NODE_NAME: 'n', NAMESPACE: 'ns' }));
+    assert.deepEqual(
+      mounts.map(({ mountPath }) => mountPath),
+      [dirname(auditSocket)],
+    );
+    assert.equal(volumes!.find(({ name }) => name === mounts[0]!.name)?.hostPath?.path, dirname(auditSocket));
+    assert.equal(values(page).AUDIT_SOCKET, auditSocket);
+    for (const { name } of page.env) {
+      assert.match(source('node-daemonset/audit/page/main.ts'), new RegExp(`\\b${name}\\b`), name);
+    }
+  });
+});
+
+describe("the chart's question to all nodes", () => {
+  it('is a Service where it is asked for, and no open port otherwise', async () => {
+    assert.equal(values(containerOf('Deployment')).AUDIT_PORT, '');
+    assert.deepEqual(
+      objects.filter(({ kind }) => kind === 'Service'),
+      [],
+    );
+    const rendered = await renderChart({ kubeVersion: '1.30.0', values: { operator: { audit: true } } });
+    const { type, ports } = one(rendered.objects, 'Service').spec as { type: string; ports: { targetPort: string }[] };
+    assert.equal(type, 'ClusterIP');
+    const operator = podSpec(one(rendered.objects, 'Deployment')).containers[0]!;
+    const port = operator.ports?.find(({ name }) => name === ports[0]!.targetPort)?.containerPort;
+    assert.equal(String(port), values(operator).AUDIT_PORT);
   });
 });
 

@@ -7,7 +7,7 @@ import { withRecent } from './recent.ts';
 import { type PageServer, servePage } from './server.ts';
 import { openSource } from './source.ts';
 
-const { AUDIT_SOCKET: socketPath = '/run/slice-operator-audit/query.sock', LOG_LEVEL: level = 'info' } = process.env;
+const { AUDIT_SOCKET: socketPath = '/run/slice-operator/audit/query.sock', LOG_LEVEL: level = 'info' } = process.env;
 
 /** How soon a change of the owner's mind is heard. */
 const ASK_MS = 5_000;

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv4, type AddressInfo, type Socket } from 'node:net';
 import { formatAddress, parseAddress } from '../../../crds/ipaddress.ts';
-import { BusyError, createGate, type Gate } from '../gate.ts';
+import { BusyError, createGate, type Gate } from '../../../kube/gate.ts';
 import { respond } from './respond.ts';
 import { HttpError } from './route.ts';
 import type { Source } from './source.ts';

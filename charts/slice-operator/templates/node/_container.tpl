@@ -12,6 +12,7 @@ env:
   # next: server-side apply leaves half of the one in the other.
   - { name: HEALTH_ADDRESS, value: {{ .Values.podMonitor.enabled | ternary "$(HOST_IP)" "127.0.0.1" }} }
   - { name: HEALTH_PORT, value: {{ .Values.node.healthPort | quote }} }
+  - { name: AUDIT_PAGE, value: {{ .Values.node.auditPage | quote }} }
   - { name: KUBELET_DIR, value: {{ .Values.node.kubeletDirectory | quote }} }
   - { name: STATE_DIR, value: /var/lib/slice-operator }
   - { name: RUN_DIR, value: /run/slice-operator }
