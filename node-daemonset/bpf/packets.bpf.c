@@ -163,6 +163,16 @@ static __always_inline int send_raw(struct __sk_buff *skb, const struct settings
 	return send(skb, number, sliver, &p, 1);
 }
 
+/* From a port that the kernel chose for a client: it accepts no connection there. */
+static __always_inline int is_clients(const struct settings *s, const struct bpf_sock *sk, const struct packet *p, __u16 port)
+{
+	if (sk->type == SOCK_RAW || port < s->first_port || port > s->last_port)
+		return 0;
+	if (p->protocol == IPPROTO_TCP)
+		return (p->tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);
+	return p->protocol == IPPROTO_UDP;
+}
+
 SEC("cgroup_skb/egress")
 int sliver_egress(struct __sk_buff *skb)
 {
@@ -201,9 +211,7 @@ int sliver_egress(struct __sk_buff *skb)
 		return send(skb, number, sliver, &p, 0);
 	__u16 port = sk->type == SOCK_RAW ? p.source_port : sk->src_port;
 	__u32 owner = owner_of(port, port_protocol(&p));
-	int chosen = !owner && sk->type != SOCK_RAW && p.protocol != IPPROTO_ICMP && p.protocol != IPPROTO_ICMPV6 &&
-		port >= s->first_port && port <= s->last_port;
-	if (owner != number && !chosen)
+	if (owner != number && (owner || !is_clients(s, sk, &p, port)))
 		return drop(number, PORT);
 	p.source_port = port;
 	if (goes_astray(s, number, &p))

@@ -4,7 +4,7 @@ import type { Desired } from '../../node-daemonset/sliver.ts';
 import { makeDesired } from '../node-daemonset/desired.ts';
 import { GuardedNode, type Peer } from './guarded.ts';
 import { hostSliver, icmp, podSliver, tcp, udp } from './host-sliver.ts';
-import { type Captured, icmpEcho, ipv4Packet, parseCaptured, tcpHeader, udpHeader } from './packets.ts';
+import { type Captured, icmpEcho, ipv4Packet, ipv6Packet, parseCaptured, tcpHeader, udpHeader } from './packets.ts';
 
 const NODE = { 4: '10.77.0.1', 6: 'fd77::1' } as const;
 const WORLD = { 4: '10.77.0.2', 6: 'fd77::2' } as const;
@@ -136,6 +136,33 @@ describe('raw sockets of slivers', () => {
         .filter((one) => one.destinationPort === 9006 || one.protocol === 47)
         .map(({ source, protocol, sourcePort }) => [source, protocol, sourcePort]),
       [['10.77.0.1', 6, 7000]],
+    );
+  });
+
+  it('hide nothing behind extension headers of IPv6', async () => {
+    await give({ family: 6, protocol: 17, port: 7000 });
+    assert.equal(await holder.ask('option hdrincl6 1'), 'ok');
+    const send = (next: number, payload: string, from = 'fd77::1'): Promise<string> =>
+      holder.ask(`sendto fd77::2 0 ${ipv6Packet(from, 'fd77::2', next, payload)}`);
+    const destinationOptions = (next: number, rest: string): string =>
+      `${next.toString(16).padStart(2, '0')}00010400000000${rest}`;
+    const nested = (depth: number, rest: string): string =>
+      depth === 1 ? destinationOptions(17, rest) : destinationOptions(60, nested(depth - 1, rest));
+    const own = udpHeader(7000, 9010);
+    assert.equal(await send(60, nested(1, udpHeader(7001, 9010))), 'EPERM', "another's port");
+    assert.equal(await send(60, nested(8, udpHeader(7001, 9010))), 'EPERM', "another's port, far behind");
+    assert.equal(await send(60, nested(9, own)), 'EPERM', 'deeper than is looked');
+    assert.equal(await send(44, `1100000000000001${own}`), 'EPERM', 'a fragment that is a whole');
+    assert.equal(await send(44, `1100000100000001${own}`), 'EPERM', 'a first fragment');
+    assert.equal(await send(50, own), 'EPERM', 'what cannot be read');
+    assert.equal(await send(58, icmpEcho(134, 0)), 'EPERM', 'a router advertisement');
+    assert.equal(await send(17, own, '2001:db8::bad'), 'EPERM', 'from elsewhere');
+    assert.equal(await send(60, nested(8, own)), 'ok');
+    assert.equal(await send(17, own), 'ok');
+    const seen = (await captured()).filter((one) => one.source === '2001:db8::bad' || one.destinationPort === 9010);
+    assert.deepEqual(
+      seen.map(({ source, sourcePort }) => [source, sourcePort]),
+      [['fd77::1', 7000]],
     );
   });
 

@@ -132,6 +132,15 @@ describe('packets of slivers', () => {
       assert.deepEqual([...new Set(echos.map(({ echo }) => echo))], [77]);
     });
 
+    it(`IPv${family}: no connection that comes to a port that the kernel chose`, async () => {
+      const client = node.peer(undefined, { namespace: 'world' });
+      assert.equal(await a.all(`socket ${family} stream 6`, `bind ${any} 0`, 'listen'), 'ok');
+      const port = await a.ask('name');
+      const before = (await dropped(1)).port!;
+      assert.notEqual(await client.all(`socket ${family} stream 6`, `connect ${own} ${port}`), 'ok');
+      assert.ok((await dropped(1)).port! > before);
+    });
+
     it(`IPv${family}: neither loopback nor the node's listeners, but the sensors, own ports and other slivers'`, async () => {
       const linkLocal = family === 4 ? '169.254.1.1' : 'fe80::1';
       const connect = (to: string, port: number): Promise<string> =>

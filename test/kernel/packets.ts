@@ -57,3 +57,9 @@ export function ipv4Packet(from: string, to: string, protocol: number, payload: 
   const address = (text: string): string => addressBytes(text).subarray(12).toString('hex');
   return `4500${u16(20 + payload.length / 2)}0001${u16(fragment)}40${protocol.toString(16).padStart(2, '0')}0000${address(from)}${address(to)}${payload}`;
 }
+
+/** The same of IPv6; `next`: the number of the payload's first header. */
+export function ipv6Packet(from: string, to: string, next: number, payload: string): string {
+  const address = (text: string): string => addressBytes(text).toString('hex');
+  return `60000000${u16(payload.length / 2)}${next.toString(16).padStart(2, '0')}40${address(from)}${address(to)}${payload}`;
+}
