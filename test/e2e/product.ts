@@ -73,7 +73,11 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
   };
   const colon = product.product.lastIndexOf(':');
   const image = { repository: product.product.slice(0, colon), tag: product.product.slice(colon + 1) };
-  await installChart({ kubeconfig, values: { image }, rolloutTimeoutMs: 180_000 });
+  await installChart({
+    kubeconfig,
+    values: { image, node: { auditPage: true }, operator: { audit: true } },
+    rolloutTimeoutMs: 180_000,
+  });
   await product.until('every node to grant', async () => (await readyNodes(product)) === nodes, 120_000);
   for (let n = 1; n <= nodes; n++) {
     const metadata = { name: `node${n}` };

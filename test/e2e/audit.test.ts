@@ -1,0 +1,111 @@
+/** Who sent what: from a packet of a sliver to the answer that a stranger gets, on the node and for the whole cluster. */
+import assert from 'node:assert/strict';
+import type { KubeObject } from '../../kube/resources.ts';
+import { Resources } from '../../kube/resources.ts';
+import { hostAddress, nodeAddress, nodeNumber } from '../cluster/config.ts';
+import type { Product } from './product.ts';
+import { NODES, sharedProduct } from './shared.ts';
+import { dropNamespace, freshNamespace, sliceOf, type Sliver, sliversOf, whenReady } from './slices.ts';
+
+const NAMESPACE = 'audit';
+const PAGE_PORT = 33_090;
+const CONTACT = 'measurements@example.org';
+/** Where nobody listens: what was sent there is recorded all the same. */
+const PORT = 9_999;
+
+interface FoundFlow {
+  namespace: string;
+  slice: string;
+  contact?: string;
+  destination?: string;
+  destinationPort?: number;
+  packets: number;
+}
+
+describe('the record of who sent what', () => {
+  let product: Product;
+  let slivers: Sliver[];
+  let stranger: string;
+
+  const pageOf = (node: string): string =>
+    `http://${nodeAddress(product.cluster.index, nodeNumber(node))}:${PAGE_PORT}`;
+  const read = async (url: string): Promise<string> => {
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+    const text = await response.text();
+    assert.equal(response.status, 200, `${url}: ${text}`);
+    return text;
+  };
+  const publish = async (page: object | null): Promise<void> => {
+    for (const node of NODES) {
+      const patch = JSON.stringify({ spec: { audit: page && { page } } });
+      await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', patch);
+    }
+  };
+
+  before(async () => {
+    product = await sharedProduct();
+    stranger = hostAddress(product.cluster.index);
+    await freshNamespace(product, NAMESPACE);
+    await publish({ port: PAGE_PORT, contact: 'owner@example.org' });
+    const slice = { ...sliceOf(product, NAMESPACE, 'scanner') };
+    slice.spec.contact = CONTACT;
+    await product.apply(slice);
+    await whenReady(product, slice);
+    slivers = await sliversOf(product, slice);
+    for (const { pod } of slivers) {
+      const send = `for i in 1 2 3; do echo x > /dev/udp/${stranger}/${PORT}; done`;
+      await product.kubectl('exec', '-n', NAMESPACE, pod.metadata.name, '--', 'bash', '-c', send);
+    }
+  });
+  after(async () => {
+    await publish(null);
+    await dropNamespace(product, NAMESPACE);
+  });
+
+  it('is on the page of each node, by destination, with the contact of the slice', async () => {
+    for (const { node } of slivers) {
+      const url = `${pageOf(node)}/destination/${stranger}`;
+      await product.until(
+        'the flow to be on the page',
+        async () => (await read(url)).includes('audit/scanner'),
+        90_000,
+      );
+      const html = await read(url);
+      assert.match(html, /<a href="mailto:measurements(@|%40)example\.org/);
+      assert.doesNotMatch(html, /<script/);
+      const { flows } = JSON.parse(await read(`${url}.json`)) as { flows: FoundFlow[] };
+      const found = flows.filter(
+        ({ namespace, slice, destinationPort: port }) => `${namespace}/${slice}` === 'audit/scanner' && port === PORT,
+      );
+      assert.equal(
+        found.reduce((sum, { packets }) => sum + packets, 0),
+        3,
+        JSON.stringify(flows),
+      );
+      assert.ok(found.every(({ contact, destination }) => contact === CONTACT && destination === stranger));
+      assert.match(await read(`${url}.csv`), /,audit,scanner,/);
+      assert.match(await read(`${pageOf(node)}/`), /owner@example\.org/);
+    }
+  });
+
+  it('is one answer for all nodes', async () => {
+    const pods = await product.list<KubeObject & { status?: { podIP?: string } }>(Resources.Pod, 'slice-system');
+    const operator = pods.find(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === 'operator');
+    assert.ok(operator?.status?.podIP);
+    const csv = await read(`http://${operator.status.podIP}:8082/flows.csv?destination=${stranger}&port=${PORT}`);
+    for (const node of NODES) assert.match(csv, new RegExp(`^${node},Flow,.*,audit,scanner,`, 'm'));
+  });
+
+  it('says nothing when its owner wants no page', async () => {
+    await publish(null);
+    await product.until('the pages to be gone', async () => {
+      const answers = NODES.map((node) =>
+        read(`${pageOf(node)}/`).then(
+          () => true,
+          () => false,
+        ),
+      );
+      return (await Promise.all(answers)).every((answered) => !answered);
+    });
+  });
+});
