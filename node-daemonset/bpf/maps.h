@@ -53,10 +53,22 @@ struct {
 	__type(value, struct counters);
 } counters SEC(".maps");
 
-/* How deep the attach cgroup is in the kernel's own tree; 0: not seen yet. A mount may show only a part of the tree. */
+/*
+ * How deep the attach cgroup is in the kernel's own tree, of which a mount may show only a part; found by the first packet
+ * or task that belongs there. `level_of`: the cgroup that it is the depth of.
+ */
 static volatile __u32 level;
+static volatile __u64 level_of;
 
 #define MAX_LEVEL 12
+
+#define FIND_LEVEL(settings, ancestor_at)                          \
+	for (__u32 at = 1; at <= MAX_LEVEL; at++)                  \
+		if (ancestor_at == (settings)->kubepods) {         \
+			level = at;                                \
+			level_of = (settings)->kubepods;           \
+			break;                                     \
+		}
 
 static __always_inline const struct settings *get_settings(void)
 {
@@ -73,15 +85,10 @@ static __always_inline __u32 number_of(__u64 cgroup)
 /* The sliver that the running task belongs to; 0: none. Pods are one or two levels below the attach cgroup. */
 static __always_inline __u32 sliver_of_task(const struct settings *s)
 {
-	if (!level) {
-		for (__u32 at = 1; at <= MAX_LEVEL; at++)
-			if (bpf_get_current_ancestor_cgroup_id(at) == s->kubepods) {
-				level = at;
-				break;
-			}
-		if (!level)
-			return 0;
-	}
+	if (level_of != s->kubepods)
+		FIND_LEVEL(s, bpf_get_current_ancestor_cgroup_id(at));
+	if (level_of != s->kubepods)
+		return 0;
 	__u32 number = number_of(bpf_get_current_ancestor_cgroup_id(level + 2));
 	return number ? number : number_of(bpf_get_current_ancestor_cgroup_id(level + 1));
 }

@@ -44,15 +44,10 @@ static __always_inline int drop(__u32 number, enum drop why)
 
 static __always_inline __u64 ancestor(struct __sk_buff *skb, const struct settings *s, __u32 below)
 {
-	if (!level) {
-		for (__u32 at = 1; at <= MAX_LEVEL; at++)
-			if (bpf_skb_ancestor_cgroup_id(skb, at) == s->kubepods) {
-				level = at;
-				break;
-			}
-		if (!level)
-			return 0;
-	}
+	if (level_of != s->kubepods)
+		FIND_LEVEL(s, bpf_skb_ancestor_cgroup_id(skb, at));
+	if (level_of != s->kubepods)
+		return 0;
 	return bpf_skb_ancestor_cgroup_id(skb, level + below);
 }
 

@@ -188,6 +188,16 @@ describe('packets of slivers', () => {
     assert.equal(await send(), 'ok');
   });
 
+  it('of others are not seen by a raw socket of an ordinary pod: replies to an identifier that is owned', async () => {
+    const ordinary = node.peer('ordinary', { root: true });
+    assert.equal(await ordinary.ask('socket 4 raw 1'), 'ok');
+    const reply = (id: number): Promise<string> => world.all('socket 4 raw 1', `sendto 10.77.0.1 0 ${icmpEcho(0, id)}`);
+    assert.equal(await reply(77), 'ok');
+    assert.equal(await reply(99), 'ok');
+    assert.match(await ordinary.ask('receive 2000'), /00630001$/);
+    assert.equal(await ordinary.ask('receive 100'), 'ETIMEDOUT');
+  });
+
   it('come from sockets of TCP, UDP and ping alone', async () => {
     for (const protocol of [132, 136, 33])
       assert.equal(await a.ask(`socket 4 dgram ${protocol}`).then(refusal), 'refused');
