@@ -39,6 +39,7 @@ const NOT_OURS: ReadonlySet<string> = new Set([
   'LineUnknown',
   'SystemdNotTold',
   'PortsUnknown',
+  'FlowsNotCounted',
   'AuditNotSaved',
   'BudgetNotSaved',
 ]);

@@ -109,16 +109,26 @@ describe('raw sockets of slivers', () => {
     assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
   });
 
-  it('see errors about their own packets and those of a port that they may ask about', async () => {
-    await give({ family: 4, protocol: 1, port: 77, errorsOf: { protocol: 17, port: 7000 } });
-    const quoted = (from: number): string => ipv4Packet('10.77.0.1', '10.77.0.2', 17, udpHeader(from, 33434));
-    const error = (from: number): Promise<string> =>
-      world.all('socket 4 raw 1', `sendto 10.77.0.1 0 0b00000000000000${quoted(from)}`);
-    assert.equal(await error(7001), 'ok');
-    assert.equal(await error(7000), 'ok');
-    assert.match(await holder.ask('receive 2000'), /1b58829a00080000$/);
-    assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
-  });
+  for (const family of [4, 6] as const) {
+    it(`IPv${family}: see errors about their own packets and those of a port that they may ask about`, async () => {
+      const [protocol, error] = family === 4 ? ([1, '0b000000'] as const) : ([58, '03000000'] as const);
+      await give({ family, protocol, port: 77, errorsOf: { protocol: 17, port: 7000 } });
+      const packet = family === 4 ? ipv4Packet : ipv6Packet;
+      const about = async (from: string, next: number, quoted: string): Promise<void> => {
+        const payload = `${error}00000000${packet(from, WORLD[family], next, quoted)}`;
+        assert.equal(await world.all(`socket ${family} raw ${protocol}`, `sendto ${NODE[family]} 0 ${payload}`), 'ok');
+      };
+      const request = family === 4 ? 8 : 128;
+      await about(NODE[family], 17, udpHeader(7001, 33434));
+      await about(NODE[family], protocol, icmpEcho(request, 78));
+      await about(WORLD[family], 17, udpHeader(7000, 33434));
+      await about(NODE[family], 17, udpHeader(7000, 33434));
+      await about(NODE[family], protocol, icmpEcho(request, 77));
+      assert.match(await holder.ask('receive 2000'), /1b58829a00080000$/);
+      assert.match(await holder.ask('receive 2000'), /004d0001$/);
+      assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
+    });
+  }
 
   it('write no source address, fragment or protocol of their own', async () => {
     await give({ family: 4, protocol: 6, port: 7000 });
