@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdirSync, rmdirSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import type { Desired } from '../../node-daemonset/sliver.ts';
+import { libbpf } from '../../node-daemonset/bpf/libbpf.ts';
 import { createGuardEnforcer } from '../../node-daemonset/guard/apply.ts';
 import { makeDesired } from '../node-daemonset/desired.ts';
 import { GuardedNode, type Peer } from './guarded.ts';
@@ -72,6 +73,20 @@ describe('the programs in the kernel', () => {
     assert.ok(writes >= 9);
     assert.equal(await node.peer('a').all('socket 4 dgram 17', 'bind 10.77.0.1 7001'), 'EADDRINUSE');
     assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
+  });
+
+  it('leave no maps of another layout behind, but those in which sockets have their grants', async () => {
+    const pins = join(node.directory, 'bpf');
+    for (const name of ['ports', 'raw_sockets']) {
+      const map = libbpf().bpf_obj_get(join(pins, `${name}@1`));
+      assert.equal(libbpf().bpf_obj_pin(map, join(pins, `${name}@0`)), 0);
+      closeSync(map);
+    }
+    assert.equal((await node.enforce(desired())).writes, 1);
+    const left = execFileSync('ls', [pins], { encoding: 'utf8' });
+    assert.match(left, /raw_sockets@0/);
+    assert.doesNotMatch(left, /ports@0/);
+    assert.match(left, /ports@1/);
   });
 
   it('drop and count what comes from a sliver that has ended, also when its cgroup is gone', async () => {

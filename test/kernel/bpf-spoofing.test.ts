@@ -132,6 +132,21 @@ describe('packets of slivers', () => {
       assert.deepEqual([...new Set(echos.map(({ echo }) => echo))], [77]);
     });
 
+    it(`IPv${family}: answers to the node's own programs, which may ask at its ports`, async () => {
+      const daemon = node.peer(undefined);
+      assert.equal(await a.all(`socket ${family} stream 6`, 'option reuseaddr 1', `bind ${any} 7000`, 'listen'), 'ok');
+      assert.equal(await daemon.all(`socket ${family} stream 6`, `connect ${own} 7000`), 'ok');
+      assert.equal(await a.all('accept 2000', 'send 6869'), 'ok');
+      assert.equal(await daemon.ask('receive 2000'), 'got 6869');
+      assert.equal(await a.all(`socket ${family} dgram 17`, `bind ${own} 7000`), 'ok');
+      assert.equal(await daemon.all(`socket ${family} dgram 17`, `bind ${own} 0`, `sendto ${own} 7000 6162`), 'ok');
+      assert.equal(await a.ask('receive 2000'), 'got 6162');
+      const port = await daemon.ask('name');
+      assert.equal(await a.ask(`sendto ${own} ${port} 6364`), 'ok');
+      assert.equal(await daemon.ask('receive 2000'), 'got 6364');
+      assert.equal(await a.all(`socket ${family} dgram 17`, `sendto ${own} ${port} 00`), 'EPERM', 'no answer');
+    });
+
     it(`IPv${family}: no connection that comes to a port that the kernel chose`, async () => {
       const client = node.peer(undefined, { namespace: 'world' });
       assert.equal(await a.all(`socket ${family} stream 6`, `bind ${any} 0`, 'listen'), 'ok');
