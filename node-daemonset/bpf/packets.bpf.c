@@ -6,6 +6,7 @@
  */
 #include "maps.h"
 #include "parse.h"
+#include "raw.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -20,13 +21,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define TCP_ACK 16
 
 #define SECOND 1000000000ULL
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct raw_grant);
-} raw_sockets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -123,21 +117,6 @@ static __always_inline int goes_astray(const struct settings *s, __u32 number, c
 	return is_forbidden(s, number, p->protocol, p->destination, p->destination_port, p->source_port);
 }
 
-/* A raw socket's right is looked up anew for every packet: what is not there is no right. */
-static __always_inline const struct sliver *live_grant(const struct raw_grant *grant)
-{
-	__u32 number = grant->sliver;
-	const struct sliver *sliver = bpf_map_lookup_elem(&slivers, &number);
-	if (!sliver || (sliver->flags & (SLIVER_READY | SLIVER_RAW | SLIVER_ENDED)) != (SLIVER_READY | SLIVER_RAW))
-		return 0;
-	return sliver->generation == grant->generation ? sliver : 0;
-}
-
-static __always_inline int owns(__u32 number, __u16 port, __u8 protocol)
-{
-	return port && owner_of(port, protocol) == number;
-}
-
 static __always_inline int send_raw(struct __sk_buff *skb, const struct settings *s, const struct raw_grant *grant)
 {
 	__u32 number = grant->sliver;
@@ -212,32 +191,6 @@ int sliver_egress(struct __sk_buff *skb)
 	if (goes_astray(s, number, &p))
 		return drop(number, DESTINATION);
 	return send(skb, number, sliver, &p, 1);
-}
-
-/* Errors about a packet of the holder's: the packet is quoted behind the error's own 8 bytes. */
-static __always_inline int is_error_for(struct __sk_buff *skb, const struct raw_grant *grant, const struct packet *p)
-{
-	int error = p->family == 4 ? p->icmp_type == 3 || p->icmp_type == 11 || p->icmp_type == 12 :
-		p->icmp_type >= 1 && p->icmp_type <= 4;
-	struct packet quoted;
-	if (!error || parse_quoted(skb, p, &quoted) || !is_own_address(0, quoted.source))
-		return 0;
-	if (grant->port && quoted.protocol == grant->protocol && is_echo_request(&quoted))
-		return quoted.source_port == grant->port;
-	return grant->errors_port && quoted.protocol == grant->errors_protocol && quoted.source_port == grant->errors_port &&
-		owns(grant->sliver, grant->errors_port, grant->errors_protocol);
-}
-
-static __always_inline int may_see(struct __sk_buff *skb, const struct raw_grant *grant, const struct packet *p)
-{
-	if (!live_grant(grant) || p->family != grant->family || p->protocol != grant->protocol || p->fragment ||
-		!is_own_address(0, p->destination))
-		return 0;
-	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
-		return p->destination_port == grant->port && owns(grant->sliver, grant->port, p->protocol);
-	if (is_echo_reply(p))
-		return p->source_port == grant->port && owns(grant->sliver, grant->port, IPPROTO_ICMP);
-	return is_error_for(skb, grant, p);
 }
 
 SEC("cgroup_skb/ingress")
