@@ -1,4 +1,6 @@
 /** The record of what left the node: drained from the kernel, one hour of it in memory, all of it on the disk. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { RawFlow } from '../bpf/kernel.ts';
 import type { Problem } from '../sliver.ts';
@@ -31,6 +33,8 @@ const DRAIN_MS = 10_000;
 const SLACK_MS = 2 * DRAIN_MS;
 /** Rows in memory over all periods, 85 bytes each: the oldest period gives way, and is read from the disk. */
 const MEMORY_ROWS = 393_216;
+/** Flows that are added up in one turn: a few ms, so that passes and questions get theirs. */
+const BATCH = 2_000;
 /** An open file larger than this is replaced by its sums. */
 const MAX_OPEN_BYTES = 32 * 1024 * 1024;
 
@@ -112,20 +116,26 @@ export class FlowLog {
 
   async #drain(): Promise<void> {
     const { now, kernelNow, drain, identities } = this.#options;
-    for (const [number, identity] of identities()) this.#known.set(number, identity);
-    const flows = datedFlows(drain(), kernelNow(), now());
-    const period = this.#current(now());
-    const told = new Map<number, Identity>();
-    for (const flow of flows) {
-      const identity = this.#known.get(flow.sliver);
-      if (identity && period.identities.get(flow.sliver) !== identity) told.set(flow.sliver, identity);
-      period.add(flow, identity);
+    for (const [number, identity] of identities()) this.#know(number, identity);
+    const raw = drain();
+    const [kernelAt, at] = [kernelNow(), now()];
+    const period = this.#current(at);
+    let text = '';
+    for (let from = 0; from < raw.length; from += BATCH) {
+      text += this.#take(period, datedFlows(raw.slice(from, from + BATCH), kernelAt, at));
+      await turn();
     }
-    this.#since ??= flows.length > 0 ? now() : undefined;
-    period.unsaved += flows.length;
-    await this.#save(period, flows, told);
+    this.#since ??= raw.length > 0 ? at : undefined;
+    await this.#save(period, text, raw.length);
     await this.#rotate(now());
     this.#problem = undefined;
+  }
+
+  /** The same object as long as it says the same. A right that is gone takes its contact with it: the last one counts. */
+  #know(number: number, identity: Identity): void {
+    const was = this.#known.get(number);
+    const known = { ...identity, contact: identity.contact || (was?.contact ?? '') };
+    if (!isDeepStrictEqual(known, was)) this.#known.set(number, known);
   }
 
   /** The open period: a clock that was set back makes a new one too. */
@@ -138,16 +148,25 @@ export class FlowLog {
     return period;
   }
 
+  /** Adds flows to a period, and returns the lines for its file. */
+  #take(period: Period, flows: readonly Flow[]): string {
+    const told = new Map<number, Identity>();
+    for (const flow of flows) {
+      const identity = this.#known.get(flow.sliver);
+      if (identity && period.identities.get(flow.sliver) !== identity) told.set(flow.sliver, identity);
+      period.add(flow, identity);
+    }
+    period.unsaved += flows.length;
+    return identityLines(told) + flows.map(flowLine).join('');
+  }
+
   /** Appends what was drained now; where an earlier append failed, writes the whole period instead. */
-  async #save(period: Period, flows: readonly Flow[], told: ReadonlyMap<number, Identity>): Promise<void> {
+  async #save(period: Period, text: string, records: number): Promise<void> {
     if (period.unsaved === 0) return;
     const { archive, nodeName } = this.#options;
     const begin = period.file === undefined ? headerLine(nodeName, period.start) : '';
     const name = (period.file ??= await archive.freeName(period.start));
-    let size = Infinity;
-    if (period.unsaved === flows.length) {
-      size = await archive.append(name, begin + identityLines(told) + flows.map(flowLine).join(''));
-    }
+    const size = period.unsaved === records ? await archive.append(name, begin + text) : Infinity;
     if (size > MAX_OPEN_BYTES) await archive.replace(name, period.texts(nodeName));
     period.unsaved = 0;
   }

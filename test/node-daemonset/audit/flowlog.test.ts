@@ -171,6 +171,21 @@ describe('the record of flows', () => {
     await again.stop();
   });
 
+  it('remembers the contact of a right that is gone before its pod, and writes it once', async () => {
+    const log = await started();
+    node.sends();
+    await log.drain();
+    node.identities.set(1, makeIdentity('probe', { contact: '' }));
+    for (let i = 0; i < 3; i++) {
+      node.sends();
+      await log.drain();
+    }
+    await log.stop();
+    assert.deepEqual([...new Set((await readAll(log)).map(({ owner }) => owner?.contact))], ['probe@example.org']);
+    const text = gunzipSync(readFileSync(join(node.directory, files()[0]!))).toString();
+    assert.equal(text.match(/"contact"/g)?.length, 1);
+  });
+
   it('says nothing of whom the node itself talks to', async () => {
     const log = await started();
     node.sends({ sliver: 0, destination: '203.0.113.7', bytes: 5 });

@@ -68,6 +68,15 @@ describe('the plan of the guard', () => {
     assert.equal(tombstones.size, 0);
   });
 
+  it('knows whose the second classes are, where there are exempt destinations', () => {
+    const exempt = { destinations: ['192.0.2.0/24'], limit: undefined };
+    const { state } = planGuard(input([a], { desired: makeDesired([a], { exempt }) }));
+    assert.deepEqual(state.classes, [
+      [0x10101, 1],
+      [0x18101, 1],
+    ]);
+  });
+
   it('lets nothing leave from a pod whose address or class is not known', () => {
     const { state } = planGuard(
       input([
