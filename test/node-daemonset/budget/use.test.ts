@@ -68,6 +68,12 @@ describe('what a sliver has sent today', () => {
     );
   });
 
+  it('goes on where a counter fell: its class was made anew between two looks', () => {
+    const before = countUses(NO_USES, lines(500, 50), [sliver], 'b', DAY);
+    const after = countUses(before, lines(200, 20), [sliver], 'b', DAY);
+    assert.deepEqual(after.uses[KEY]!.today, { counted: 700, exempt: 70 });
+  });
+
   it('begins anew with the day, but not with a clock that was set back', () => {
     const before = countUses(NO_USES, lines(500), [sliver], 'b', DAY);
     const back = countUses(before, lines(600), [sliver], 'b', DAY - 1000);

@@ -225,35 +225,62 @@ describe("a node's page", () => {
     assert.equal((await get('/')).status, 200);
   });
 
-  it('keeps its places from one visitor who takes many, and from those who say or take nothing', async () => {
-    const small = await publish({ connectionsEach: 4, idleMs: 300 });
+  const ask = (port: number, localAddress?: string): Promise<string> =>
+    raw('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', port, localAddress);
+
+  it('lets one visitor have so many connections, and others theirs', async () => {
+    const small = await publish({ connectionsEach: 3 });
     const held: Socket[] = [];
-    const closed: Promise<unknown>[] = [];
-    for (let i = 0; i < 12; i++) {
-      const one = connect(small.port, '127.0.0.1').on('error', () => undefined);
-      closed.push(new Promise((resolve) => one.once('close', resolve)));
-      held.push(one.resume());
+    for (let i = 0; i < 3; i++) {
+      const one = connect(small.port, '127.0.0.1');
+      await new Promise((resolve) => one.once('connect', resolve));
+      held.push(one);
     }
-    // refused at once beyond the bound, and closed for their silence below it: all of them end of themselves
-    await Promise.all(closed);
-    const answer = await raw('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', small.port);
-    assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.equal(await ask(small.port), '', 'one more is closed');
+    assert.match(await ask(small.port, '127.0.0.2'), /^HTTP\/1\.1 200 /);
+    for (const one of held) one.destroy();
     await small.close();
   });
 
-  it('gives up on a reader who takes nothing, while others read', async () => {
-    const small = await publish({ answerMs: 500 });
-    const slow = connect(small.port, '127.0.0.1');
-    slow.on('error', () => undefined);
+  it('closes a connection on which nothing is said', async () => {
+    const small = await publish({ idleMs: 200 });
+    const one = connect(small.port, '127.0.0.1').resume();
+    await new Promise((resolve) => one.once('close', resolve));
+    assert.match(await ask(small.port), /^HTTP\/1\.1 200 /);
+    await small.close();
+  });
+
+  it('gives up on a reader who takes nothing, and serves others meanwhile', async () => {
+    const notes = [HOSTILE.repeat(200_000)];
+    const answer = { node: 'node1', from: '', to: '', notes, flows: [], pairs: [] };
+    const source = { settings: async () => SETTINGS, flows: async () => answer, pairs: async () => answer };
+    const limits = { answerMs: 300 };
+    const small = await servePage({ source, address: '127.0.0.1', port: 0, now: () => node.now, limits });
+    const slow = connect(small.port, '127.0.0.1').on('error', () => undefined);
     slow.pause();
-    const ended = new Promise((resolve) => slow.once('close', resolve));
-    // more than the sockets' buffers hold, so that the answers wait for the reader
-    slow.write('GET /flows.csv HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(90));
-    const answer = await raw('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', small.port, '127.0.0.2');
-    assert.match(answer, /^HTTP\/1\.1 200 /);
-    slow.resume();
-    slow.end();
-    await ended;
+    // more than the buffers between us hold, so that it waits for the reader
+    slow.write('GET /flows.json HTTP/1.1\r\nhost: x\r\n\r\n');
+    assert.match(
+      await raw('GET /flows.csv HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', small.port),
+      /^HTTP\/1\.1 200 /,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    let taken = 0;
+    slow.on('data', (chunk: Buffer) => (taken += chunk.length));
+    await new Promise((resolve) => slow.once('close', resolve).resume());
+    assert.ok(taken < notes[0]!.length, `${taken} bytes`);
+    await small.close();
+  });
+
+  it('answers so many requests of one visitor at a time', async () => {
+    const small = await publish();
+    const all = await raw(
+      `${'GET /flows.csv HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20)}GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      small.port,
+    );
+    const statuses = [...all.matchAll(/HTTP\/1\.1 (\d+) /g)].map((match) => match[1]);
+    assert.equal(statuses.length, 21);
+    assert.equal(statuses.filter((status) => status === '503').length, 17);
     await small.close();
   });
 
