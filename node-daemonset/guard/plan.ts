@@ -1,5 +1,6 @@
 /** Pure: what the kernel's maps should hold, so that each sliver sends what is its own and nothing else. */
 import { isIP } from 'node:net';
+import type { RspecPort } from '../../crds/types.ts';
 import {
   ICMP,
   MAX_FLOWS,
@@ -78,12 +79,7 @@ export function planGuard(input: GuardInput): GuardPlan {
     settings: [[0, settings]],
     cgroups: [...cgroupsOf(live, observed, cgroupIds, present)],
     slivers: [...slivers, ...kept],
-    ports: holders.flatMap((sliver) =>
-      sliver.amounts.ports.map(({ protocol, port }): [PortKey, number] => [
-        { protocol: PROTOCOLS[protocol], port },
-        sliver.number,
-      ]),
-    ),
+    ports: portsOf(holders, desired),
     addresses: [
       ...input.nodeAddresses.slice(0, MAX_NODE_ADDRESSES).map((address) => addressOf(0, address)),
       ...live.flatMap(({ number, addresses }) => addresses.filter(isIP).map((address) => addressOf(number, address))),
@@ -96,6 +92,17 @@ export function planGuard(input: GuardInput): GuardPlan {
     quotas: [[0, quotasOf(live.length)]],
   };
   return { state, tombstones };
+}
+
+/** In the place of the number of a sliver that is not there: no sliver ever has it. */
+export const NOBODY = 0xffff_ffff;
+
+/** A granted port is kept for its owner before there is a pod, and between two pods. */
+function portsOf(holders: readonly Sliver[], { ports }: Desired): [PortKey, number][] {
+  const key = ({ protocol, port }: RspecPort): string => `${protocol} ${port}`;
+  const owners = new Map(ports.map((port): [string, [RspecPort, number]] => [key(port), [port, NOBODY]]));
+  for (const { amounts, number } of holders) for (const port of amounts.ports) owners.set(key(port), [port, number]);
+  return [...owners.values()].map(([{ protocol, port }, number]) => [{ protocol: PROTOCOLS[protocol], port }, number]);
 }
 
 /** The HTB minors under which a sliver's packets leave. */

@@ -55,6 +55,7 @@ const TOLERABLE: ReadonlySet<string> = new Set([
   'RawNotGuarded',
   'FlowsNotCounted',
   'SocketNotServed',
+  'SocketsNotEnded',
 ]);
 
 export interface VolumeService {

@@ -36,5 +36,6 @@ export function makeFacts(given: Partial<NodeFacts> = {}): NodeFacts {
 }
 
 export function makeDesired(slivers: Sliver[], facts: Partial<NodeFacts> = {}): Desired {
-  return { slivers, ports: slivers.flatMap(({ amounts: { ports } }) => ports), facts: makeFacts(facts) };
+  const granted = slivers.filter(({ standing }) => standing === 'entitled');
+  return { slivers, ports: granted.flatMap(({ amounts: { ports } }) => ports), facts: makeFacts(facts) };
 }

@@ -8,7 +8,7 @@ import {
   SLIVER_READY,
   type SliverEntry,
 } from '../../../node-daemonset/bpf/layout.ts';
-import { type GuardInput, generationOf, planGuard } from '../../../node-daemonset/guard/plan.ts';
+import { type GuardInput, generationOf, NOBODY, planGuard } from '../../../node-daemonset/guard/plan.ts';
 import { MAX_TOMBSTONES, TOMBSTONE_MS } from '../../../node-daemonset/guard/tombstones.ts';
 import type { Sliver } from '../../../node-daemonset/sliver.ts';
 import { hostSliver, icmp, podSliver, tcp, udp } from '../../kernel/host-sliver.ts';
@@ -88,6 +88,14 @@ describe('the plan of the guard', () => {
       state.slivers.map(([, { flags }]) => flags & SLIVER_READY),
       [0, 0],
     );
+  });
+
+  it('keeps a granted port that has no pod yet from everybody', () => {
+    const desired = { ...makeDesired([b]), ports: [tcp(443), udp(80)] };
+    assert.deepEqual(planGuard(input([b], { desired })).state.ports, [
+      [{ protocol: 6, port: 443 }, NOBODY],
+      [{ protocol: 17, port: 80 }, 2],
+    ]);
   });
 
   it('takes ports and raw sockets from a penalised sliver, and everything from a frozen one', () => {
