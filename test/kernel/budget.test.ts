@@ -25,7 +25,7 @@ describe('a budget of bytes on the real kernel', () => {
   const sliver = makeSliver(
     'a',
     { egressGuarantee: 64e3, egressLimit: 50e6 },
-    { classId: 0x101, addresses: ['10.88.1.2'] },
+    { classId: 0x101, addresses: ['10.88.1.2'], interfaces: ['h0'] },
   );
   let counters = new Map<number, { bytes: number }>();
 
