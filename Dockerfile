@@ -1,4 +1,5 @@
-# One image, two entry points: the operator by default, the node manager with the argument node-daemonset/main.ts.
+# One image, three entry points: the operator by default, the node manager with the argument node-daemonset/main.ts, its
+# page with node-daemonset/audit/page/main.ts.
 
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app

@@ -173,6 +173,9 @@ export function portRefusal(policy: Policy, protocol: PortRange['protocol'], por
   if (protocol !== 'ICMP' && [...KEPT_PORTS, policy.nodePorts].some(within)) {
     return `${protocol} port ${port} is kept for the cluster on every node`;
   }
+  if (protocol === 'TCP' && policy.audit.page?.port === port) {
+    return `TCP port ${port} is that of the node's page`;
+  }
   if (!policy.ports.some((range) => range.protocol === protocol && within(range))) {
     return `${protocol} port ${port} is not among the ports that the node's owner offers`;
   }

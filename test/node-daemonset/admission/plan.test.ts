@@ -98,6 +98,13 @@ const REFUSALS: Case[] = [
     message: /kept for the cluster/,
   },
   {
+    what: "the port of the node's page",
+    rcap: right('b', port(8080)),
+    change: { spec: { audit: { page: { port: 8080 } } } },
+    reason: 'PortNotOffered',
+    message: /that of the node's page/,
+  },
+  {
     what: "the kubelet's port, even where the owner offers it",
     rcap: right('b', port(10250)),
     change: { spec: { ports: [{ protocol: 'TCP', from: 1, to: 65535 }] } },
