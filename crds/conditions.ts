@@ -40,6 +40,12 @@ export const NodeCondition = {
   WithinOffer: 'WithinOffer',
 } as const;
 
+/** Condition of a Watchdog, written by the operator. */
+export const WatchdogCondition = {
+  /** It reads what it is to read, and may do what it is to do. */
+  Ready: 'Ready',
+} as const;
+
 export const SliceReason = {
   Accepted: 'Accepted',
   InvalidSpec: 'InvalidSpec',
@@ -84,6 +90,7 @@ export const CapabilityReason = {
   Unsupported: 'Unsupported',
   Expired: 'Expired',
   WindowNotOpen: 'WindowNotOpen',
+  Suspended: 'Suspended',
   Bound: 'Bound',
   NotBound: 'NotBound',
   NoPod: 'NoPod',
@@ -110,6 +117,15 @@ export const NodeReason = {
   UplinkBusy: 'UplinkBusy',
   WithinOffer: 'WithinOffer',
   Overcommitted: 'Overcommitted',
+} as const;
+
+export const WatchdogReason = {
+  Watching: 'Watching',
+  Partial: 'Partial',
+  NoReadings: 'NoReadings',
+  TooMany: 'TooMany',
+  NotAllowed: 'NotAllowed',
+  InvalidSpec: 'InvalidSpec',
 } as const;
 
 export function getCondition(list: readonly Condition[] | undefined, type: string): Condition | undefined {

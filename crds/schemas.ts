@@ -18,6 +18,7 @@ export interface Schema {
   maximum?: number;
   minLength?: number;
   maxLength?: number;
+  minItems?: number;
   maxItems?: number;
   maxProperties?: number;
   'x-kubernetes-int-or-string'?: boolean;
@@ -37,7 +38,13 @@ export interface CustomResourceDefinition {
 }
 
 /** Order: a name here needs no other to be there first. */
-export const CRD_FILES = ['slice.yaml', 'resourcecapability.yaml', 'slicenode.yaml'] as const;
+export const CRD_FILES = [
+  'slice.yaml',
+  'resourcecapability.yaml',
+  'slicenode.yaml',
+  'restraint.yaml',
+  'watchdog.yaml',
+] as const;
 
 export function readCrd(file: (typeof CRD_FILES)[number]): CustomResourceDefinition {
   return parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as CustomResourceDefinition;

@@ -8,6 +8,8 @@ export interface Contract {
   slice?: Slice;
   resourcecapability?: ResourceCapability;
   slicenode?: SliceNode;
+  restraint?: Restraint;
+  watchdog?: Watchdog;
 }
 /**
  * A Slice is a set of nodes on which a service gets a guaranteed part of each node: CPU, egress bandwidth, ports, memory, processes and disk. Its namespace is the site or project that it belongs to.
@@ -376,6 +378,10 @@ export interface SliceStatus {
    */
   denials?: Denial[];
   /**
+   * What others hold the slice to, by Restraints that its author can't take away; those that suspend it first. The first few.
+   */
+  restraints?: AppliedRestraint[];
+  /**
    * Ready (every sliver runs, is up to date and enforced), Accepted, Allocated; the reason of each is one that a person can act on.
    */
   conditions?: Condition[];
@@ -418,6 +424,28 @@ export interface Denial {
    * Why, for people.
    */
   message: string;
+}
+export interface AppliedRestraint {
+  /**
+   * The Restraint.
+   */
+  name: string;
+  /**
+   * It suspends the slice.
+   */
+  suspended?: boolean;
+  /**
+   * The most that each sliver sends by it, in bits/s.
+   */
+  egressLimit?: string;
+  /**
+   * Why, in the words of whoever made it.
+   */
+  reason: string;
+  /**
+   * Whom to ask.
+   */
+  contact?: string;
 }
 export interface Condition {
   /**
@@ -744,6 +772,10 @@ export interface Blackout {
  */
 export interface SliceNodeStatus {
   node?: NodeFactsStatus;
+  /**
+   * What others hold slices with rights on this node to, copied by the operator from Restraints. Of several about one slice the strictest holds.
+   */
+  restraints?: NodeRestraint[];
   offered?: NodeBooks;
   granted?: NodeBooks;
   free?: NodeBooks;
@@ -790,6 +822,24 @@ export interface NodeAllocatable {
    * Pods.
    */
   pods?: number;
+}
+export interface NodeRestraint {
+  /**
+   * The namespace of the slice.
+   */
+  namespace: string;
+  /**
+   * The slice.
+   */
+  slice: string;
+  /**
+   * What runs with its right is held down.
+   */
+  suspended?: boolean;
+  /**
+   * The most that its sliver sends, in bits/s.
+   */
+  egressLimit?: string;
 }
 /**
  * What the owner's policy offers to slices.
@@ -845,4 +895,200 @@ export interface NodeVersions {
    * The kernel.
    */
   kernel?: string;
+}
+/**
+ * A Restraint holds slices to less than they were granted, whatever their authors want: it suspends them, or lowers what they may send. It holds as long as it is there; deleting it undoes it. Of several, all hold. It goes by names, so that a slice that is deleted and made again is restrained as before.
+ */
+export interface Restraint {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec: RestraintSpec;
+}
+/**
+ * Who is restrained, how, and why.
+ */
+export interface RestraintSpec {
+  /**
+   * The namespace of the slices.
+   */
+  namespace: string;
+  /**
+   * The slice. Default, every slice of the namespace, also those that come later.
+   */
+  slice?: string;
+  /**
+   * True: the slices keep their rights and lose their pods; their nodes hold down what runs with these rights.
+   */
+  suspended?: boolean;
+  /**
+   * The most that each sliver sends, in bits/s, even where that is below its guarantee.
+   */
+  egressLimit?: string | number;
+  /**
+   * Why, for the author, in whose Slice's status it is shown.
+   */
+  reason: string;
+  /**
+   * Whom the author may ask; shown with the reason.
+   */
+  contact?: string;
+}
+/**
+ * A Watchdog reads a sensor on all nodes, adds up what it says of each slice, and restrains those that are above a limit, each by a Restraint of its own. Deleting such a Restraint undoes it; deleting the Watchdog undoes them all.
+ */
+export interface Watchdog {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec: WatchdogSpec;
+  status?: WatchdogStatus;
+}
+/**
+ * What is watched, and what becomes of those who exceed it.
+ */
+export interface WatchdogSpec {
+  read: WatchdogRead;
+  /**
+   * What the sum is of, and what is restrained: a Slice (default), or a Namespace with all its slices, which no new name of a slice evades.
+   */
+  of?: 'Slice' | 'Namespace';
+  /**
+   * Those whose slices are watched. Default, all.
+   */
+  namespaces?: string[];
+  /**
+   * For a column that only grows: its growth in each period of so many seconds is what counts. Periods begin at multiples of their length since 1970, so 86400 is a day, UTC. Default, the value itself counts.
+   */
+  periodSeconds?: number;
+  /**
+   * The limit of the sum over all nodes, in the column's unit; it acts above it, not at it.
+   */
+  above: string | number;
+  /**
+   * For how long every reading must have been above the limit before it acts. Default 0, at once.
+   */
+  forSeconds?: number;
+  /**
+   * Between two readings. Default 10.
+   */
+  everySeconds?: number;
+  /**
+   * Throttle lowers what each sliver may send to egressLimit. Suspend takes the slivers' pods. Terminate suspends and deletes the Slices, which no undo brings back; it needs the chart's value operator.terminateSlices.
+   */
+  action: 'Throttle' | 'Suspend' | 'Terminate';
+  /**
+   * Of Throttle; the most that each sliver sends, in bits/s.
+   */
+  egressLimit?: string | number;
+  lift?: WatchdogLift;
+  /**
+   * True: it says in Events and its status what it would do, and does nothing. What it did before stays.
+   */
+  dryRun?: boolean;
+  /**
+   * The most slices, or namespaces, that it holds restrained at a time; beyond that a person is asked. So a sensor that is wrong does not end them all. Default 10.
+   */
+  most?: number;
+  /**
+   * Whom the author of a restrained slice may ask.
+   */
+  contact?: string;
+}
+/**
+ * The column of a sensor. Its rows name their slice in the columns namespace and slice, or in one column slice as namespace/name. A node is believed only about slices that have a right there.
+ */
+export interface WatchdogRead {
+  /**
+   * The sensor, by its name.
+   */
+  sensor: string;
+  /**
+   * Its arguments.
+   */
+  arguments?: string[];
+  /**
+   * The column to be added up; of numbers.
+   */
+  column: string;
+}
+/**
+ * When it undoes by itself what it did. Default, never; a person does.
+ */
+export interface WatchdogLift {
+  /**
+   * Every reading, of all nodes, must have been at or below this; at most above.
+   */
+  below: string | number;
+  /**
+   * For so many seconds. Default 60.
+   */
+  forSeconds?: number;
+}
+/**
+ * What it sees and holds, written by the operator.
+ */
+export interface WatchdogStatus {
+  /**
+   * The generation of the spec that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When it was last written of a reading.
+   */
+  time?: string;
+  /**
+   * When the present period began.
+   */
+  period?: string;
+  nodes?: WatchdogNodes;
+  /**
+   * Slices, or namespaces, that it holds restrained.
+   */
+  restrained?: number;
+  /**
+   * Those it restrains, those it was overruled on, and those of the largest sums. After a restart it goes on from these.
+   */
+  largest?: WatchedSlice[];
+  /**
+   * Ready; its reason is one that a person can act on.
+   */
+  conditions?: Condition[];
+}
+/**
+ * The nodes of the last reading, counted.
+ */
+export interface WatchdogNodes {
+  /**
+   * Those that answered.
+   */
+  answered?: number;
+  /**
+   * Those that were asked and did not.
+   */
+  silent?: number;
+}
+export interface WatchedSlice {
+  /**
+   * The namespace.
+   */
+  namespace: string;
+  /**
+   * The slice; absent where the namespace is watched.
+   */
+  slice?: string;
+  /**
+   * The sum over the nodes.
+   */
+  value: number;
+  /**
+   * Restrained by it; WouldBe, in a dry run; Pardoned: somebody undid it, and it acts again only once the sum was at or below the limit.
+   */
+  state?: 'Restrained' | 'WouldBe' | 'Pardoned';
 }

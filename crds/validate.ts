@@ -7,7 +7,7 @@ import { parseQuantity } from './quantity.ts';
 import { amounts } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
 import { checkSchema, type Violation } from './check-schema.ts';
-import type { ResourceCapability, Rspec, Slice, SliceNode, Window } from './types.ts';
+import type { ResourceCapability, Restraint, Rspec, Slice, SliceNode, Watchdog, Window } from './types.ts';
 
 export type { Violation } from './check-schema.ts';
 
@@ -20,6 +20,8 @@ export const MAX_SPEC_BYTES = 256 * 1024;
 const SLICE = schemaOf(readCrd('slice.yaml'));
 const CAPABILITY = schemaOf(readCrd('resourcecapability.yaml'));
 const SLICE_NODE = schemaOf(readCrd('slicenode.yaml'));
+const RESTRAINT = schemaOf(readCrd('restraint.yaml'));
+const WATCHDOG = schemaOf(readCrd('watchdog.yaml'));
 
 /** Everything wrong with a Slice, whatever its status; nothing that depends on the time or on other objects. */
 export function validateSlice(slice: Slice): Violation[] {
@@ -104,6 +106,28 @@ export function validateSliceNode(node: SliceNode): Violation[] {
       say(`blackouts[${index}]`, 'a blackout must start before it ends');
     }
   }
+  return violations;
+}
+
+export function validateRestraint(restraint: Restraint): Violation[] {
+  const violations = checkSchema(restraint, RESTRAINT);
+  if (violations.length > 0) return violations;
+  const { suspended, egressLimit } = restraint.spec;
+  if (!suspended && egressLimit === undefined) {
+    collect(violations, 'spec')('', 'give suspended or an egressLimit');
+  }
+  return violations;
+}
+
+export function validateWatchdog(watchdog: Watchdog): Violation[] {
+  const violations = checkSchema(watchdog, WATCHDOG);
+  if (violations.length > 0) return violations;
+  const say = collect(violations, 'spec');
+  const { action, egressLimit, above, lift } = watchdog.spec;
+  if ((action === 'Throttle') !== (egressLimit !== undefined)) {
+    say('', 'the action Throttle needs an egressLimit, and no other action has one');
+  }
+  if (lift && parseQuantity(lift.below) > parseQuantity(above)) say('lift', 'lift.below must not exceed above');
   return violations;
 }
 

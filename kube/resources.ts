@@ -26,6 +26,8 @@ export const Resources = {
   Slice: of(API_VERSION, 'Slice', 'slices', true),
   ResourceCapability: of(API_VERSION, 'ResourceCapability', 'resourcecapabilities', true),
   SliceNode: of(API_VERSION, 'SliceNode', 'slicenodes', false),
+  Restraint: of(API_VERSION, 'Restraint', 'restraints', false),
+  Watchdog: of(API_VERSION, 'Watchdog', 'watchdogs', false),
   Pod: of('v1', 'Pod', 'pods', true),
   ConfigMap: of('v1', 'ConfigMap', 'configmaps', true),
   Node: of('v1', 'Node', 'nodes', false),

@@ -1,6 +1,6 @@
 /** What the node manager knows, as a file of its own: enough to go on after a reboot with the API server out of reach. */
 import { readFileSync, renameSync } from 'node:fs';
-import type { SliceNodeSpec } from '../crds/types.ts';
+import type { NodeRestraint, SliceNodeSpec } from '../crds/types.ts';
 import { EMPTY_LEDGER, type Ledger } from './admission/ledger.ts';
 import type { Allocatable } from './admission/policy.ts';
 import { DISK, type Disk, replaceFile } from './durable.ts';
@@ -19,6 +19,8 @@ export interface NodeState {
   /** The last that was heard of the Node, and of its owner's policy, from the API server. */
   node: (Allocatable & { uid: string }) | undefined;
   spec: SliceNodeSpec | undefined;
+  /** What others held slivers to when the API server was last heard. */
+  restraints: NodeRestraint[];
 }
 
 export const EMPTY_STATE: NodeState = {
@@ -28,6 +30,7 @@ export const EMPTY_STATE: NodeState = {
   nextNumber: 1,
   node: undefined,
   spec: undefined,
+  restraints: [],
 };
 
 export interface Loaded {
@@ -66,7 +69,7 @@ export function parseCheckpoint(text: string): NodeState {
   if (read?.version !== CHECKPOINT_VERSION) {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
-  const { ledger, pods, nextClassId, nextNumber, node, spec } = read;
+  const { ledger, pods, nextClassId, nextNumber, node, spec, restraints = [] } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
   }
@@ -84,5 +87,13 @@ export function parseCheckpoint(text: string): NodeState {
   // written before rights said whose address they give
   for (const { amounts } of [...ledger.entries.flatMap(({ grant }) => grant ?? []), ...pods]) amounts.network ??= 'Pod';
   const { pods: known, next } = numbered(pods, nextNumber ?? EMPTY_STATE.nextNumber);
-  return { ledger, pods: known, nextClassId: nextClassId ?? EMPTY_STATE.nextClassId, nextNumber: next, node, spec };
+  return {
+    ledger,
+    pods: known,
+    nextClassId: nextClassId ?? EMPTY_STATE.nextClassId,
+    nextNumber: next,
+    node,
+    spec,
+    restraints,
+  };
 }

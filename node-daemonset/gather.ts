@@ -52,6 +52,9 @@ function hearNode({ store, sliceNode }: GatherParts): void {
     if (JSON.stringify(node) !== JSON.stringify(before.node)) change.node = node;
   }
   if (JSON.stringify(heard.spec) !== JSON.stringify(before.spec)) change.spec = heard.spec;
+  // the operator writes both at once: a SliceNode that it has not written to yet frees nobody
+  const restraints = uid ? (heard.status?.restraints ?? []) : before.restraints;
+  if (JSON.stringify(restraints) !== JSON.stringify(before.restraints)) change.restraints = restraints;
   store.accept(change);
 }
 

@@ -232,9 +232,9 @@ export async function startManager({
   };
 }
 
-/** Everything of our SliceNode that others write: the owner's policy, and the Node's facts. */
+/** Everything of our SliceNode that others write: the owner's policy, the Node's facts, and what others hold slivers to. */
 function decided({ metadata, spec, status }: SliceNode): string {
-  return JSON.stringify([metadata.uid, spec, status?.node]);
+  return JSON.stringify([metadata.uid, spec, status?.node, status?.restraints]);
 }
 
 /** Everything of an rcap that admission goes by. */

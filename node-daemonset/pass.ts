@@ -69,14 +69,14 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const { waiting } = await admit(parts, gathered, problems);
 
   if (full) forgetGone(parts);
-  const { ledger, pods } = store.get();
+  const { ledger, pods, restraints } = store.get();
   const blackouts = reading.policy?.blackouts ?? [];
-  const standings = planStandings(pods, ledger, blackouts, now(), parts.hasStarted);
+  const standings = planStandings(pods, ledger, blackouts, now(), parts.hasStarted, restraints);
   store.accept(changedPods(pods, standings.pods));
   attempt(problems, 'StateNotSaved', () => store.flush());
   settle(parts, pods, standings.pods, full, problems);
   // From here on others may change the store: the pass speaks of what it saw.
-  const outcome = { ledger, pods: standings.pods, problems, blackouts, now: now() };
+  const outcome = { ledger, pods: standings.pods, problems, blackouts, restraints, now: now() };
   parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
   let budgeted: ReturnType<Budgets['apply']> | undefined;
   if (node && reading.policy) {

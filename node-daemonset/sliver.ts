@@ -32,6 +32,8 @@ export interface Sliver {
   interfaces?: readonly string[];
   /** Its containers are still being made, in its own cgroup: so long it has what that takes, besides its shares. */
   starting?: boolean;
+  /** What others hold it to, in bits/s, also below its guarantee; undefined where nobody does. */
+  restraintLimit?: number;
   /** What its budgets of bytes leave it now, in bits/s; undefined where they do not bite. */
   budgetLimit?: number;
   /** The same, to exempt destinations. */

@@ -35,7 +35,7 @@ export async function readRows(
   now: number,
   options: TreeOptions,
 ): Promise<SliverRow[]> {
-  const { slivers } = planStandings(state.pods, state.ledger, blackouts, now);
+  const { slivers } = planStandings(state.pods, state.ledger, blackouts, now, undefined, state.restraints);
   if (slivers.length === 0) return [];
   const counters = sumCounters((await observeLines()).values());
   const tree = openTree(options);

@@ -1,8 +1,10 @@
 /** What each sliver pod is entitled to at this instant. Losing a right is never a promotion. */
+import type { NodeRestraint } from '../crds/types.ts';
 import type { Entry, Ledger } from './admission/ledger.ts';
 import { holdsAt } from './admission/ledger.ts';
 import type { Policy } from './admission/policy.ts';
 import type { PodRecord } from './pods.ts';
+import { restrained } from './restraint.ts';
 import type { Sliver } from './sliver.ts';
 
 /** How long a pod without a right may go on, in the penalty class, before it is frozen. */
@@ -22,12 +24,18 @@ export interface Standings {
 }
 
 /** Why a right gives nothing at this instant; undefined where it holds. */
-export function whyNot(entry: Entry | undefined, blackouts: Policy['blackouts'], now: number): string | undefined {
+export function whyNot(
+  entry: Entry | undefined,
+  blackouts: Policy['blackouts'],
+  now: number,
+  restraints: readonly NodeRestraint[] = [],
+): string | undefined {
   const grant = entry?.grant;
   if (!entry || !grant) return entry?.refusal?.reason ?? 'NotGranted';
   if (!grant.sliceName) return 'NotBound';
   if (!holdsAt(grant.period, now)) return (grant.period.end ?? Infinity) <= now ? 'Expired' : 'WindowNotOpen';
-  return blackouts.some(({ period }) => holdsAt(period, now)) ? 'Blackout' : undefined;
+  if (blackouts.some(({ period }) => holdsAt(period, now))) return 'Blackout';
+  return restrained(restraints, entry.namespace, grant.sliceName).suspended ? 'Suspended' : undefined;
 }
 
 /** At most one pod of an rcap is entitled: the one whose volume was published first. */
@@ -37,6 +45,7 @@ export function planStandings(
   blackouts: Policy['blackouts'],
   now: number,
   hasStarted: (uid: string) => boolean = () => true,
+  restraints: readonly NodeRestraint[] = [],
 ): Standings {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
   const holders = new Map<string, PodRecord>();
@@ -47,7 +56,7 @@ export function planStandings(
   let wakeAt: number | undefined;
   const next = pods.map((pod) => {
     const entry = entries.get(pod.rcap.uid);
-    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now) === undefined) {
+    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now, restraints) === undefined) {
       return entitle(pod, entry!.grant!);
     }
     // A clock that was set back must not stretch the penalty.
@@ -57,7 +66,7 @@ export function planStandings(
     return penalisedSince === pod.penalisedSince ? pod : { ...pod, penalisedSince };
   });
   const slivers = next.map((pod) => {
-    const one = sliver(pod, now);
+    const one = sliver(pod, restraints, now);
     // A clock that was set back must not stretch it.
     const isNew = now >= pod.publishedAt && now - pod.publishedAt < STARTING_MS;
     return isNew && one.standing === 'entitled' && !hasStarted(pod.uid) ? { ...one, starting: true } : one;
@@ -72,12 +81,17 @@ function entitle(pod: PodRecord, grant: NonNullable<Entry['grant']>): PodRecord 
   return { ...rest, amounts: grant.amounts, slice: grant.sliceName };
 }
 
-function sliver(pod: PodRecord, now: number): Sliver {
+function sliver(pod: PodRecord, restraints: readonly NodeRestraint[], now: number): Sliver {
   const { uid: id, rcap, slice, amounts, classId, number, addresses, interfaces, penalisedSince } = pod;
   const lost = penalisedSince === undefined ? undefined : now - penalisedSince;
   const standing = lost === undefined ? 'entitled' : lost < PENALTY_MS ? 'penalised' : 'frozen';
   const network = amounts.network;
-  const known = { addresses, ...(interfaces && { interfaces }) };
+  const restraintLimit = restrained(restraints, rcap.namespace, slice).egressLimit;
+  const known = {
+    addresses,
+    ...(interfaces && { interfaces }),
+    ...(restraintLimit !== undefined && { restraintLimit }),
+  };
   return { id, rcap, slice, standing, network, amounts, classId, number, ...known };
 }
 

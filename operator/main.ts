@@ -11,6 +11,7 @@ import { createMetrics } from '../kube/metrics.ts';
 import { createAsker } from './audit/ask.ts';
 import { serveClusterAudit } from './audit/server.ts';
 import { CONTROLLERS, SliceOperator, type Controller } from './operator.ts';
+import { createFlowReadings } from './watchdog/flows.ts';
 
 const LEASE = 'slice-operator';
 /** What is under way when the process is told to end has this long. */
@@ -46,14 +47,23 @@ const leader = new Leader({ client: await createClient({ onRequest }), namespace
 const client = await createClient({ onRequest, fence: leader.fence, lost: leader.lost, connections: 32 });
 const recorder = new EventRecorder({ client, component: 'slice-operator', namespace, log });
 const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
-const operator = new SliceOperator({ client, recorder, log, metrics, clock, releaseNamespace: namespace, controllers });
+const asker = createAsker();
+const operator: SliceOperator = new SliceOperator({
+  client,
+  recorder,
+  log,
+  metrics,
+  clock,
+  releaseNamespace: namespace,
+  controllers,
+  readings: createFlowReadings(asker, () => operator.sliceNodes),
+});
 const health = await serveHealth({
   port: Number(port),
   ...(host && { host }),
   registry,
   ready: () => operator.problem,
 });
-const asker = createAsker();
 const audit =
   auditPort === ''
     ? undefined

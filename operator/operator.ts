@@ -24,9 +24,11 @@ import { sliceReconciler } from './slice/reconcile.ts';
 import { Taken } from './slice/taken.ts';
 import { BY_NODE, watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
 import { Throttle } from './throttle.ts';
+import type { Readings } from './watchdog/readings.ts';
+import { watchdogReconciler } from './watchdog/reconcile.ts';
 
-export type Controller = 'slice' | 'capability' | 'node';
-export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node'];
+export type Controller = 'slice' | 'capability' | 'node' | 'watchdog';
+export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node', 'watchdog'];
 
 export interface OperatorOptions {
   client: ApiClient;
@@ -37,11 +39,13 @@ export interface OperatorOptions {
   /** Where the node managers' heartbeats are. */
   releaseNamespace: string;
   controllers: ReadonlySet<Controller>;
+  /** What watchdogs go by. */
+  readings: Readings;
   /** Between two writes of a slice's status; a second unless a test is in a hurry. */
   statusIntervalMs?: number;
 }
 
-const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2 };
+const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2, watchdog: 4 };
 /** How often silence is listened to. */
 const SWEEP_MS = 5_000;
 /** Between two looks at every slice because of a node: one that flaps must not keep the operator from its work. */
@@ -53,9 +57,11 @@ export class SliceOperator extends KubeOperator {
     slice: new WorkQueue(),
     capability: new WorkQueue(),
     node: new WorkQueue(),
+    watchdog: new WorkQueue(),
   };
   readonly #heartbeats: Heartbeats;
   readonly #placing = new Throttle(() => this.#everySlice(), EVERY_SLICE_MS);
+  readonly #restraining = new Throttle(() => this.#everyoneRestrained(), EVERY_SLICE_MS);
   #informers: Informers | undefined;
   #view: NodeView | undefined;
   #sweep: NodeJS.Timeout | undefined;
@@ -102,10 +108,11 @@ export class SliceOperator extends KubeOperator {
 
   /** Begins to write; call it once, when this process leads. */
   work(): void {
-    const { client, recorder, log, clock, statusIntervalMs } = this.#options;
+    const { client, recorder, log, clock, statusIntervalMs, readings } = this.#options;
     const { controllers } = this.#options;
     const stores = this.#stores();
     const monotonic = () => clock.monotonic();
+    const now = () => clock.wall();
     const nodes = () => this.#view!.nodes;
     const slice = sliceReconciler({
       client,
@@ -119,11 +126,12 @@ export class SliceOperator extends KubeOperator {
       budgetNews: new BudgetNews(recorder),
       finalize: (of) => this.#finalize(of),
       log,
-      now: () => clock.wall(),
+      now,
     });
     const capability = capabilityReconciler({ client, stores, nodes, recorder, log });
     const node = nodeReconciler({ client, stores, log });
-    const reconcilers = { slice, capability, node };
+    const watchdog = watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic });
+    const reconcilers = { slice, capability, node, watchdog };
     this.#working = Promise.all(
       CONTROLLERS.filter((one) => controllers.has(one)).map((one) => this.#run(one, reconcilers[one])),
     );
@@ -133,6 +141,7 @@ export class SliceOperator extends KubeOperator {
   override stop(): void {
     clearInterval(this.#sweep);
     this.#placing.stop();
+    this.#restraining.stop();
     for (const queue of Object.values(this.#queues)) queue.close();
     super.stop();
   }
@@ -158,12 +167,14 @@ export class SliceOperator extends KubeOperator {
   }
 
   #listeners(): Listeners {
-    const { slice, capability, node } = this.#queues;
+    const { slice, capability, node, watchdog } = this.#queues;
     return {
       slices: (object) => slice.add(keyOf(object)),
       capabilities: (object) => {
         this.#sliceOf(object);
         capability.add(keyOf(object));
+        // what others hold its slice to must be known there
+        node.add(object.spec.nodeName);
       },
       pods: (object) => this.#podChanged(object),
       nodes: ({ metadata: { name } }) => {
@@ -174,6 +185,12 @@ export class SliceOperator extends KubeOperator {
         this.#view?.update(name);
         node.add(name);
       },
+      restraints: (object) => {
+        this.#restraining.ask();
+        const owner = controllerOf(object);
+        if (owner?.kind === 'Watchdog') watchdog.add(owner.name);
+      },
+      watchdogs: (object) => watchdog.add(keyOf(object)),
       leases: (object) => {
         const { name } = object.metadata;
         if (this.#informers?.leases.store.get(keyOf(object)) ?? !this.#synced) this.#heartbeats.seen(object);
@@ -207,6 +224,13 @@ export class SliceOperator extends KubeOperator {
     if (!this.#synced) return;
     if (reach === 'placement') this.#placing.ask();
     else for (const one of this.#stores().capabilities.byIndex(BY_NODE, name)) this.#sliceOf(one);
+  }
+
+  /** One that was edited may have been about others before. */
+  #everyoneRestrained(): void {
+    this.#everySlice();
+    if (!this.#synced) return;
+    for (const { metadata } of this.#stores().sliceNodes.list()) this.#queues.node.add(metadata.name);
   }
 
   #everySlice(): void {

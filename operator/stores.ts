@@ -3,12 +3,14 @@ import type { Informer, InformerOptions } from '../kube/informer.ts';
 import { Resources, type KubeObject } from '../kube/resources.ts';
 import type { Store } from '../kube/store.ts';
 import { LABEL_SLICE } from '../crds/names.ts';
-import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
+import type { ResourceCapability, Restraint, Slice, SliceNode, Watchdog } from '../crds/types.ts';
 import { bounded } from './slice/oversize.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
 /** Index over rcaps: the node whose resources they are about. */
 export const BY_NODE = 'node';
+/** Index over Restraints: the namespace whose slices they are about. */
+export const BY_NAMESPACE = 'namespace';
 /** Index over whatever is controlled, by `controllerKey` of the controller. */
 export const BY_CONTROLLER = 'controller';
 
@@ -24,6 +26,8 @@ export interface Kinds {
   slices: Slice;
   capabilities: ResourceCapability;
   sliceNodes: SliceNode;
+  restraints: Restraint;
+  watchdogs: Watchdog;
   /** Those with the label of a slice: of others we learn when their name is taken. */
   pods: Pod;
   nodes: Node;
@@ -49,6 +53,11 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
       indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName] },
     },
     sliceNodes: { resource: Resources.SliceNode },
+    restraints: {
+      resource: Resources.Restraint,
+      indexes: { ...indexes, [BY_NAMESPACE]: ({ spec }) => [spec.namespace] },
+    },
+    watchdogs: { resource: Resources.Watchdog },
     pods: { resource: Resources.Pod, labelSelector: LABEL_SLICE, indexes, transform: lean },
     nodes: { resource: Resources.Node, transform: withoutImages },
     namespaces: { resource: Resources.Namespace },

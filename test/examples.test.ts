@@ -5,12 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { API_VERSION, LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
 import { readCrd, type Schema, schemaOf } from '../crds/schemas.ts';
-import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
-import { describe as say, validateCapability, validateSlice, validateSliceNode } from '../crds/validate.ts';
+import type { ResourceCapability, Restraint, Slice, SliceNode, Watchdog } from '../crds/types.ts';
+import {
+  describe as say,
+  validateCapability,
+  validateRestraint,
+  validateSlice,
+  validateSliceNode,
+  validateWatchdog,
+} from '../crds/validate.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../examples', import.meta.url));
 
-type Ours = Slice | ResourceCapability | SliceNode;
+type Ours = Slice | ResourceCapability | SliceNode | Restraint | Watchdog;
 
 function read(file: string): Ours[] {
   const documents = parseAllDocuments(readFileSync(`${EXAMPLES}/${file}`, 'utf8'), { uniqueKeys: true });
@@ -26,6 +33,10 @@ function violations(object: Ours): string {
       return say(validateCapability(object as ResourceCapability));
     case 'SliceNode':
       return say(validateSliceNode(object as SliceNode));
+    case 'Restraint':
+      return say(validateRestraint(object as Restraint));
+    case 'Watchdog':
+      return say(validateWatchdog(object as Watchdog));
     default:
       throw new Error(`an example of kind ${object.kind}`);
   }
@@ -59,7 +70,7 @@ const NOT_SHOWN = [
 describe('examples', () => {
   const files = globSync('*.yaml', { cwd: EXAMPLES }).toSorted();
 
-  it('are these', () => assert.deepEqual(files, ['everything.yaml', 'minimal.yaml']));
+  it('are these', () => assert.deepEqual(files, ['everything.yaml', 'minimal.yaml', 'watchdog.yaml']));
 
   for (const file of files) {
     it(`${file} is valid`, () => {
@@ -84,13 +95,15 @@ describe('examples', () => {
     }
   });
 
-  for (const [kind, file] of [
-    ['Slice', 'slice.yaml'],
-    ['ResourceCapability', 'resourcecapability.yaml'],
-    ['SliceNode', 'slicenode.yaml'],
+  for (const [kind, file, example] of [
+    ['Slice', 'slice.yaml', 'everything.yaml'],
+    ['ResourceCapability', 'resourcecapability.yaml', 'everything.yaml'],
+    ['SliceNode', 'slicenode.yaml', 'everything.yaml'],
+    ['Restraint', 'restraint.yaml', 'watchdog.yaml'],
+    ['Watchdog', 'watchdog.yaml', 'watchdog.yaml'],
   ] as const) {
-    it(`everything.yaml shows every field of a ${kind}`, () => {
-      const objects = read('everything.yaml').filter((object) => object.kind === kind);
+    it(`${example} shows every field of a ${kind}`, () => {
+      const objects = read(example).filter((object) => object.kind === kind);
       const shown = new Set(objects.flatMap(({ spec }) => pathsOf(spec, 'spec')));
       const own = fieldsOf(schemaOf(readCrd(file)).properties!.spec!, 'spec');
       // the rspec is the same in both: once in full is enough

@@ -123,13 +123,14 @@ export function egressOfSlivers(rate: number | undefined, egressLimit: number): 
   return Math.max(printable(Math.min(egressLimit, line - reserve)), LEAST_EGRESS);
 }
 
-/** A sliver's own limit holds in each of its classes; a budget lowers it. */
-function limitOf({ standing, amounts }: Sliver, budgetLimit = Infinity): number {
-  return Math.min(standing === 'entitled' ? amounts.egressLimit : PENALTY_RATE, budgetLimit);
+/** A sliver's own limit holds in each of its classes; a budget lowers it, and so does what others hold it to. */
+function limitOf({ standing, amounts, restraintLimit = Infinity }: Sliver, budgetLimit = Infinity): number {
+  return Math.min(standing === 'entitled' ? amounts.egressLimit : PENALTY_RATE, budgetLimit, restraintLimit);
 }
 
-function guaranteeOf({ amounts }: Sliver): number {
-  return Math.max(Math.min(amounts.egressGuarantee, amounts.egressLimit), LEAST_EGRESS);
+/** No budget takes it; what others hold the sliver to does. */
+function guaranteeOf({ amounts, restraintLimit = Infinity }: Sliver): number {
+  return Math.max(Math.min(amounts.egressGuarantee, amounts.egressLimit, restraintLimit), LEAST_EGRESS);
 }
 
 /**

@@ -116,11 +116,15 @@ function enforced({ entry, pod, problems, whyNot, now }: CapabilityFacts): Verdi
   return yes(Reason.Enforced, `the kernel holds pod ${pod.name} to it`);
 }
 
+/** What others end, or time does: nothing is wrong with the pod. */
+const AWAITED: ReadonlySet<string> = new Set([Reason.WindowNotOpen, Reason.Blackout, Reason.Suspended]);
+
 /** The first thing that is missing is the reason. */
 function ready(verdicts: readonly [string, Verdict][], whyNot: string | undefined): Verdict {
   const missing = verdicts.find(([, verdict]) => verdict.status !== 'True');
-  const early = whyNot === Reason.WindowNotOpen || whyNot === Reason.Blackout;
-  if (missing?.[0] === Type.Enforced && early) return no(whyNot, 'the right does not hold now');
+  if (missing?.[0] === Type.Enforced && whyNot !== undefined && AWAITED.has(whyNot)) {
+    return no(whyNot, 'the right does not hold now');
+  }
   if (missing) return no(missing[1].reason, missing[1].message);
   return yes(Reason.Enforced, verdicts.at(-1)![1].message);
 }

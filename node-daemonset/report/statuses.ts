@@ -1,6 +1,6 @@
 /** Which statuses are due after a pass: those of which something changed. */
 import { API_VERSION } from '../../crds/names.ts';
-import type { ResourceCapability } from '../../crds/types.ts';
+import type { NodeRestraint, ResourceCapability } from '../../crds/types.ts';
 import type { Entry, Ledger } from '../admission/ledger.ts';
 import type { Policy } from '../admission/policy.ts';
 import type { BudgetVerdict } from '../budget/plan.ts';
@@ -18,6 +18,7 @@ export interface PassOutcome {
   pods: readonly PodRecord[];
   problems: readonly Problem[];
   blackouts: Policy['blackouts'];
+  restraints: readonly NodeRestraint[];
   /** Of pods that have a budget of bytes. */
   budgets?: readonly BudgetVerdict[];
   now: number;
@@ -56,7 +57,7 @@ export class Statuses {
   node(facts: NodeFactsReported): void {
     const { metadata, kind, status } = facts.sliceNode;
     const { name, uid } = metadata;
-    const { node: _, ...observed } = status ?? {};
+    const { node: _, restraints: __, ...observed } = status ?? {};
     const wanted = { apiVersion: API_VERSION, kind, metadata: { name, uid }, status: planNodeStatus(facts) };
     this.#reporter.report(name, wanted, observed);
   }
@@ -68,7 +69,8 @@ export class Statuses {
     this.#reporter.keep(uids.add(nodeName));
   }
 
-  #capabilities({ rcaps, ledger, pods, problems, blackouts, budgets, now }: PassOutcome, withPod: boolean): void {
+  #capabilities(outcome: PassOutcome, withPod: boolean): void {
+    const { rcaps, ledger, pods, problems, blackouts, restraints, budgets, now } = outcome;
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
     const holders = new Map(pods.filter((pod) => !pod.unpublished).map((pod) => [pod.rcap.uid, pod]));
     const general = problems.filter(({ sliver }) => sliver === undefined);
@@ -80,7 +82,7 @@ export class Statuses {
       const pod = holders.get(uid);
       if (!entry || (pod && !withPod)) continue;
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
-      const why = whyNot(entry, blackouts, now);
+      const why = whyNot(entry, blackouts, now, restraints);
       const budget = pod && verdicts.get(pod.uid);
       const sources: Sources = {
         rcap,

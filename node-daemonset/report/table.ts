@@ -25,7 +25,7 @@ export interface SliverRow {
 }
 
 export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: number | undefined): SliverRow {
-  const { id, rcap, slice, standing, amounts, classId, network, addresses } = sliver;
+  const { id, rcap, slice, standing, amounts, classId, network, addresses, restraintLimit = Infinity } = sliver;
   return {
     pod: id,
     namespace: rcap.namespace,
@@ -35,7 +35,7 @@ export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: nu
     shares: amounts.shares,
     excess: amounts.excess,
     guarantee: amounts.egressGuarantee,
-    limit: amounts.egressLimit,
+    limit: Math.min(amounts.egressLimit, restraintLimit),
     classId: `1:${classId.toString(16)}`,
     network,
     addresses,

@@ -84,7 +84,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
       .get()
       .ledger.entries.filter((entry) => entry.namespace === pod.namespace && entry.name === capability);
     const entry = named.find((one) => one.grant) ?? named[0];
-    const why = whyNot(entry, parts.blackouts(), now());
+    const why = whyNot(entry, parts.blackouts(), now(), store.get().restraints);
     if (entry && why === undefined) return entry;
     const detail = entry?.grant ? '' : (entry?.refusal?.message ?? 'this node has not granted it');
     const message = `ResourceCapability ${pod.namespace}/${capability} gives no right here now: ${why}${detail && ` (${detail})`}`;

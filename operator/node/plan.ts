@@ -2,26 +2,33 @@
 import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION } from '../../crds/names.ts';
 import { parseQuantity } from '../../crds/quantity.ts';
-import type { NodeAllocatable, NodeFactsStatus, SliceNode } from '../../crds/types.ts';
+import type { NodeAllocatable, NodeFactsStatus, NodeRestraint, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
 import type { Node } from '../kinds.ts';
 
 export interface NodePlan {
   /** To be made: without an owner, so that a Node registered anew finds its owner's policy. */
   create: SliceNode | undefined;
-  /** To be written to status.node of the SliceNode that is there. */
-  facts: NodeFactsStatus | undefined;
+  /** All of ours in the status of the SliceNode, where it is to be written. */
+  status: Pick<SliceNodeStatus, 'node' | 'restraints'> | undefined;
 }
 
-export function planNode(name: string, node: Node | undefined, present: SliceNode | undefined): NodePlan {
+export function planNode(
+  name: string,
+  node: Node | undefined,
+  present: SliceNode | undefined,
+  restraints: NodeRestraint[],
+): NodePlan {
   if (!node || node.metadata.deletionTimestamp || present?.metadata.deletionTimestamp) {
-    return { create: undefined, facts: undefined };
+    return { create: undefined, status: undefined };
   }
+  const status = { node: factsOf(node), ...(restraints.length > 0 && { restraints }) };
   if (!present) {
     const create: SliceNode = { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name }, spec: {} };
-    return { create, facts: factsOf(node) };
+    return { create, status };
   }
-  const facts = factsOf(node);
-  return { create: undefined, facts: isDeepStrictEqual(present.status?.node, facts) ? undefined : facts };
+  const { node: facts, restraints: told = [] } = present.status ?? {};
+  const isSame = isDeepStrictEqual(facts, status.node) && isDeepStrictEqual(told, restraints);
+  return { create: undefined, status: isSame ? undefined : status };
 }
 
 function factsOf(node: Node): NodeFactsStatus {

@@ -6,13 +6,17 @@ import { isAlreadyExists } from '../../kube/errors.ts';
 import type { Log } from '../../kube/log.ts';
 import { Done, type Outcome } from '../../kube/workers.ts';
 import { MANAGER, STATUS_MANAGER } from '../managers.ts';
-import type { Stores } from '../stores.ts';
+import { planNodeRestraints } from '../restraint/nodes.ts';
+import { BY_NODE, type Stores } from '../stores.ts';
 import { planNode } from './plan.ts';
 
 export function nodeReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
   return async (name: string, signal: AbortSignal): Promise<Outcome> => {
-    const { create, facts } = planNode(name, of.stores.nodes.get(name), of.stores.sliceNodes.get(name));
-    let uid = of.stores.sliceNodes.get(name)?.metadata.uid;
+    const { stores } = of;
+    const present = stores.sliceNodes.get(name);
+    const restraints = planNodeRestraints(stores.restraints.list(), stores.capabilities.byIndex(BY_NODE, name));
+    const { create, status } = planNode(name, stores.nodes.get(name), present, restraints);
+    let uid = present?.metadata.uid;
     if (create) {
       try {
         uid = (await of.client.create(create, { fieldManager: MANAGER, signal })).metadata.uid;
@@ -23,15 +27,11 @@ export function nodeReconciler(of: { client: ApiClient; stores: Stores; log: Log
         throw error;
       }
     }
-    if (facts) {
-      const status: SliceNode = {
-        apiVersion: API_VERSION,
-        kind: 'SliceNode',
-        metadata: { name, uid },
-        status: { node: facts },
-      };
-      await of.client.apply(status, { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' }, signal);
-      of.log.info({ node: name, uid: facts.uid }, 'what a Node can allocate was written to its SliceNode');
+    if (status) {
+      const object: SliceNode = { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name, uid }, status };
+      await of.client.apply(object, { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' }, signal);
+      const fields = { node: name, uid: status.node?.uid, restraints: restraints.length };
+      of.log.info(fields, 'what a node manager goes by was written to its SliceNode');
     }
     return Done;
   };

@@ -1,7 +1,8 @@
 /** Everything that is known of one slice, from the stores, without I/O. */
 import type { KubeObject } from '../../kube/resources.ts';
 import { isControlledBy, type ConfigMap, type Pod } from '../kinds.ts';
-import { BY_CONTROLLER, controllerKey, type Stores } from '../stores.ts';
+import { restraintsOn } from '../restraint/applied.ts';
+import { BY_CONTROLLER, BY_NAMESPACE, controllerKey, type Stores } from '../stores.ts';
 import { nameKey, type NodeState, type SliceInput } from './plan/input.ts';
 import type { Taken } from './taken.ts';
 
@@ -26,6 +27,7 @@ export function gather(
     slice,
     namespaceLabels: stores.namespaces.get(namespace)?.metadata.labels ?? {},
     nodes: new Map(nodes),
+    restraints: restraintsOn(stores.restraints.byIndex(BY_NAMESPACE, namespace), namespace, slice.metadata.name),
     capabilities,
     pods,
     bootScript,

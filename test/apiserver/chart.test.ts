@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, fetch } from 'undici';
 import { parse, parseAllDocuments } from 'yaml';
 import { API_VERSION, GROUP, LABEL_NODE, leaseName } from '../../crds/names.ts';
+import { CRD_FILES } from '../../crds/schemas.ts';
 import { run } from '../cluster/command.ts';
 import { kubectlProgram } from '../chart/helm.ts';
 import { installChart, uninstallChart } from '../chart/install.ts';
@@ -160,7 +161,7 @@ describe('the chart on a real API server', () => {
       await uninstallChart(options());
       const selector = `app.kubernetes.io/instance=${RELEASE}`;
       const kept = await kubectl('get', 'crd', '-l', selector, '-o', 'name');
-      assert.equal(kept.trim().split('\n').length, 3);
+      assert.equal(kept.trim().split('\n').length, CRD_FILES.length);
       const others = 'clusterrole,clusterrolebinding,csidriver,priorityclass';
       assert.equal(await kubectl('get', others, '-l', selector, '-o', 'name'), '');
       const inside = 'deployment,daemonset,serviceaccount,role,rolebinding,poddisruptionbudget';

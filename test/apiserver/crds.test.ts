@@ -3,7 +3,18 @@ import assert from 'node:assert/strict';
 import { describe as describeViolations, validateSlice } from '../../crds/validate.ts';
 import { isStatus } from '../../kube/errors.ts';
 import { resourceOf, resourcePath, type KubeObject } from '../../kube/resources.ts';
-import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, sliceNode } from '../crds/objects.ts';
+import {
+  badCapabilities,
+  badRestraints,
+  badSliceNodes,
+  badSlices,
+  badWatchdogs,
+  capability,
+  goodSlices,
+  restraint,
+  sliceNode,
+  watchdog,
+} from '../crds/objects.ts';
 import { apiServer, type ApiServer } from './fixture.ts';
 
 /** What only CEL can say; a server without it accepts these, and our programs must not. */
@@ -23,6 +34,11 @@ const RULES = new Set([
   'a guarantee above its limit',
   'a range that ends before it begins',
   'a blackout that ends before it starts',
+  'no effect',
+  'suspended: false alone',
+  'a throttle without a limit',
+  'a limit and no throttle',
+  'a lift above its limit',
 ]);
 
 /** What no rule can say; only our programs judge it. */
@@ -56,8 +72,13 @@ describe('the API server', () => {
   it('accepts the other kinds', async () => {
     assert.equal(await verdict(capability()), 'accepted');
     assert.equal(await verdict(sliceNode()), 'accepted');
+    assert.equal(await verdict(restraint({ suspended: true })), 'accepted');
+    assert.equal(await verdict(watchdog({ action: 'Throttle', egressLimit: '1M' })), 'accepted');
   });
-  const bad = [...badSlices(), ...badCapabilities(), ...badSliceNodes()] as [string, KubeObject][];
+  const bad = [...badSlices(), ...badCapabilities(), ...badSliceNodes(), ...badRestraints(), ...badWatchdogs()] as [
+    string,
+    KubeObject,
+  ][];
   for (const [what, object] of bad) {
     it(`judges a ${object.kind} with ${what}`, async () => {
       const passes = OURS.has(what) || (RULES.has(what) && server.minor < 29);

@@ -1,6 +1,6 @@
 /** The chart renders for every server that is supported, and each server gets what it can understand. */
 import assert from 'node:assert/strict';
-import { readCrd, schemaOf } from '../../crds/schemas.ts';
+import { CRD_FILES, readCrd, schemaOf } from '../../crds/schemas.ts';
 import { differingCopies } from './copies.ts';
 import { checkValues, defaultValues, type Manifest, NAMESPACE, RELEASE, renderChart, type Values } from './render.ts';
 
@@ -114,7 +114,7 @@ describe("the chart's CRDs", () => {
   it('stay when the chart is uninstalled, and can be left to others', async () => {
     const { objects } = await renderChart({ kubeVersion: '1.30.0' });
     const crds = objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
-    assert.equal(crds.length, 3);
+    assert.equal(crds.length, CRD_FILES.length);
     for (const { metadata } of crds) assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep');
     const others = await renderChart({ kubeVersion: '1.30.0', values: { crds: { install: false } } });
     assert.ok(!kinds(others.objects).has('CustomResourceDefinition'));
@@ -187,7 +187,7 @@ function sections(values: Values, path = ''): string[] {
 }
 
 function sources(): Record<string, unknown> {
-  const crds = (['slice.yaml', 'resourcecapability.yaml', 'slicenode.yaml'] as const).map(readCrd);
+  const crds = CRD_FILES.map(readCrd);
   for (const crd of crds) assert.ok(schemaOf(crd).properties);
   return Object.fromEntries(crds.map(({ metadata, spec }) => [metadata.name, spec]));
 }

@@ -73,11 +73,14 @@ describe("the chart's rights", () => {
       'core/pods',
       `${GROUP}/resourcecapabilities`,
       `${GROUP}/resourcecapabilities/finalizers`,
+      `${GROUP}/restraints`,
       `${GROUP}/slicenodes`,
       `${GROUP}/slicenodes/status`,
       `${GROUP}/slices`,
       `${GROUP}/slices/finalizers`,
       `${GROUP}/slices/status`,
+      `${GROUP}/watchdogs/finalizers`,
+      `${GROUP}/watchdogs/status`,
     ]);
   });
 
@@ -88,12 +91,32 @@ describe("the chart's rights", () => {
       `${GROUP}/slicenodes delete`,
       `${GROUP}/slices create`,
       `${GROUP}/slices delete`,
+      `${GROUP}/watchdogs create`,
       `core/${Resources.ConfigMap.plural} list`,
       'core/pods patch',
       'core/pods update',
       `core/${Resources.Node.plural} patch`,
     ]) {
       assert.ok(!rights.includes(right), right);
+    }
+  });
+
+  it('let the operator delete Slices only where the owner of the cluster says so', async () => {
+    const { objects: asked } = await renderChart({
+      kubeVersion: '1.30.0',
+      values: { operator: { terminateSlices: true } },
+    });
+    const role = one(asked, 'ClusterRole', 'slice-operator');
+    assert.ok(grantsIn(role.rules as Rule[]).includes(`${GROUP}/slices delete`));
+  });
+
+  it('let nobody restrain slices by a right in a namespace: only a role of its own does', () => {
+    for (const { metadata, rules } of objects.filter(({ kind }) => kind === 'ClusterRole')) {
+      const writes = grantsIn(rules as Rule[]).some((right) => /(restraints|watchdogs) create$/.test(right));
+      const isMeant = metadata.name.endsWith('-warden') || metadata.name === accountOf('Deployment');
+      assert.equal(writes, isMeant, metadata.name);
+      const aggregated = Object.keys(metadata.labels ?? {}).some((label) => label.includes('aggregate-to'));
+      if (writes) assert.ok(!aggregated, metadata.name);
     }
   });
 

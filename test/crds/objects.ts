@@ -1,6 +1,6 @@
 /** Good and bad objects: the same ones are judged by the TypeScript rules and by real API servers. */
 import { API_VERSION } from '../../crds/names.ts';
-import type { ResourceCapability, Slice, SliceNode, SliceSpec } from '../../crds/types.ts';
+import type { ResourceCapability, Restraint, Slice, SliceNode, SliceSpec, Watchdog } from '../../crds/types.ts';
 
 export function slice(spec: Partial<SliceSpec> = {}, name = 'measure'): Slice {
   return {
@@ -25,6 +25,16 @@ export function sliceNode(spec: SliceNode['spec'] = {}): SliceNode {
 }
 
 const image = 'debian:bookworm-slim';
+
+export function restraint(spec: Partial<Restraint['spec']> = {}): Restraint {
+  const metadata = { name: 'abuse-1' };
+  return { apiVersion: API_VERSION, kind: 'Restraint', metadata, spec: { namespace: 'default', reason: 'x', ...spec } };
+}
+
+export function watchdog(spec: Partial<Watchdog['spec']> = {}): Watchdog {
+  const terms = { read: { sensor: 'flows', column: 'bytes' }, above: '1G', action: 'Suspend', ...spec } as const;
+  return { apiVersion: API_VERSION, kind: 'Watchdog', metadata: { name: 'daily' }, spec: terms };
+}
 
 export function goodSlices(): [string, Slice][] {
   return [
@@ -137,5 +147,27 @@ export function badSliceNodes(): [string, SliceNode][] {
     ['an exempt destination that is none', sliceNode({ exempt: { destinations: ['10.0.0.0/33'] } })],
     ['a page at an address that is none', sliceNode({ audit: { page: { address: '1.2.3', port: 8080 } } })],
     ['a namespace twice', sliceNode({ namespaces: [{ name: 'a' }, { name: 'a', refused: true }] })],
+  ];
+}
+
+export function badRestraints(): [string, Restraint][] {
+  return [
+    ['no effect', restraint()],
+    ['suspended: false alone', restraint({ suspended: false })],
+    ['no namespace', restraint({ namespace: '', suspended: true })],
+    ['no reason', restraint({ reason: '', suspended: true })],
+    ['a limit that is no quantity', restraint({ egressLimit: 'slow' })],
+  ];
+}
+
+export function badWatchdogs(): [string, Watchdog][] {
+  return [
+    ['a throttle without a limit', watchdog({ action: 'Throttle' })],
+    ['a limit and no throttle', watchdog({ egressLimit: '1M' })],
+    ['a lift above its limit', watchdog({ lift: { below: '2G' } })],
+    ['a limit below nothing', watchdog({ above: -1 })],
+    ['an action nobody knows', watchdog({ action: 'Scold' as 'Suspend' })],
+    ['a period of a second', watchdog({ periodSeconds: 1 })],
+    ['no namespaces at all', watchdog({ namespaces: [] })],
   ];
 }

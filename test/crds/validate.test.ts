@@ -4,8 +4,26 @@ import { binaryQuantity, decimalQuantity, parseQuantity, QuantityError } from '.
 import { nodeLabelValue, rcapName, MAX_SLICE_NAME } from '../../crds/names.ts';
 import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { setCondition } from '../../crds/conditions.ts';
-import { validateCapability, validateSlice, validateSliceNode } from '../../crds/validate.ts';
-import { badCapabilities, badSliceNodes, badSlices, capability, goodSlices, slice, sliceNode } from './objects.ts';
+import {
+  validateCapability,
+  validateRestraint,
+  validateSlice,
+  validateSliceNode,
+  validateWatchdog,
+} from '../../crds/validate.ts';
+import {
+  badCapabilities,
+  badRestraints,
+  badSliceNodes,
+  badSlices,
+  badWatchdogs,
+  capability,
+  goodSlices,
+  restraint,
+  slice,
+  sliceNode,
+  watchdog,
+} from './objects.ts';
 
 describe('validation of a Slice', () => {
   for (const [what, slice] of goodSlices()) {
@@ -29,6 +47,16 @@ describe('validation of the other kinds', () => {
   });
   for (const [what, object] of badCapabilities()) {
     it(`refuses an rcap with ${what}`, () => assert.notDeepEqual(validateCapability(object), []));
+  }
+  it('accepts what is right of a Restraint and a Watchdog', () => {
+    assert.deepEqual(validateRestraint(restraint({ egressLimit: 0 })), []);
+    assert.deepEqual(validateWatchdog(watchdog({ lift: { below: '1G' }, periodSeconds: 86_400 })), []);
+  });
+  for (const [what, object] of badRestraints()) {
+    it(`refuses a Restraint with ${what}`, () => assert.notDeepEqual(validateRestraint(object), []));
+  }
+  for (const [what, object] of badWatchdogs()) {
+    it(`refuses a Watchdog with ${what}`, () => assert.notDeepEqual(validateWatchdog(object), []));
   }
   for (const [what, object] of badSliceNodes()) {
     it(`refuses a SliceNode with ${what}`, () => assert.notDeepEqual(validateSliceNode(object), []));

@@ -1,5 +1,5 @@
 /** What a slice's plan is made from: everything that is known, at one instant, without I/O. */
-import type { NodeAllocatable, NodeBooks, ResourceCapability, Slice } from '../../../crds/types.ts';
+import type { NodeAllocatable, NodeBooks, ResourceCapability, Restraint, Slice } from '../../../crds/types.ts';
 import type { ConfigMap, KubeObject, ObjectRef, Pod, Taint } from '../../kinds.ts';
 import type { MergePatch } from './mergepatch.ts';
 
@@ -24,6 +24,8 @@ export interface SliceInput {
   /** Labels of the slice's namespace. */
   namespaceLabels: Readonly<Record<string, string>>;
   nodes: ReadonlyMap<string, NodeState>;
+  /** What others hold the slice to; those that suspend it first. */
+  restraints: readonly Restraint[];
   /** The rcaps that the slice controls. */
   capabilities: readonly ResourceCapability[];
   /** The pods that these rcaps control, by name. */

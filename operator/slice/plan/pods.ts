@@ -3,6 +3,7 @@ import { LABEL_TEMPLATE, podName } from '../../../crds/names.ts';
 import type { Grant, ResourceCapability, UpdateStrategy } from '../../../crds/types.ts';
 import { holds, isDeleting, refOf, type KubeObject, type Pod } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
+import { isSuspended } from '../../restraint/applied.ts';
 import { isOpen } from './eligible.ts';
 import { grantOf, isJudged, standing } from './grant.ts';
 import { nameKey, type Effect, type NodeState, type RemoveReason, type SliceInput } from './input.ts';
@@ -116,7 +117,7 @@ function mustEnd(input: SliceInput, capability: ResourceCapability, now: number)
   const state = standing(capability, node);
   if (state === 'denied') return 'NotGranted';
   if (state === 'expired') return 'Expired';
-  if (input.slice.spec.suspended) return 'Suspended';
+  if (input.slice.spec.suspended || isSuspended(input.restraints)) return 'Suspended';
   // a node that came back has yet to grant the right anew: what runs there stays, nothing new is started
   if (state === 'pending') return 'Waiting';
   const { start, end } = capability.status?.granted?.window ?? {};

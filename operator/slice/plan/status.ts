@@ -2,6 +2,7 @@
 import { setCondition, SliceCondition, SliceReason, type Condition } from '../../../crds/conditions.ts';
 import type { Denial, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
+import { shown, told } from '../../restraint/applied.ts';
 import type { Refusal } from './accept.ts';
 import type { SliceInput } from './input.ts';
 import { observe, type Observed } from './observe.ts';
@@ -63,6 +64,7 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
     ...(denials.length > 0 && {
       denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: one.message.slice(0, 1024) })),
     }),
+    ...(of.input.restraints.length > 0 && { restraints: shown(of.input.restraints) }),
     conditions,
   };
 }
@@ -126,6 +128,7 @@ function readyVerdict(
   now: number,
 ): Verdict {
   const { suspended, window } = input.slice.spec;
+  const suspenders = input.restraints.filter((one) => one.spec.suspended);
   if (accepted.reason === SliceReason.Deleting) {
     return no(SliceReason.Deleting, `waits for ${first(waitingFor)}`);
   }
@@ -136,7 +139,10 @@ function readyVerdict(
     return no(accepted.reason, message ?? accepted.message);
   }
   const refused = failures.map(({ node, message }) => (node ? `${node}: ${message}` : message));
-  if (suspended) return no(SliceReason.Suspended, 'suspended: the rights are kept, the pods are not');
+  if (suspended || suspenders.length > 0) {
+    const by = first([...(suspended ? ['spec.suspended'] : []), ...suspenders.map(told)]);
+    return no(SliceReason.Suspended, `suspended by ${by}: the rights are kept, the pods are not`);
+  }
   if (window?.start && Date.parse(window.start) > now) {
     return no(SliceReason.WindowNotOpen, `the window opens at ${window.start}`);
   }

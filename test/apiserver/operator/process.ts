@@ -4,6 +4,7 @@ import { silentLog } from '../../../kube/log.ts';
 import { createMetrics } from '../../../kube/metrics.ts';
 import type { RequestOptions } from '../../../kube/transport.ts';
 import { CONTROLLERS, SliceOperator } from '../../../operator/operator.ts';
+import type { Readings } from '../../../operator/watchdog/readings.ts';
 import type { ApiServer } from '../fixture.ts';
 import { RELEASE } from './world.ts';
 
@@ -32,6 +33,8 @@ export interface ProcessOptions {
   /** Added to both clocks, in ms. */
   offset?: () => number;
   statusIntervalMs?: number;
+  /** What nodes say to watchdogs; nothing by default. */
+  readings?: Readings;
 }
 
 export async function startProcess(server: ApiServer, options: ProcessOptions = {}): Promise<Process> {
@@ -49,6 +52,7 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
     clock: { wall: () => Date.now() + offset(), monotonic: () => performance.now() + offset() },
     releaseNamespace: RELEASE,
     controllers: new Set(CONTROLLERS),
+    readings: options.readings ?? { read: () => Promise.resolve([]) },
     statusIntervalMs: options.statusIntervalMs ?? 20,
   });
   await operator.start();

@@ -24,22 +24,31 @@ const present: SliceNode = {
 
 describe('the SliceNode of a Node', () => {
   it('is made without an owner, and told what the Node can allocate', () => {
-    const { create, facts: told } = planNode('n1', node, undefined);
+    const { create, status } = planNode('n1', node, undefined, []);
     assert.deepEqual(create!.metadata, { name: 'n1' });
-    assert.deepEqual(told, facts);
+    assert.deepEqual(status, { node: facts });
   });
 
   it('is left alone when nothing changed, when the Node is gone, and when it is itself deleted', () => {
-    const nothing = { create: undefined, facts: undefined };
-    assert.deepEqual(planNode('n1', node, present), nothing);
-    assert.deepEqual(planNode('n1', undefined, present), nothing);
+    const nothing = { create: undefined, status: undefined };
+    assert.deepEqual(planNode('n1', node, present, []), nothing);
+    assert.deepEqual(planNode('n1', undefined, present, []), nothing);
     const deleting = { ...present, metadata: { name: 'n1', deletionTimestamp: 'now' } };
-    assert.deepEqual(planNode('n1', { ...node, metadata: { name: 'n1', uid: 'u2' } }, deleting), nothing);
+    assert.deepEqual(planNode('n1', { ...node, metadata: { name: 'n1', uid: 'u2' } }, deleting, []), nothing);
   });
 
   it('is told of a Node that came back as another', () => {
     const back = { ...node, metadata: { ...node.metadata, uid: 'u2' } };
-    assert.equal(planNode('n1', back, present).facts!.uid, 'u2');
+    assert.equal(planNode('n1', back, present, []).status!.node!.uid, 'u2');
+  });
+
+  it('is told whom others restrain, and when nobody does any more', () => {
+    const restraints = [{ namespace: 'site', slice: 'web', suspended: true }];
+    const told = planNode('n1', node, present, restraints).status;
+    assert.deepEqual(told, { node: facts, restraints });
+    const known = { ...present, status: told };
+    assert.equal(planNode('n1', node, known, restraints).status, undefined);
+    assert.deepEqual(planNode('n1', node, known, []).status, { node: facts });
   });
 
   it('counts whole milli-cores and bytes', () => {

@@ -91,6 +91,7 @@ export function anInput(slice: Slice, nodes: NodeState[], more: Partial<SliceInp
     slice,
     namespaceLabels: {},
     nodes: new Map(nodes.map((node) => [node.name, node])),
+    restraints: [],
     capabilities: [],
     pods: new Map(),
     bootScript: undefined,

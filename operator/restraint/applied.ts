@@ -1,0 +1,41 @@
+/** Which Restraints a slice is under, and how its status tells of them. */
+import type { AppliedRestraint, Restraint } from '../../crds/types.ts';
+import { isDeleting } from '../kinds.ts';
+
+/** As many as a status shows. */
+const SHOWN = 8;
+const MOST_WORDS = 200;
+
+/** Those that suspend the slice first, then by name. One that is being deleted holds nobody. */
+export function restraintsOn(restraints: readonly Restraint[], namespace: string, slice: string): Restraint[] {
+  return restraints
+    .filter((one) => one.spec.namespace === namespace && (one.spec.slice === undefined || one.spec.slice === slice))
+    .filter((one) => !isDeleting(one) && (one.spec.suspended || one.spec.egressLimit !== undefined))
+    .toSorted((a, b) => rank(a) - rank(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
+}
+
+/** Any one is enough: whoever takes his away takes nobody else's. */
+export function isSuspended(restraints: readonly Restraint[]): boolean {
+  return restraints.some(({ spec }) => spec.suspended);
+}
+
+/** For the Slice's status: the author may not read Restraints themselves. */
+export function shown(restraints: readonly Restraint[]): AppliedRestraint[] {
+  return restraints.slice(0, SHOWN).map(({ metadata, spec: { suspended, egressLimit, reason, contact } }) => ({
+    name: metadata.name,
+    ...(suspended && { suspended }),
+    ...(egressLimit !== undefined && { egressLimit: String(egressLimit) }),
+    reason,
+    ...(contact !== undefined && { contact }),
+  }));
+}
+
+/** `Restraint a (contact): its reason` */
+export function told({ metadata, spec: { reason, contact } }: Restraint): string {
+  const why = reason.length <= MOST_WORDS ? reason : `${reason.slice(0, MOST_WORDS - 4)} ...`;
+  return `Restraint ${metadata.name}${contact === undefined ? '' : ` (${contact})`}: ${why}`;
+}
+
+function rank({ spec }: Restraint): number {
+  return spec.suspended ? 0 : 1;
+}

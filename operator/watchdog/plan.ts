@@ -1,0 +1,113 @@
+/**
+ * From values over time to actions. Pure. It acts on a reading above the limit once every reading for so long was, and never on
+ * anything else; what a person undid it leaves alone until the value has been at the limit or below it.
+ */
+import type { WatchedSlice } from '../../crds/types.ts';
+
+export type WatchState = NonNullable<WatchedSlice['state']>;
+
+/** A Watchdog's spec as numbers; times in ms. */
+export interface Terms {
+  above: number;
+  forMs: number;
+  lift: { below: number; forMs: number } | undefined;
+  most: number;
+  dryRun: boolean;
+}
+
+/** What is remembered of one key from reading to reading; times in ms since the epoch. */
+export interface Watched {
+  value: number;
+  aboveSince?: number;
+  belowSince?: number;
+  state?: WatchState;
+}
+
+export type Memory = ReadonlyMap<string, Watched>;
+
+export interface WatchInput {
+  terms: Terms;
+  memory: Memory;
+  /** What the nodes say of each key, added up; a key that is not there has 0. */
+  values: ReadonlyMap<string, number>;
+  /** Whether all nodes answered: else a value may be larger than it seems. */
+  complete: boolean;
+  /** The keys that are restrained now, by this watchdog. */
+  held: ReadonlySet<string>;
+  /** When the values were read. */
+  now: number;
+}
+
+export interface WatchPlan {
+  memory: Memory;
+  /** To be restrained now. */
+  act: string[];
+  /** In a dry run: those that would be restrained, since this reading. */
+  wouldAct: string[];
+  /** To be freed now. */
+  lift: string[];
+  /** Freed by somebody else since the last reading. */
+  pardoned: string[];
+  /** Above the limit, and left alone, as it restrains as many as it may. */
+  tooMany: string[];
+}
+
+export function planWatch(input: WatchInput): WatchPlan {
+  const { terms, memory, values, held } = input;
+  const plan: WatchPlan = { memory: new Map(), act: [], wouldAct: [], lift: [], pardoned: [], tooMany: [] };
+  const next = new Map<string, Watched>();
+  let holds = held.size;
+  // the largest first: where not all may be restrained, they are
+  const keys = [...new Set([...values.keys(), ...memory.keys(), ...held])];
+  keys.sort((a, b) => (values.get(b) ?? 0) - (values.get(a) ?? 0) || (a < b ? -1 : 1));
+  for (const key of keys) {
+    const was = memory.get(key);
+    const one = timed(input, key, was);
+    if (held.has(key)) {
+      one.state = 'Restrained';
+      if (isLifted(input, one)) {
+        plan.lift.push(key);
+        holds--;
+        next.set(key, { value: one.value });
+        continue;
+      }
+    } else if (was?.state === 'Restrained') {
+      plan.pardoned.push(key);
+      one.state = 'Pardoned';
+    } else if (one.aboveSince !== undefined) {
+      if (was?.state) one.state = was.state;
+      if (one.state !== 'Pardoned' && input.now - one.aboveSince >= terms.forMs) act(key, one);
+    }
+    if (one.value > 0 || one.state) next.set(key, one);
+  }
+  return { ...plan, memory: next };
+
+  function act(key: string, one: Watched): void {
+    if (terms.dryRun) {
+      if (one.state !== 'WouldBe') plan.wouldAct.push(key);
+      one.state = 'WouldBe';
+    } else if (holds < terms.most) {
+      plan.act.push(key);
+      one.state = 'Restrained';
+      holds++;
+    } else {
+      delete one.state;
+      plan.tooMany.push(key);
+    }
+  }
+}
+
+/** Since when it is above the limit, or low enough to be freed; a clock that was set back stretches neither. */
+function timed({ terms, values, complete, now }: WatchInput, key: string, was: Watched | undefined): Watched {
+  const value = values.get(key) ?? 0;
+  const isLow = complete && terms.lift !== undefined && value <= terms.lift.below;
+  return {
+    value,
+    ...(value > terms.above && { aboveSince: Math.min(was?.aboveSince ?? now, now) }),
+    ...(isLow && { belowSince: Math.min(was?.belowSince ?? now, now) }),
+  };
+}
+
+function isLifted({ terms: { lift, dryRun }, now }: WatchInput, { belowSince }: Watched): boolean {
+  return lift !== undefined && !dryRun && belowSince !== undefined && now - belowSince >= lift.forMs;
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { API_VERSION } from '../../../crds/names.ts';
+import type { Restraint, RestraintSpec } from '../../../crds/types.ts';
+import { isSuspended, restraintsOn, shown, told } from '../../../operator/restraint/applied.ts';
+import { planNodeRestraints } from '../../../operator/restraint/nodes.ts';
+import { planPods } from '../../../operator/slice/plan/pods.ts';
+import { planSlice } from '../../../operator/slice/plan/plan.ts';
+import { aNode, aRight, aSlice, granted, NOW, running } from '../slice/objects.ts';
+
+function restraint(name: string, spec: Partial<RestraintSpec> = {}, metadata = {}): Restraint {
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Restraint',
+    metadata: { name, uid: `uid-of-${name}`, ...metadata },
+    spec: { namespace: 'site', slice: 'web', reason: `${name} says so`, ...spec },
+  };
+}
+
+const names = (restraints: readonly Restraint[]) => restraints.map(({ metadata }) => metadata.name);
+
+describe('restraints on a slice', () => {
+  const all = [
+    restraint('slow', { egressLimit: '1M' }),
+    restraint('zoo', { suspended: true }),
+    restraint('all', { suspended: true, slice: undefined }),
+    restraint('other', { suspended: true, slice: 'db' }),
+    restraint('elsewhere', { suspended: true, namespace: 'lab' }),
+    restraint('empty'),
+    restraint('going', { suspended: true }, { deletionTimestamp: 'now' }),
+  ];
+
+  it('are those about it or all of its namespace, suspenders first', () => {
+    assert.deepEqual(names(restraintsOn(all, 'site', 'web')), ['all', 'zoo', 'slow']);
+    assert.deepEqual(names(restraintsOn(all, 'site', 'new')), ['all']);
+    assert.deepEqual(names(restraintsOn(all, 'lab', 'db')), []);
+  });
+
+  it('are ORed: any one suspends, and taking one away frees from that one alone', () => {
+    const on = restraintsOn(all, 'site', 'web');
+    assert.ok(isSuspended(on) && isSuspended(on.slice(1)));
+    assert.ok(!isSuspended(on.slice(2)));
+  });
+
+  it('are told with their reasons', () => {
+    const [one] = shown([restraint('slow', { egressLimit: '1M', contact: 'noc@example.org' })]);
+    assert.deepEqual(one, { name: 'slow', egressLimit: '1M', reason: 'slow says so', contact: 'noc@example.org' });
+    assert.equal(told(restraint('a', { contact: 'b@c' })), 'Restraint a (b@c): a says so');
+    assert.equal(shown(Array.from({ length: 20 }, (_, i) => restraint(`r${i}`))).length, 8);
+  });
+
+  it('take the pods and keep the rights, whatever the spec says, and name each suspender', () => {
+    const restraints = restraintsOn(all, 'site', 'web');
+    for (const suspended of [undefined, false, true]) {
+      const input = running(aSlice({ ...(suspended !== undefined && { suspended }) }), [aNode('n1')], { restraints });
+      const { steps, status } = planSlice(input, NOW);
+      const effects = steps
+        .flat()
+        .map((one) => `${one.kind} ${one.kind === 'remove' ? `${one.ref.kind} ${one.why}` : ''}`);
+      assert.deepEqual(effects, ['remove Pod Suspended']);
+      const { conditions, restraints: told } = status([], NOW);
+      const { reason, message } = conditions!.find(({ type }) => type === 'Ready')!;
+      assert.equal(reason, 'Suspended');
+      assert.match(message, /Restraint all: all says so; Restraint zoo: zoo says so/);
+      assert.equal(message.includes('spec.suspended'), suspended === true);
+      assert.deepEqual(
+        told!.map(({ name }) => name),
+        ['all', 'zoo', 'slow'],
+      );
+    }
+  });
+
+  it('that only slow a slice take nothing', () => {
+    const restraints = restraintsOn(all.slice(0, 1), 'site', 'web');
+    const input = running(aSlice(), [aNode('n1')], { restraints });
+    assert.deepEqual(planPods(input, { mayCreate: true, renewing: new Set() }, NOW).effects, []);
+    assert.equal(planSlice(input, NOW).status([], NOW).restraints!.length, 1);
+  });
+
+  it('reach the nodes where the slice has a right, at their strictest', () => {
+    const slice = aSlice();
+    const right = granted(aRight(slice, 'n1'));
+    const limits = [
+      restraint('slow', { egressLimit: '1M' }),
+      restraint('slower', { egressLimit: '500k', slice: undefined }),
+    ];
+    const told = { namespace: 'site', slice: 'web', egressLimit: '500k' };
+    assert.deepEqual(planNodeRestraints(limits, [right]), [told]);
+    assert.deepEqual(planNodeRestraints([...all, ...limits], [right, right]), [{ ...told, suspended: true }]);
+    assert.deepEqual(planNodeRestraints([restraint('other', { suspended: true, slice: 'db' })], [right]), []);
+    assert.deepEqual(planNodeRestraints(all, []), []);
+  });
+
+  it('hold a right that its tenant bound by hand, too', () => {
+    const bound = aRight(aSlice(), 'n1', { sliceName: 'web' });
+    assert.equal(
+      planNodeRestraints(all, [{ ...bound, metadata: { ...bound.metadata, ownerReferences: [] } }]).length,
+      1,
+    );
+  });
+});
