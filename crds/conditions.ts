@@ -46,6 +46,12 @@ export const WatchdogCondition = {
   Ready: 'Ready',
 } as const;
 
+/** Conditions of a Sensor, written by the operator from what the nodes say. */
+export const SensorCondition = {
+  /** A node serves it, and on no node did its last reading fail. */
+  Ready: 'Ready',
+} as const;
+
 export const SliceReason = {
   Accepted: 'Accepted',
   InvalidSpec: 'InvalidSpec',
@@ -126,6 +132,24 @@ export const WatchdogReason = {
   TooMany: 'TooMany',
   NotAllowed: 'NotAllowed',
   InvalidSpec: 'InvalidSpec',
+} as const;
+
+/** The last three are of the condition alone; the others also of single readings. */
+export const SensorReason = {
+  InvalidSpec: 'InvalidSpec',
+  FileNotAllowed: 'FileNotAllowed',
+  PortNotOwned: 'PortNotOwned',
+  NoAgent: 'NoAgent',
+  Died: 'Died',
+  TimedOut: 'TimedOut',
+  TooLarge: 'TooLarge',
+  NotText: 'NotText',
+  NotParsed: 'NotParsed',
+  Unreachable: 'Unreachable',
+  TooMany: 'TooMany',
+  Served: 'Served',
+  Failing: 'Failing',
+  NoNodes: 'NoNodes',
 } as const;
 
 export function getCondition(list: readonly Condition[] | undefined, type: string): Condition | undefined {

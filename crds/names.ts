@@ -66,6 +66,11 @@ export function leaseName(node: string): string {
   return name.length <= 253 ? name : `slice-node-${trimEnd(node.slice(0, 200))}-${shortHash([node])}`;
 }
 
+/** A Sensor in addresses: a namespace has no dot, and a builtin's name has none either. */
+export function sensorPath({ metadata }: { metadata: { namespace?: string; name: string } }): string {
+  return `${metadata.namespace}.${metadata.name}`;
+}
+
 /** Names may not end in a dash or a dot before the next part is joined on. */
 function trimEnd(text: string): string {
   return text.replace(/[-.]+$/, '');

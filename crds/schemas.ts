@@ -44,6 +44,7 @@ export const CRD_FILES = [
   'slicenode.yaml',
   'restraint.yaml',
   'watchdog.yaml',
+  'sensor.yaml',
 ] as const;
 
 export function readCrd(file: (typeof CRD_FILES)[number]): CustomResourceDefinition {

@@ -10,6 +10,7 @@ export interface Contract {
   slicenode?: SliceNode;
   restraint?: Restraint;
   watchdog?: Watchdog;
+  sensor?: Sensor;
 }
 /**
  * A Slice is a set of nodes on which a service gets a guaranteed part of each node: CPU, egress bandwidth, ports, memory, processes and disk. Its namespace is the site or project that it belongs to.
@@ -622,6 +623,7 @@ export interface SliceNodeSpec {
   bytesPerDay?: string | number;
   exempt?: ExemptDestinations;
   audit?: AuditPolicy;
+  sensors?: SensorPolicy;
   budget?: NamespaceBudget;
   /**
    * Other budgets for some namespaces, and those that get nothing.
@@ -722,6 +724,29 @@ export interface AuditPage {
   description?: string;
 }
 /**
+ * What the node's sensors may do, and whether others than this machine may ask them.
+ */
+export interface SensorPolicy {
+  /**
+   * Pings and traceroutes that the node sends for all who ask together, a quarter of them at most for any one slice; 0: none. What was measured before is answered again for a minute. Default 30.
+   */
+  probesPerMinute?: number;
+  page?: SensorPage;
+}
+/**
+ * Where others can ask what is public on the node. Default, nowhere. It needs the chart's value node.sensorPage, too.
+ */
+export interface SensorPage {
+  /**
+   * The address of the node on which it is. Default, all of them.
+   */
+  address?: string;
+  /**
+   * Its TCP port.
+   */
+  port: number;
+}
+/**
  * What any one namespace may hold on this node. Default 250 shares, 50 ports, 100 pending rights.
  */
 export interface NamespaceBudget {
@@ -780,6 +805,15 @@ export interface SliceNodeStatus {
   granted?: NodeBooks;
   free?: NodeBooks;
   auditPage?: PublishedPage;
+  /**
+   * An address by which others reach the node.
+   */
+  address?: string;
+  sensorPage?: PublishedPage;
+  /**
+   * The Sensors that it serves, and those it should serve but does not; the operator sums them up.
+   */
+  sensors?: ServedSensor[];
   /**
    * What is known of the node, such as its kernel.
    */
@@ -882,6 +916,50 @@ export interface PublishedPage {
    * The TCP port.
    */
   port: number;
+}
+export interface ServedSensor {
+  /**
+   * The Sensor as <namespace>/<name>.
+   */
+  name: string;
+  /**
+   * Which of its generations.
+   */
+  generation?: number;
+  /**
+   * Whether it can be asked here.
+   */
+  served: boolean;
+  /**
+   * Whether its last reading failed.
+   */
+  failing?: boolean;
+  /**
+   * Readings that succeeded.
+   */
+  readings?: number;
+  /**
+   * Readings that failed.
+   */
+  failures?: number;
+  /**
+   * Of each reason the last error.
+   */
+  errors?: ServedSensorError[];
+}
+export interface ServedSensorError {
+  /**
+   * Why, in one word for programs.
+   */
+  reason: string;
+  /**
+   * Why, for people.
+   */
+  message: string;
+  /**
+   * When it happened.
+   */
+  time: string;
 }
 /**
  * Versions of what runs there.
@@ -1091,4 +1169,189 @@ export interface WatchedSlice {
    * Restrained by it; WouldBe, in a dry run; Pardoned: somebody undid it, and it acts again only once the sum was at or below the limit.
    */
   state?: 'Restrained' | 'WouldBe' | 'Pardoned';
+}
+/**
+ * A Sensor is a table that every node it runs on answers at http://127.0.0.1:33080/<namespace>.<name>: from a file of the node, a command in a sliver, or a sliver's own HTTP server.
+ */
+export interface Sensor {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec: SensorSpec;
+  status?: SensorStatus;
+}
+/**
+ * What is read, how, and who may read it.
+ */
+export interface SensorSpec {
+  /**
+   * What it says, for people; shown on each node's index page.
+   */
+  description?: string;
+  /**
+   * The Slice, of the Sensor's namespace, in whose slivers it is read: nodes without a sliver of it do not serve it. None for a file.
+   */
+  slice?: string;
+  /**
+   * Only these nodes serve it. Default, all that can.
+   */
+  nodes?: string[];
+  /**
+   * Snapshot (default): read when it is asked for. Streaming: a command or a server that goes on, each line one row; it runs once however many listen, and only while somebody does.
+   */
+  type?: 'Snapshot' | 'Streaming';
+  file?: SensorFile;
+  command?: SensorCommand;
+  http?: SensorHttp;
+  /**
+   * CSV: a row with the columns' names, then rows (default of commands and HTTP). JSON: an array of objects, or an object a line. KeyValue: a key and its value a line, with a colon, an equals sign or blanks between; one row of all (default of files). Table: columns with blanks between. Value: one row of one column. A file does not stream.
+   */
+  format?: 'CSV' | 'JSON' | 'KeyValue' | 'Table' | 'Value';
+  /**
+   * What a row has; everything else in the source is left out.
+   */
+  columns: SensorColumn[];
+  /**
+   * Of a Table: whether its first line has the names of the columns. Default, false.
+   */
+  heading?: boolean;
+  /**
+   * For so long everybody gets the same reading, so that it is read once for all who ask. Default 5; at least 1.
+   */
+  cacheSeconds?: number;
+  /**
+   * A reading that takes longer fails. Default 5.
+   */
+  timeoutSeconds?: number;
+  /**
+   * How many of the last readings (of a stream: rows) are kept, at /<namespace>.<name>/history; at most 1 MiB of them. Above 0, it is read each cacheSeconds, but not more often than every 10 s, whether somebody asks or not. Default 0.
+   */
+  history?: number;
+  /**
+   * Whether Prometheus gets the columns that have a metric. Default, false.
+   */
+  export?: boolean;
+  /**
+   * Public (default): whoever is on the node. Slices: the Sensor's own slice and those named in slices, over their slivers' sockets only.
+   */
+  access?: 'Public' | 'Slices';
+  /**
+   * Who else may read it, as <namespace>/<slice>.
+   */
+  slices?: string[];
+}
+/**
+ * A file of the node that everybody there may read, below /proc or /sys. Served only for Sensors in the namespace of the slice operator itself, where nobody but a cluster's admin may write.
+ */
+export interface SensorFile {
+  /**
+   * Such as /proc/vmstat. No process's directory, no symbolic link on the way.
+   */
+  path: string;
+}
+/**
+ * A program that the sliver runs itself, by /run/slice/bin/slice-sensors, and that writes text to its standard output.
+ */
+export interface SensorCommand {
+  /**
+   * The program and its arguments; no shell is between.
+   */
+  argv: string[];
+}
+/**
+ * A page of the sliver's own HTTP server, which must answer 200 itself; redirects are not followed.
+ */
+export interface SensorHttp {
+  /**
+   * A TCP port that the slice owns on the node.
+   */
+  port: number;
+  /**
+   * Default, /.
+   */
+  path?: string;
+}
+export interface SensorColumn {
+  /**
+   * The column's name in the answer.
+   */
+  name: string;
+  /**
+   * What it is called at its source: a key, a heading, a property; of a Table without headings the number of the column, from 1. Default, its name.
+   */
+  field?: string;
+  /**
+   * string, integer, number, or time (RFC 3339). What is of another type in the source has no value in the answer. Of a text such as "16384 kB" the number is taken.
+   */
+  type: 'string' | 'integer' | 'number' | 'time';
+  /**
+   * Such as seconds, bytes, bits/s.
+   */
+  unit?: string;
+  /**
+   * What it means.
+   */
+  help?: string;
+  /**
+   * Prometheus gets a numeric column as this type, if the Sensor is exported.
+   */
+  metric?: 'gauge' | 'counter';
+}
+/**
+ * What the nodes say, summed up by the operator.
+ */
+export interface SensorStatus {
+  /**
+   * Nodes that serve it.
+   */
+  nodes?: number;
+  /**
+   * Those of them whose last reading failed.
+   */
+  failing?: number;
+  /**
+   * Readings that succeeded, as last reported, since each node manager began.
+   */
+  readings?: number;
+  /**
+   * Readings that failed, likewise.
+   */
+  failures?: number;
+  /**
+   * Of each reason the last error of any node.
+   */
+  errors?: SensorErrorStatus[];
+  /**
+   * The generation it speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * Ready: a node serves it, and no node fails.
+   */
+  conditions?: Condition[];
+}
+export interface SensorErrorStatus {
+  /**
+   * Why, in one word for programs.
+   */
+  reason: string;
+  /**
+   * Why, for people.
+   */
+  message: string;
+  /**
+   * The node that says so.
+   */
+  node?: string;
+  /**
+   * How many nodes say so.
+   */
+  nodes: number;
+  /**
+   * When it happened.
+   */
+  time?: string;
 }

@@ -7,7 +7,7 @@ import { parseQuantity } from './quantity.ts';
 import { amounts } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
 import { checkSchema, type Violation } from './check-schema.ts';
-import type { ResourceCapability, Restraint, Rspec, Slice, SliceNode, Watchdog, Window } from './types.ts';
+import type { ResourceCapability, Restraint, Rspec, Sensor, Slice, SliceNode, Watchdog, Window } from './types.ts';
 
 export type { Violation } from './check-schema.ts';
 
@@ -22,6 +22,7 @@ const CAPABILITY = schemaOf(readCrd('resourcecapability.yaml'));
 const SLICE_NODE = schemaOf(readCrd('slicenode.yaml'));
 const RESTRAINT = schemaOf(readCrd('restraint.yaml'));
 const WATCHDOG = schemaOf(readCrd('watchdog.yaml'));
+const SENSOR = schemaOf(readCrd('sensor.yaml'));
 
 /** Everything wrong with a Slice, whatever its status; nothing that depends on the time or on other objects. */
 export function validateSlice(slice: Slice): Violation[] {
@@ -101,6 +102,8 @@ export function validateSliceNode(node: SliceNode): Violation[] {
   }
   const address = node.spec?.audit?.page?.address ?? '';
   if (address !== '' && !parseAddress(address)) say('audit.page.address', 'must be an IP address');
+  const sensorAddress = node.spec?.sensors?.page?.address ?? '';
+  if (sensorAddress !== '' && !parseAddress(sensorAddress)) say('sensors.page.address', 'must be an IP address');
   for (const [index, blackout] of (node.spec?.blackouts ?? []).entries()) {
     if (Date.parse(blackout.start) >= Date.parse(blackout.end)) {
       say(`blackouts[${index}]`, 'a blackout must start before it ends');
@@ -128,6 +131,30 @@ export function validateWatchdog(watchdog: Watchdog): Violation[] {
     say('', 'the action Throttle needs an egressLimit, and no other action has one');
   }
   if (lift && parseQuantity(lift.below) > parseQuantity(above)) say('lift', 'lift.below must not exceed above');
+  return violations;
+}
+
+/** Everything wrong with a Sensor; nothing that depends on what a node has. */
+export function validateSensor(sensor: Sensor): Violation[] {
+  const violations = checkSchema(sensor, SENSOR);
+  if (violations.length > 0) return violations;
+  const { slice, file, command, http, slices, access, type, format, columns } = sensor.spec;
+  const say = collect(violations, 'spec');
+  if ([file, command, http].filter((source) => source !== undefined).length !== 1) {
+    say('', 'give exactly one of file, command and http');
+  }
+  if ((slice === undefined) !== (file !== undefined)) {
+    say('slice', 'command and http sensors need a slice, a file is of the node and of no slice');
+  }
+  if (slices && access !== 'Slices') say('slices', 'slices goes with access Slices');
+  if (type === 'Streaming' && file) say('type', 'a file does not stream');
+  if (type === 'Streaming' && (format === 'KeyValue' || format === 'Value')) {
+    say('format', 'a stream has a row a line: CSV, JSON or Table');
+  }
+  if (format === 'Value' && columns.length > 1) say('columns', 'a single value has one column');
+  for (const { name, type: kind, metric } of columns) {
+    if (metric && kind !== 'integer' && kind !== 'number') say(`columns[${name}].metric`, 'only numbers are metrics');
+  }
   return violations;
 }
 

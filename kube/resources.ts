@@ -25,6 +25,7 @@ const of = (apiVersion: string, kind: string, plural: string, namespaced: boolea
 export const Resources = {
   Slice: of(API_VERSION, 'Slice', 'slices', true),
   ResourceCapability: of(API_VERSION, 'ResourceCapability', 'resourcecapabilities', true),
+  Sensor: of(API_VERSION, 'Sensor', 'sensors', true),
   SliceNode: of(API_VERSION, 'SliceNode', 'slicenodes', false),
   Restraint: of(API_VERSION, 'Restraint', 'restraints', false),
   Watchdog: of(API_VERSION, 'Watchdog', 'watchdogs', false),

@@ -1,7 +1,7 @@
 /** The owner's policy: SliceNode.spec with its defaults, and over it the owner's file on the node, which has the last word. */
 import { parseQuantity } from '../../crds/quantity.ts';
 import type { Privilege } from '../../crds/rspec.ts';
-import type { AuditPage, SliceNodeSpec } from '../../crds/types.ts';
+import type { AuditPage, SensorPage, SliceNodeSpec } from '../../crds/types.ts';
 import { egressOfSlivers } from '../egress/tree.ts';
 import type { Line } from '../sliver.ts';
 import type { Books, Period } from './ledger.ts';
@@ -47,6 +47,7 @@ export interface Policy {
   /** Destinations that neither `egressLimit` nor `bytesPerDay` counts; empty: none. */
   exempt: { destinations: string[]; limit: number | undefined; bytesPerDay: number | undefined };
   audit: { keepMs: number; keepBytes: number; page: AuditPage | undefined };
+  sensors: { probesPerMinute: number; page: SensorPage | undefined };
   blackouts: { period: Period; reason: string }[];
 }
 
@@ -85,6 +86,7 @@ export function mergeSpec(spec: SliceNodeSpec, file: SliceNodeSpec): SliceNodeSp
   const merged: SliceNodeSpec = { ...spec, ...file };
   if (spec.budget && file.budget) merged.budget = { ...spec.budget, ...file.budget };
   if (spec.audit && file.audit) merged.audit = { ...spec.audit, ...file.audit };
+  if (spec.sensors && file.sensors) merged.sensors = { ...spec.sensors, ...file.sensors };
   if (spec.namespaces && file.namespaces) {
     const named = new Set(file.namespaces.map(({ name }) => name));
     merged.namespaces = [...spec.namespaces.filter(({ name }) => !named.has(name)), ...file.namespaces];
@@ -126,6 +128,7 @@ export function policyOf(spec: SliceNodeSpec): Policy {
       limit: quantity(spec.exempt?.limit),
       bytesPerDay: quantity(spec.exempt?.bytesPerDay),
     },
+    sensors: { probesPerMinute: spec.sensors?.probesPerMinute ?? 30, page: spec.sensors?.page },
     audit: {
       keepMs: (spec.audit?.keepDays ?? 7) * DAY_MS,
       keepBytes: quantity(spec.audit?.keepBytes) ?? 512 * 2 ** 20,
