@@ -131,7 +131,7 @@ describe("the chart's rights", () => {
           .filter(({ metadata }) => metadata.labels?.[`rbac.authorization.k8s.io/aggregate-to-${aggregate}`] === 'true')
           .flatMap(({ rules }) => rules as Rule[]),
       );
-    const read = ['resourcecapabilities', 'slices'].flatMap((kind) =>
+    const read = ['resourcecapabilities', 'sensors', 'slices'].flatMap((kind) =>
       ['get', 'list', 'watch'].map((verb) => `${GROUP}/${kind} ${verb}`),
     );
     assert.deepEqual(of('view'), read);
