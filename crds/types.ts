@@ -811,7 +811,7 @@ export interface SliceNodeStatus {
   address?: string;
   sensorPage?: PublishedPage;
   /**
-   * The Sensors that it serves, and those it should serve but does not; the operator sums them up.
+   * The Sensors that it serves; the operator sums them up.
    */
   sensors?: ServedSensor[];
   /**
@@ -926,10 +926,6 @@ export interface ServedSensor {
    * Which of its generations.
    */
   generation?: number;
-  /**
-   * Whether it can be asked here.
-   */
-  served: boolean;
   /**
    * Whether its last reading failed.
    */

@@ -21,6 +21,8 @@ export interface NodeConfig {
   nodeAddress: string | undefined;
   /** Whether a page for strangers runs beside the node manager; where it listens, the owner says. */
   auditPage: boolean;
+  /** Whether a process runs beside the node manager that publishes its sensors; where, the owner says. */
+  sensorPage: boolean;
   logLevel: string;
 }
 
@@ -52,6 +54,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): N
     healthPort: Number(env.HEALTH_PORT || 33081),
     nodeAddress: env.HOST_IP || undefined,
     auditPage: env.AUDIT_PAGE === 'true',
+    sensorPage: env.SENSOR_PAGE === 'true',
     logLevel: env.LOG_LEVEL || 'info',
   };
   const { healthPort } = config;

@@ -22,12 +22,15 @@ export class ExecError extends Error {
   readonly argv: readonly string[];
   readonly code: number | null;
   readonly stderr: string;
+  /** Of one that failed by itself. */
+  readonly stdout: string;
 
-  constructor(argv: readonly string[], code: number | null, stderr: string, what: string) {
+  constructor(argv: readonly string[], code: number | null, stderr: string, what: string, stdout = '') {
     super(`"${argv.join(' ')}" ${what}${stderr.trim() && `: ${stderr.trim().slice(0, 500)}`}`);
     this.argv = argv;
     this.code = code;
     this.stderr = stderr;
+    this.stdout = stdout;
   }
 }
 
@@ -82,9 +85,13 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     child.once('close', (code, by) => {
       settle();
       const stderr = Buffer.concat(err).toString();
+      const stdout = Buffer.concat(out).toString();
       if (killed) reject(new ExecError(argv, null, stderr, killed));
-      else if (code === 0) resolve({ stdout: Buffer.concat(out).toString(), stderr });
-      else reject(new ExecError(argv, code, stderr, code === null ? `was ended by ${by}` : `exited with ${code}`));
+      else if (code === 0) resolve({ stdout, stderr });
+      else {
+        const what = code === null ? `was ended by ${by}` : `exited with ${code}`;
+        reject(new ExecError(argv, code, stderr, what, stdout));
+      }
     });
   });
 }

@@ -31,6 +31,7 @@ import { startHeartbeat } from './report/heartbeat.ts';
 import { createNodeMetrics } from './report/metrics.ts';
 import { Reporter, versioned } from './report/reporter.ts';
 import { Statuses } from './report/statuses.ts';
+import { startSensors } from './sensors/start.ts';
 import { createRowReader, readRows } from './slivers.ts';
 import { StateStore } from './state.ts';
 import { SliverDirectories } from './volume/directory.ts';
@@ -128,6 +129,7 @@ export async function startManager({
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
   registerGuardMetrics(metrics.registry, enforcers.guard.counters, () => store.get().pods);
+  const readPolicy = (): Policy | undefined => policy.read(store.get().spec).policy;
   const audit = await startAudit({
     nodeName,
     directory: paths.flows,
@@ -135,9 +137,11 @@ export async function startManager({
     nodeAddress: config.nodeAddress,
     drain: () => enforcers.guard.kernel()?.drainFlows() ?? [],
     state: () => store.get(),
-    policy: () => policy.read(store.get().spec).policy,
+    policy: readPolicy,
     log,
   });
+  const sensing = { config, client, directoryOf, store, policy: readPolicy, guard: enforcers.guard, audit };
+  const sensors = await startSensors({ ...sensing, onChange: wake, log });
   const budgets = new Budgets({
     path: paths.budget,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -163,7 +167,8 @@ export async function startManager({
     hasStarted: cgroups.hasStarted,
     budgets,
     audit,
-    enforcers: enforcers.list,
+    enforcers: [...enforcers.list, sensors.enforcer],
+    published: sensors.status,
     directories,
     addresses,
     statuses: new Statuses(reporter),
@@ -174,7 +179,7 @@ export async function startManager({
     now: Date.now,
   };
 
-  const blackouts = (): Policy['blackouts'] => policy.read(store.get().spec).policy?.blackouts ?? [];
+  const blackouts = (): Policy['blackouts'] => readPolicy()?.blackouts ?? [];
   let lastPass = Date.now();
   const run = async (full: boolean): ReturnType<typeof runPass> => {
     const began = process.hrtime.bigint();
@@ -222,6 +227,7 @@ export async function startManager({
     await volume.close();
     await loop.stop();
     budgets.save(true);
+    await sensors.close();
     await audit.close();
     addresses.close();
     enforcers.close();

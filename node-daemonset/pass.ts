@@ -15,6 +15,7 @@ import { attempt, gather, type Gathered, type GatherParts } from './gather.ts';
 import type { GrantLog } from './grantlog.ts';
 import type { PodRecord } from './pods.ts';
 import type { NodeMetrics } from './report/metrics.ts';
+import type { NodeFactsReported } from './report/node.ts';
 import type { Statuses } from './report/statuses.ts';
 import type { Desired, Enforcer, NodeFacts, Problem, Sliver } from './sliver.ts';
 import { planStandings } from './standing.ts';
@@ -34,6 +35,8 @@ export interface PassParts extends GatherParts {
   isGone(podUid: string): boolean;
   budgets: Pick<Budgets, 'apply' | 'save'>;
   audit: Pick<Audit, 'problems' | 'page'>;
+  /** What else the node's status says; absent in tests. */
+  published?(): Pick<NodeFactsReported, 'address' | 'sensorPage' | 'sensors'>;
   enforcers: readonly Enforcer[];
   directories: Pick<SliverDirectories, 'write' | 'sweep'>;
   addresses: Pick<AddressWatch, 'update' | 'recheck' | 'bytesSent'>;
@@ -183,7 +186,7 @@ function reportNode(
   if (sliceNode) {
     const auditPage = parts.audit.page();
     const known = { sliceNode, ledger, offered: books, policyProblem: problem, problems, auditPage };
-    statuses.node({ ...known, attributes, versions, now });
+    statuses.node({ ...known, ...parts.published?.(), attributes, versions, now });
   }
   const rcaps = parts.rcaps();
   if (rcaps) statuses.keep(rcaps, nodeName);

@@ -80,8 +80,9 @@ async function answer(options: AuditServerOptions, gate: Gate, method = '', path
   return gate(() => ask(options, query, pathname === '/flows' ? answerFlows : answerPairs));
 }
 
-async function ask(
-  { flows, settings }: AuditServerOptions,
+/** Answers one question from the record, in the time that an answer may take. */
+export async function ask(
+  { flows, settings }: Pick<AuditServerOptions, 'flows' | 'settings'>,
   query: FlowQuery,
   from: typeof answerFlows | typeof answerPairs,
 ): Promise<object> {

@@ -3,12 +3,15 @@ import type { Logger } from 'pino';
 import type { Policy } from '../admission/policy.ts';
 import type { RawFlow } from '../bpf/kernel.ts';
 import type { NodeState } from '../checkpoint.ts';
+import type { FlowQuery } from '../../crds/flowquery.ts';
+import type { FlowAnswer } from '../../crds/flows.ts';
 import type { PublishedPage } from '../../crds/types.ts';
 import type { Problem } from '../sliver.ts';
 import { Archive } from './archive.ts';
 import { identitiesOf } from './flow.ts';
 import { FlowLog } from './flowlog.ts';
-import { serveAudit } from './server.ts';
+import { answerFlows } from './answer.ts';
+import { ask, type PageSettings, serveAudit } from './server.ts';
 
 export interface AuditParts {
   nodeName: string;
@@ -29,6 +32,8 @@ export interface Audit {
   problems(): Problem[];
   /** Where the page is; undefined where nothing is published. */
   page(): PublishedPage | undefined;
+  /** What the record says. */
+  ask(query: FlowQuery): Promise<FlowAnswer>;
   /** What was sent until now is on the disk when it resolves. */
   close(): Promise<void>;
 }
@@ -56,6 +61,10 @@ export async function startAudit(parts: AuditParts): Promise<Audit> {
   });
   // an hour of it is read back meanwhile: no pod waits for that
   const started = flows.start().catch((error: Error) => parts.log.error({ err: error }, 'flows are not recorded'));
+  const settings = (): PageSettings => {
+    const { address = '', port, contact = '', description = '' } = policy()?.audit.page ?? {};
+    return { node: nodeName, listen: port === undefined ? undefined : { address, port }, contact, description };
+  };
   const server =
     parts.socket === undefined
       ? undefined
@@ -63,10 +72,7 @@ export async function startAudit(parts: AuditParts): Promise<Audit> {
           socket: parts.socket,
           group: PAGE_GROUP,
           flows,
-          settings: () => {
-            const { address = '', port, contact = '', description = '' } = policy()?.audit.page ?? {};
-            return { node: nodeName, listen: port === undefined ? undefined : { address, port }, contact, description };
-          },
+          settings,
           now: Date.now,
         });
   return {
@@ -78,6 +84,7 @@ export async function startAudit(parts: AuditParts): Promise<Audit> {
       const address = everywhere ? parts.nodeAddress : page.address;
       return address === undefined ? undefined : { address, port: page.port };
     },
+    ask: async (query) => (await ask({ flows, settings }, query, answerFlows)) as FlowAnswer,
     async close() {
       await server?.close();
       await started;

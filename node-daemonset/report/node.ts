@@ -1,7 +1,7 @@
 /** What the node says of itself: what it offers, has granted and has left. */
 import { type Condition, NodeCondition as Type, NodeReason as Reason, setCondition } from '../../crds/conditions.ts';
 import { binaryQuantity, decimalQuantity } from '../../crds/quantity.ts';
-import type { NodeBooks, PublishedPage, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
+import type { NodeBooks, PublishedPage, ServedSensor, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
 import { type Books, type Grant, grantsOf, holdsAt, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
 import type { Problem } from '../sliver.ts';
 
@@ -16,6 +16,11 @@ export interface NodeFactsReported {
   attributes: Record<string, string>;
   /** Where the node's page is; undefined where it publishes none. */
   auditPage?: PublishedPage | undefined;
+  /** An address by which others reach the node. */
+  address?: string | undefined;
+  /** Where its sensors are published, and the Sensors that it serves. */
+  sensorPage?: PublishedPage | undefined;
+  sensors?: readonly ServedSensor[] | undefined;
   versions: { nodeManager: string; kernel: string };
   now: number;
 }
@@ -24,7 +29,7 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 
 /** The part of the status that is ours; `status.node` is the operator's. Pure. */
 export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
-  const { sliceNode, ledger, offered, now, attributes, auditPage, versions } = facts;
+  const { sliceNode, ledger, offered, now, attributes, address, auditPage, sensorPage, sensors, versions } = facts;
   const grants = grantsOf(ledger);
   const granted = sumsAt(grants, now);
   const ahead = peak(grants, { start: now, end: undefined });
@@ -40,7 +45,10 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
     ...(offered && { offered: books(offered) }),
     granted: { ...books(granted), ports: portsAt(grants, now) },
     ...(free && { free: books(free) }),
+    ...(address !== undefined && { address }),
     ...(auditPage && { auditPage }),
+    ...(sensorPage && { sensorPage }),
+    ...(sensors?.length && { sensors: [...sensors] }),
     attributes,
     versions,
     conditions,

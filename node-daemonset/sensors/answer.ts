@@ -1,0 +1,170 @@
+/** Answers one HTTP request for a sensor. Whoever asks may be anybody: it is read strictly, and costs little. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Cell } from '../../crds/reading.ts';
+import { contents, contentsPage } from './contents.ts';
+import type { SensorRegistry } from './readings.ts';
+import { type Asker, SensorError, type SensorFailure, type SensorInfo } from './registry.ts';
+import { bodyOf, type Form, headBytes, parsePath, rowBytes, STREAM_TYPES, TYPES } from './render.ts';
+import type { Stream } from './source.ts';
+
+export interface AnswerParts {
+  registry: SensorRegistry;
+  nodeName: string;
+  /** JSON of the paths that are no sensors, such as where the node publishes them. */
+  documents: Readonly<Record<string, () => object>>;
+  /** How many streams are open, of all servers together. */
+  streams: { open: number };
+  now(): number;
+}
+
+const MAX_URL = 2_048;
+const MAX_STREAMS = 256;
+/** A reader that is so far behind is hung up on: a gap in a table is told by nothing. */
+const MAX_BEHIND = 256 * 1024;
+
+const STATUS: Readonly<Record<SensorFailure, number>> = {
+  NotFound: 404,
+  BadArguments: 400,
+  Forbidden: 403,
+  Busy: 503,
+  Failed: 502,
+  TimedOut: 504,
+  TooLarge: 502,
+};
+
+export function answer(parts: AnswerParts, request: IncomingMessage, response: ServerResponse, asker: Asker): void {
+  respond(parts, request, response, asker).catch((error: Error) => refuse(response, error));
+}
+
+async function respond(
+  parts: AnswerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  asker: Asker,
+): Promise<void> {
+  const { method, url = '', headers } = request;
+  if (method !== 'GET' && method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return sendText(response, 405, 'only GET and HEAD');
+  }
+  if (asker.kind === 'public' && !isLocalName(headers.host)) {
+    // a page that has its own name lead here must not read what this machine says
+    return sendText(response, 421, 'ask for localhost, or for an address');
+  }
+  if (url.length > MAX_URL) return sendText(response, 414, `an address of more than ${MAX_URL} characters`);
+  const [path = ''] = url.split('?', 1);
+  const parsed = parsePath(path, headers.accept ?? '');
+  if (!parsed) return sendText(response, 400, 'the address is no /<sensor>/<argument>...');
+  const { registry, nodeName, now } = parts;
+  const { parts: [name, ...args], form } = parsed; // prettier-ignore
+  if (name === undefined) {
+    const list = registry.list();
+    if (!/\btext\/html\b/.test(headers.accept ?? '')) return send(request, response, contents(list, now()), form, 0);
+    return sendPage(response, contentsPage(nodeName, list));
+  }
+  if (Object.hasOwn(parts.documents, path)) {
+    return sendBytes(response, TYPES.json, Buffer.from(`${JSON.stringify(parts.documents[path]!())}\n`));
+  }
+  const { info, stream } = registry.open(name, asker);
+  if (stream && args.length === 0) {
+    return follow(parts, { request, response, info, stream, form });
+  }
+  const leaving = new AbortController();
+  response.once('close', () => leaving.abort());
+  const reading = await registry.read(name, args, asker, leaving.signal);
+  const fresh = registry.freshFor(name, reading, now());
+  send(request, response, reading, form, fresh, info.access === 'Public');
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reading: Parameters<typeof bodyOf>[0],
+  form: Form,
+  freshMs: number,
+  isPublic = true,
+): void {
+  const { bytes, etag } = bodyOf(reading, form);
+  response.setHeader('etag', etag);
+  response.setHeader('vary', 'accept');
+  response.setHeader('last-modified', new Date(reading.time).toUTCString());
+  const seconds = Math.floor(freshMs / 1000);
+  response.setHeader('cache-control', `${isPublic ? 'public' : 'private'}, max-age=${seconds}`);
+  const known = request.headers['if-none-match'];
+  if (known !== undefined && (known.trim() === '*' || known.split(/\s*,\s*/).includes(etag))) {
+    response.writeHead(304).end();
+    return;
+  }
+  sendBytes(response, TYPES[form], bytes);
+}
+
+interface Following {
+  request: IncomingMessage;
+  response: ServerResponse;
+  info: SensorInfo;
+  stream: Stream;
+  form: Form;
+}
+
+function follow({ streams }: AnswerParts, { request, response, info, stream, form }: Following): void {
+  if (streams.open >= MAX_STREAMS && request.method === 'GET') {
+    throw new SensorError('Busy', `all ${MAX_STREAMS} streams of this node are in use: try again later`);
+  }
+  const headers = { 'content-type': STREAM_TYPES[form], 'cache-control': 'no-store', ...SAFE };
+  response.writeHead(200, headers);
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  // rows may be long in coming
+  request.socket.setTimeout(0);
+  streams.open++;
+  response.write(headBytes(info.columns, form));
+  const stop = stream.follow({
+    row(row: readonly Cell[]) {
+      if (response.destroyed || response.writableEnded) return;
+      if (response.writableLength > MAX_BEHIND) request.socket.destroy();
+      else response.write(rowBytes(row, form));
+    },
+    // without the last chunk: what ends by an error must not look complete
+    end: (error) => (error ? request.socket.destroy() : response.end()),
+  });
+  response.once('close', () => {
+    streams.open--;
+    stop();
+  });
+}
+
+const SAFE = { 'x-content-type-options': 'nosniff' };
+
+function sendBytes(response: ServerResponse, type: string, bytes: Buffer, more: Record<string, string> = {}): void {
+  response.writeHead(200, { 'content-type': type, 'content-length': bytes.length, ...SAFE, ...more }).end(bytes);
+}
+
+function sendPage(response: ServerResponse, html: string): void {
+  const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+  sendBytes(response, 'text/html; charset=utf-8', Buffer.from(html), {
+    'content-security-policy': policy,
+    'cache-control': 'no-store',
+  });
+}
+
+export function sendText(response: ServerResponse, status: number, text: string): void {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...SAFE };
+  response.writeHead(status, headers).end(`${text}\n`);
+}
+
+function refuse(response: ServerResponse, error: Error): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const status = error instanceof SensorError ? STATUS[error.reason] : 502;
+  if (status === 503) response.setHeader('retry-after', '1');
+  sendText(response, status, error.message);
+}
+
+/** localhost or an address, with any port; HTTP/1.0 says nothing. */
+function isLocalName(host: string | undefined): boolean {
+  return host === undefined || /^(localhost|[\d.]+|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
+}

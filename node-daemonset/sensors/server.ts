@@ -1,0 +1,56 @@
+/** The sensors of a node over HTTP: on its loopback address for everybody there, and on each sliver's socket. */
+import { createServer, type Server, type ServerOptions } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { answer, type AnswerParts } from './answer.ts';
+import type { Asker } from './registry.ts';
+
+/** PlanetLab's. Slivers on the node's own network may reach it, and nothing else on its loopback address. */
+export const SENSOR_PORT = 33080;
+
+export const HTTP_BOUNDS: ServerOptions = {
+  requestTimeout: 5_000,
+  headersTimeout: 5_000,
+  keepAliveTimeout: 15_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 8_192,
+};
+const MAX_CONNECTIONS = 512;
+/** A connection on which nothing moves for so long is over; streams are not meant. */
+const STILL_MS = 30_000;
+
+export interface SensorServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** Rejects where the port can't be had. */
+export async function serveSensors(
+  parts: AnswerParts,
+  { host = '127.0.0.1', port = SENSOR_PORT }: { host?: string; port?: number } = {},
+): Promise<SensorServer> {
+  const server = createHttpServer(parts, () => ({ kind: 'public' }));
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new Error(`port ${port} for sensors can't be had: ${error.message}`)));
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** A server that listens nowhere yet; connections can be given to it. */
+export function createHttpServer(parts: AnswerParts, askerOf: (socket: Socket) => Asker): Server {
+  const server = createServer(HTTP_BOUNDS, (request, response) => {
+    answer(parts, request, response, askerOf(request.socket));
+  });
+  server.setTimeout(STILL_MS);
+  // a request that is none costs no more than its connection
+  server.on('clientError', (_, socket) => void socket.destroy());
+  return server;
+}

@@ -1,0 +1,137 @@
+/** Each sliver's own way to the sensors: HTTP on a socket in its directory, which says whose sliver asks. */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
+import { descriptorOf } from '../sockets/connection.ts';
+import { Listener } from '../sockets/listener.ts';
+import { podOfPeer } from '../sockets/peer.ts';
+import type { Agents } from './agents.ts';
+import type { AnswerParts } from './answer.ts';
+import type { Asker } from './registry.ts';
+import { createHttpServer } from './server.ts';
+
+/** The socket's name in the sliver's directory, which the sliver sees at /run/slice. */
+export const SENSORS_SOCKET = 'sensors';
+/** What the agent asks to upgrade to. */
+const AGENT = 'slice-sensors';
+const MAX_CONNECTIONS = 16;
+const MAX_IN_ALL = 512;
+
+export interface SliverSocketsOptions {
+  answering: AnswerParts;
+  agents: Agents;
+  /** A sliver's directory, by its pod's uid. */
+  directoryOf(uid: string): string;
+  /** Told of the slivers of each pass. */
+  onSlivers(slivers: readonly Sliver[]): void;
+  /** Tests that have no pods say here who connects. */
+  podOf?: (connection: number) => string | undefined;
+}
+
+interface Served {
+  listener: Listener;
+  connections: Set<Socket>;
+}
+
+/** An enforcer, so that a sliver has its socket for as long as it has its right. */
+export function createSliverSockets(options: SliverSocketsOptions): Enforcer & { close(): void } {
+  const { answering, agents, directoryOf, onSlivers, podOf = podOfPeer } = options;
+  let slivers: ReadonlyMap<string, Sliver> = new Map();
+  const served = new Map<string, Served>();
+  const uids = new WeakMap<Socket, string>();
+  let inAll = 0;
+
+  const askerOf = (socket: Socket): Asker => {
+    const sliver = slivers.get(uids.get(socket) ?? '');
+    if (sliver?.standing !== 'entitled') return { kind: 'public' };
+    return { kind: 'sliver', slice: sliceOf(sliver) };
+  };
+  const server: Server = createHttpServer(answering, askerOf);
+  server.on('upgrade', ({ headers, socket: asking }, socket: Socket) => {
+    const uid = uids.get(asking);
+    if (headers.upgrade !== AGENT || uid === undefined) {
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      return;
+    }
+    socket.setTimeout(0);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${AGENT}\r\n\r\n`);
+    agents.add(uid, socket);
+  });
+
+  const accept = (uid: string, connections: Set<Socket>, socket: Socket): void => {
+    const full = connections.size >= MAX_CONNECTIONS || (inAll >= MAX_IN_ALL && connections.size > 0);
+    if (full || podOf(descriptorOf(socket)) !== uid) {
+      socket.destroy();
+      return;
+    }
+    connections.add(socket);
+    inAll++;
+    uids.set(socket, uid);
+    socket.once('close', () => {
+      connections.delete(socket);
+      inAll--;
+    });
+    server.emit('connection', socket);
+    socket.resume();
+  };
+
+  const serve = (uid: string): void => {
+    const directory = directoryOf(uid);
+    mkdirSync(directory, { recursive: true });
+    chmodSync(directory, 0o755);
+    const connections = new Set<Socket>();
+    const path = join(directory, SENSORS_SOCKET);
+    served.set(uid, { connections, listener: new Listener(path, (socket) => accept(uid, connections, socket)) });
+  };
+  const end = (uid: string): void => {
+    const { listener, connections } = served.get(uid)!;
+    served.delete(uid);
+    listener.close();
+    for (const socket of connections) socket.destroy();
+  };
+
+  const close = (): void => {
+    for (const uid of [...served.keys()]) end(uid);
+    server.closeAllConnections();
+  };
+
+  return {
+    name: 'sensors',
+
+    async enforce({ slivers: all }: Desired): Promise<EnforcerReport> {
+      const problems: Problem[] = [];
+      slivers = new Map(all.map((sliver) => [sliver.id, sliver]));
+      onSlivers(all);
+      let writes = 0;
+      for (const uid of served.keys()) {
+        const isRight = slivers.get(uid)?.standing === 'entitled';
+        // its directory may have been taken away and made anew
+        if (isRight && existsSync(join(directoryOf(uid), SENSORS_SOCKET))) continue;
+        end(uid);
+        writes++;
+      }
+      for (const { id, standing } of all) {
+        if (standing !== 'entitled' || served.has(id)) continue;
+        try {
+          serve(id);
+          writes++;
+        } catch (error) {
+          problems.push({ sliver: id, reason: 'SocketNotServed', message: (error as Error).message });
+        }
+      }
+      return { writes, problems };
+    },
+
+    async release(): Promise<void> {
+      close();
+    },
+
+    close,
+  };
+}
+
+function sliceOf({ rcap, slice }: Sliver): string {
+  return `${rcap.namespace}/${slice ?? rcap.name}`;
+}
