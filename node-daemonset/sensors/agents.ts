@@ -128,7 +128,8 @@ function converse(socket: Socket, { argv, timeoutMs, onOutput, signal }: Work): 
 
 /** What the agent said of the program's end; undefined where it ended well. */
 function judge(ending: string | undefined): SourceError | undefined {
-  const match = /^(exit|signal|failed) ([ -~]{1,200})\n$/.exec(ending ?? '');
+  // what could not be started says so itself, before the agent says how it ended
+  const match = /^(exit|signal|failed) ([ -~]{1,200})\n(?:\0exit 127\n)?$/.exec(ending ?? '');
   if (!match) {
     return ending === undefined
       ? new SourceError('Died', 'the sliver ended the connection before its program ended')

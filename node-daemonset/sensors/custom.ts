@@ -111,7 +111,9 @@ export class CustomSource implements Source {
     if (sliver?.standing !== 'entitled') {
       throw new SourceError('Unreachable', `slice ${this.#namespace}/${slice} has no sliver on this node now`);
     }
-    if (command) await this.#parts.agents.run(sliver.id, { argv: command.argv, timeoutMs, onOutput, signal });
+    // ended from here in its time; the agent does it where this process could not
+    const agentMs = timeoutMs && timeoutMs + SECOND_MS;
+    if (command) await this.#parts.agents.run(sliver.id, { argv: command.argv, timeoutMs: agentMs, onOutput, signal });
     else await readHttpSensor({ sliver, port: http!.port, path: http!.path ?? '/', onOutput, signal });
   }
 
