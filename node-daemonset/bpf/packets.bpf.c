@@ -147,6 +147,20 @@ static __always_inline int is_clients(const struct settings *s, const struct bpf
 	return p->protocol == IPPROTO_UDP;
 }
 
+/*
+ * Pods that are no slivers. Sockets that take ports are kept from owned ones when they do; those that take them past every
+ * hook, or write headers, when they send them from the node's address.
+ */
+static __always_inline int send_as_stranger(struct __sk_buff *skb, const struct bpf_sock *sk)
+{
+	struct packet p;
+	if (sk->type == SOCK_STREAM || (sk->type == SOCK_DGRAM && sk->protocol == IPPROTO_UDP))
+		return PASS;
+	if (parse(skb, &p) || !is_known_protocol(&p) || !is_own_address(0, p.source))
+		return PASS;
+	return owner_of(p.source_port, port_protocol(&p)) ? drop(0, PORT) : PASS;
+}
+
 SEC("cgroup_skb/egress")
 int sliver_egress(struct __sk_buff *skb)
 {
@@ -164,7 +178,7 @@ int sliver_egress(struct __sk_buff *skb)
 	}
 	__u32 number = sliver_of_packet(skb, s);
 	if (!number)
-		return PASS;
+		return send_as_stranger(skb, sk);
 	const struct sliver *sliver = bpf_map_lookup_elem(&slivers, &number);
 	if (!sliver || sliver->flags & SLIVER_ENDED)
 		return drop(number, ENDED);

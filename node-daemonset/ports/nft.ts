@@ -49,7 +49,7 @@ export interface ObservedTable {
 }
 
 /** Raised with every change of sets, chains or rules: a table of another version is replaced as a whole. */
-const VERSION = 1;
+const VERSION = 2;
 
 export function noElements(): Elements {
   return Object.fromEntries(SET_NAMES.map((name) => [name, new Map<string, string>()])) as Elements;
@@ -179,6 +179,8 @@ function rulesOf(signature: string): string[] {
     'forwarded ip6 saddr @sliver6 oifname @barred drop',
     // A pod that says it is the node; with IPv4 the kernel itself drops it.
     `forwarded ${PORTS} meta l4proto . th sport @owned fib saddr type local drop`,
+    // What the node's own sockets send from an address that is not the node's is not to become the node's by what follows.
+    'departing meta skuid >= 0 fib saddr type != local return',
     ...families.flatMap(({ n, ip, proto }) => {
       const source = `${ip} saddr . meta l4proto . ct original proto-src`;
       const original = `ct original ${ip} saddr . meta l4proto . ct original proto-src`;

@@ -9,6 +9,8 @@ export interface Captured {
   sourcePort: number;
   destinationPort: number;
   echo: number;
+  /** What follows the IP header, in hexadecimal: as much of it as was captured. */
+  payload: string;
 }
 
 export function parseCaptured(line: string): Captured[] {
@@ -33,6 +35,7 @@ function parse(packet: Buffer): Captured {
     sourcePort: hasPorts ? packet.readUInt16BE(at) : 0,
     destinationPort: hasPorts ? packet.readUInt16BE(at + 2) : 0,
     echo: isEcho ? packet.readUInt16BE(at + 4) : 0,
+    payload: packet.subarray(at).toString('hex'),
   };
 }
 
@@ -45,11 +48,12 @@ export const tcpHeader = (from: number, to: number, flags = 2): string =>
 export const udpHeader = (from: number, to: number, data = ''): string =>
   `${u16(from)}${u16(to)}${u16(8 + data.length / 2)}0000${data}`;
 
-/** With its checksum; `type` 8 is IPv4's echo request. */
-export function icmpEcho(type: number, identifier: number, sequence = 1): string {
+/** With its checksum; `type` 8 is IPv4's echo request. `data`: whole 16-bit words in hexadecimal. */
+export function icmpEcho(type: number, identifier: number, sequence = 1, data = ''): string {
   let sum = (type << 8) + identifier + sequence;
+  for (let at = 0; at < data.length; at += 4) sum += Number.parseInt(data.slice(at, at + 4), 16);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return `${type.toString(16).padStart(2, '0')}00${u16(~sum & 0xffff)}${u16(identifier)}${u16(sequence)}`;
+  return `${type.toString(16).padStart(2, '0')}00${u16(~sum & 0xffff)}${u16(identifier)}${u16(sequence)}${data}`;
 }
 
 /** An IPv4 packet for a socket with IP_HDRINCL: the kernel fills in length and checksum. `fragment`: offset and flags. */

@@ -168,7 +168,8 @@ describe('the ports enforcer on the real kernel', () => {
 
   it('gives a port of a pod to nobody when its right is gone, and keeps it from the others', async () => {
     world.masquerade();
-    const lost = makeDesired([sliver({ standing: 'penalised' })]);
+    // it is granted still, and this pod is not who has it
+    const lost = { ...makeDesired([sliver({ standing: 'penalised' })]), ports: sliver().amounts.ports };
     await enforce(lost);
     const pod = await world.answer('pod', 4, OWNED);
     const outside = await world.answer('world', 4, 9);

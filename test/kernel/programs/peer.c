@@ -1,6 +1,6 @@
 /*
- * A process with one socket that does what its stdin says, one command a line, and answers each with one line: "ok", what
- * was asked for, or the name of an errno. So a test can be any program in any cgroup, with any rights.
+ * A process with a few sockets that does what its stdin says, and answers each line with one: "ok", what was asked for, or
+ * the name of an errno. A line may hold several commands between semicolons; the first that fails is the last. So a test can be any program in any cgroup, with any rights.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,6 +29,8 @@
 #endif
 
 static int fd = -1, capture = -1;
+static int sockets[256]; /* those that are not the one of now; 0: none */
+static int patience = 1000; /* ms that a connection may take */
 
 static socklen_t address(const char *text, int port, struct sockaddr_storage *to)
 {
@@ -65,6 +67,10 @@ static int option(const char *name, int value)
 	if (!strcmp(name, "hdrincl6")) return set(IPPROTO_IPV6, IPV6_HDRINCL, value);
 	if (!strcmp(name, "segment")) return set(IPPROTO_UDP, UDP_SEGMENT, value);
 	if (!strcmp(name, "mark")) return set(SOL_SOCKET, SO_MARK, value);
+	if (!strcmp(name, "linger")) {
+		struct linger linger = {1, value};
+		return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	}
 	if (!strcmp(name, "options4")) { /* router alert */
 		unsigned char alert[4] = {0x94, 4, 0, 0};
 		return setsockopt(fd, IPPROTO_IP, IP_OPTIONS, alert, value ? 4 : 0);
@@ -115,9 +121,9 @@ static int wait_for(int on, short what, int ms)
 static int connect_to(const char *to, int port)
 {
 	struct sockaddr_storage name;
-	struct timeval second = {1, 0};
+	struct timeval wait = {patience / 1000, patience % 1000 * 1000};
 	socklen_t length = address(to, port, &name);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	return connect(fd, (void *)&name, length);
 }
 
@@ -153,6 +159,51 @@ static int hand_over(const char *path, int give)
 	}
 	close(s);
 	return result < 0 ? -1 : 0;
+}
+
+/* Asks for a socket at a sliver's own, by one line of JSON. */
+static int open_at(const char *path, const char *request)
+{
+	static const struct { const char *code; int number; } errors[] = {
+		{"EPERM", EPERM}, {"EADDRINUSE", EADDRINUSE}, {"EMFILE", EMFILE}, {"EBUSY", EBUSY}, {"EINVAL", EINVAL}};
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char control[CMSG_SPACE(sizeof(int))] = {0}, answer[2000] = {0};
+	struct iovec io = {answer, sizeof(answer) - 1};
+	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	int s = socket(AF_UNIX, SOCK_STREAM, 0), result = -1;
+	strncpy(at.sun_path, path, sizeof(at.sun_path) - 1);
+	if (!connect(s, (void *)&at, sizeof(at)) && dprintf(s, "%s\n", request) > 0 && recvmsg(s, &m, 0) > 0) {
+		errno = EIO;
+		for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+			if (strstr(answer, errors[i].code)) errno = errors[i].number;
+		if (m.msg_controllen) memcpy(&fd, CMSG_DATA((struct cmsghdr *)control), sizeof(fd)), result = 0;
+	}
+	int why = errno;
+	close(s);
+	errno = why;
+	return result;
+}
+
+/* From now on it is about another of the process's sockets, if there is one by this number yet. */
+static int use(int number)
+{
+	static int now;
+	sockets[now] = fd < 0 ? 0 : fd;
+	now = number & 255;
+	fd = sockets[now] ? sockets[now] : -1;
+	return 0;
+}
+
+/* All of them. */
+static int forget(void)
+{
+	use(0);
+	for (int i = 0; i < 256; i++) {
+		if (sockets[i]) close(sockets[i]);
+		sockets[i] = 0;
+	}
+	fd = -1;
+	return 0;
 }
 
 /* Every IP packet that came in by an interface since, in hexadecimal from its network header on; separated by blanks. */
@@ -217,58 +268,70 @@ static int scan(const char *to, int first, int last, int size)
 	return 0;
 }
 
+/* One command; -1 and errno where it failed, 1 where it said its answer itself. */
+static int obey(const char *line)
+{
+	static char word[6][100000];
+	static unsigned char bytes[65536], received[65536];
+	for (int i = 0; i < 6; i++) word[i][0] = 0;
+	sscanf(line, "%s %s %s %s %s %s", word[0], word[1], word[2], word[3], word[4], word[5]);
+	char *op = word[0], *a = word[1], *b = word[2], *c = word[3], *d = word[4];
+	int result, silent = 0;
+	if (!strcmp(op, "socket")) {
+		int type = !strcmp(b, "stream") ? SOCK_STREAM : !strcmp(b, "dgram") ? SOCK_DGRAM : !strcmp(b, "raw") ? SOCK_RAW : atoi(b);
+		if (fd >= 0) close(fd);
+		result = fd = socket(atoi(a) == 4 ? AF_INET : AF_INET6, type, atoi(c));
+	} else if (!strcmp(op, "option")) result = option(a, atoi(b));
+	else if (!strcmp(op, "bind")) result = bind_to(a, atoi(b));
+	else if (!strcmp(op, "connect")) result = connect_to(a, atoi(b));
+	else if (!strcmp(op, "listen")) result = listen(fd, 128);
+	else if (!strcmp(op, "accept")) {
+		result = wait_for(fd, POLLIN, atoi(a));
+		if (!result) {
+			int accepted = accept(fd, 0, 0);
+			close(fd);
+			result = fd = accepted;
+		}
+	} else if (!strcmp(op, "send")) result = send(fd, bytes, unhex(a, bytes), MSG_NOSIGNAL);
+	else if (!strcmp(op, "sendto")) {
+		struct sockaddr_storage name;
+		socklen_t length = address(a, atoi(b), &name);
+		result = sendto(fd, bytes, unhex(c, bytes), 0, (void *)&name, length);
+	} else if (!strcmp(op, "sendfrom")) result = send_from(a, b, atoi(c), bytes, unhex(d, bytes));
+	else if (!strcmp(op, "many")) result = many(a, atoi(b), atoi(c), atoi(d)), silent = 1;
+	else if (!strcmp(op, "scan")) result = scan(a, atoi(b), atoi(c), atoi(d)), silent = 1;
+	else if (!strcmp(op, "receive")) {
+		result = wait_for(fd, POLLIN, atoi(a));
+		if (!result && (result = recv(fd, received, sizeof(received), 0)) >= 0) {
+			printf("got ");
+			for (int i = 0; i < result && i < 2000; i++) printf("%02x", received[i]);
+			printf("\n");
+			silent = 1;
+		}
+	} else if (!strcmp(op, "name")) result = print_name(), silent = result == 0;
+	else if (!strcmp(op, "fd")) result = printf("%d %d\n", getpid(), fd), silent = 1;
+	else if (!strcmp(op, "give")) result = hand_over(a, 1);
+	else if (!strcmp(op, "take")) result = hand_over(a, 0);
+	else if (!strcmp(op, "open")) result = open_at(a, b);
+	else if (!strcmp(op, "use")) result = use(atoi(a));
+	else if (!strcmp(op, "forget")) result = forget();
+	else if (!strcmp(op, "patience")) result = 0, patience = atoi(a);
+	else if (!strcmp(op, "close")) result = close(fd), fd = -1;
+	else if (!strcmp(op, "capture")) result = open_capture(a);
+	else if (!strcmp(op, "captured")) result = print_captured(), silent = 1;
+	else result = -1, errno = ENOSYS;
+	return result < 0 ? -1 : silent;
+}
+
 int main(void)
 {
-	static char line[200000], word[6][100000];
-	static unsigned char bytes[65536], received[65536];
+	static char line[200000];
 	setlinebuf(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		memset(word, 0, sizeof(word[0]) * 0);
-		for (int i = 0; i < 6; i++) word[i][0] = 0;
-		sscanf(line, "%s %s %s %s %s %s", word[0], word[1], word[2], word[3], word[4], word[5]);
-		char *op = word[0], *a = word[1], *b = word[2], *c = word[3], *d = word[4];
-		int result, silent = 0;
-		if (!strcmp(op, "socket")) {
-			int type = !strcmp(b, "stream") ? SOCK_STREAM : !strcmp(b, "dgram") ? SOCK_DGRAM : !strcmp(b, "raw") ? SOCK_RAW : atoi(b);
-			if (fd >= 0) close(fd);
-			result = fd = socket(atoi(a) == 4 ? AF_INET : AF_INET6, type, atoi(c));
-		} else if (!strcmp(op, "option")) result = option(a, atoi(b));
-		else if (!strcmp(op, "bind")) result = bind_to(a, atoi(b));
-		else if (!strcmp(op, "connect")) result = connect_to(a, atoi(b));
-		else if (!strcmp(op, "listen")) result = listen(fd, 8);
-		else if (!strcmp(op, "accept")) {
-			result = wait_for(fd, POLLIN, atoi(a));
-			if (!result) {
-				int accepted = accept(fd, 0, 0);
-				close(fd);
-				result = fd = accepted;
-			}
-		} else if (!strcmp(op, "send")) result = send(fd, bytes, unhex(a, bytes), MSG_NOSIGNAL);
-		else if (!strcmp(op, "sendto")) {
-			struct sockaddr_storage name;
-			socklen_t length = address(a, atoi(b), &name);
-			result = sendto(fd, bytes, unhex(c, bytes), 0, (void *)&name, length);
-		} else if (!strcmp(op, "sendfrom")) result = send_from(a, b, atoi(c), bytes, unhex(d, bytes));
-		else if (!strcmp(op, "many")) result = many(a, atoi(b), atoi(c), atoi(d)), silent = 1;
-		else if (!strcmp(op, "scan")) result = scan(a, atoi(b), atoi(c), atoi(d)), silent = 1;
-		else if (!strcmp(op, "receive")) {
-			result = wait_for(fd, POLLIN, atoi(a));
-			if (!result && (result = recv(fd, received, sizeof(received), 0)) >= 0) {
-				printf("got ");
-				for (int i = 0; i < result && i < 2000; i++) printf("%02x", received[i]);
-				printf("\n");
-				silent = 1;
-			}
-		} else if (!strcmp(op, "name")) result = print_name(), silent = result == 0;
-		else if (!strcmp(op, "fd")) result = printf("%d %d\n", getpid(), fd), silent = 1;
-		else if (!strcmp(op, "give")) result = hand_over(a, 1);
-		else if (!strcmp(op, "take")) result = hand_over(a, 0);
-		else if (!strcmp(op, "close")) result = close(fd), fd = -1;
-		else if (!strcmp(op, "capture")) result = open_capture(a);
-		else if (!strcmp(op, "captured")) result = print_captured(), silent = 1;
-		else result = -1, errno = ENOSYS;
+		int result = 0;
+		for (char *next = strtok(line, ";"); next && result >= 0; next = strtok(0, ";")) result = obey(next);
 		if (result < 0) printf("%s\n", strerrorname_np(errno));
-		else if (!silent) printf("ok\n");
+		else if (!result) printf("ok\n");
 	}
 	return 0;
 }
