@@ -3,6 +3,7 @@
  * each sliver was promised and what the kernel gives it. The cluster stays up; `make down` takes everything away.
  */
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseQuantity } from '../../crds/quantity.ts';
@@ -14,7 +15,7 @@ import { run } from '../cluster/command.ts';
 import { say, step, until } from '../cluster/progress.ts';
 import { chooseProvider, fromEnvironment } from '../cluster/providers.ts';
 import { greedySlices, NAMESPACE, ownersPolicy, sinkPod } from './contention.ts';
-import { type Manager, measure, rowsOf } from './measure.ts';
+import { type Manager, measure, rowsOf, shortfall } from './measure.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url));
 const MEASURE_SECONDS = 10;
@@ -51,11 +52,13 @@ await step('the slices are ready', async () => {
   });
 });
 await new Promise((wait) => setTimeout(wait, 3_000));
-const measured = await step(`measured for ${MEASURE_SECONDS} s, every sliver wanting all it can get`, () =>
+const { measured, busy } = await step(`measured for ${MEASURE_SECONDS} s, every sliver wanting all it can get`, () =>
   measure(kubectl, managers, MEASURE_SECONDS),
 );
 
 console.log(`\n${alignColumns(rowsOf(measured))}`);
+const short = shortfall(measured, busy, cpus().length);
+if (short) console.log(`${short}\n`);
 console.log(
   `Each sliver of ${NAMESPACE} wants all the CPU and all the bandwidth of its node. What is promised is what it`,
 );

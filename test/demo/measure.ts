@@ -1,4 +1,5 @@
 /** What each sliver was promised and what the kernel gave it, read twice from every node's manager. */
+import { cpus } from 'node:os';
 import { formatRate } from '../../crds/quantity.ts';
 import { forward, type Forward } from './forward.ts';
 
@@ -26,6 +27,8 @@ export interface Measured {
   shares: number;
   /** Part of the node's allocatable CPU, 0 to 1. */
   cpu: number;
+  /** The node's. */
+  cores: number;
   guarantee: number;
   limit: number;
   /** bits/s at layer 2 */
@@ -53,20 +56,41 @@ async function read({ port }: Forward): Promise<NodeReading> {
   return (await answer.json()) as NodeReading;
 }
 
+/** CPU time that all programs of this machine have used since its start, in ms: that of nodes that are parts of it, too. */
+function machineBusy(): number {
+  return cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
+}
+
+/**
+ * What to say of slivers that got less CPU than promised: nodes that are parts of this machine can only share what its other
+ * programs leave. undefined where everybody who wants it got it; `busy`: cores that all programs used, of `cores`.
+ */
+export function shortfall(measured: readonly Measured[], busy: number, cores: number): string | undefined {
+  const greedy = measured.filter(({ egress }) => egress > 0);
+  if (greedy.every(({ cpu, shares }) => cpu >= (shares / 1000) * 0.95)) return undefined;
+  const other = Math.max(0, busy - measured.reduce((sum, one) => sum + one.cpu * one.cores, 0));
+  return (
+    `Less CPU than promised: other programs of this machine took ${other.toFixed(1)} of its ${cores} cores, and the nodes are\n` +
+    'parts of it. Among the slivers of a node it is shared as promised; run it again when nothing else runs.'
+  );
+}
+
 /** Reads all nodes, waits, reads again; a sliver that was not there both times is left out. */
 export async function measure(
   kubectl: readonly string[],
   managers: readonly Manager[],
   seconds: number,
-): Promise<Measured[]> {
+): Promise<{ measured: Measured[]; busy: number }> {
   const forwards = await Promise.all(
     managers.map(({ namespace, pod }) => forward(kubectl, namespace, pod, STATUS_PORT)),
   );
   const first = await Promise.all(forwards.map(read));
+  const [began, busyBefore] = [performance.now(), machineBusy()];
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const busy = (machineBusy() - busyBefore) / (performance.now() - began);
   const second = await Promise.all(forwards.map(read));
   for (const { close } of forwards) close();
-  return managers.flatMap(({ node, cores }, index) => {
+  const measured = managers.flatMap(({ node, cores }, index) => {
     const elapsed = (second[index]!.time - first[index]!.time) / 1000;
     return second[index]!.slivers.flatMap((row) => {
       const before = first[index]!.slivers.find(({ pod }) => pod === row.pod);
@@ -74,9 +98,10 @@ export async function measure(
       const cpu = ((row.cpuTime ?? 0) - (before.cpuTime ?? 0)) / 1e9 / elapsed / cores;
       const egress = (((row.bytesSent ?? 0) - (before.bytesSent ?? 0)) * 8) / elapsed;
       const { slice, shares, guarantee, limit } = row;
-      return [{ slice: `${row.namespace}/${slice}`, node, shares, cpu, guarantee, limit, egress }];
+      return [{ slice: `${row.namespace}/${slice}`, node, shares, cpu, cores, guarantee, limit, egress }];
     });
   });
+  return { measured, busy };
 }
 
 /** A heading and a row a sliver, by node and then by shares. */
