@@ -20,6 +20,7 @@ import { BootScripts } from './slice/bootscripts.ts';
 import { BudgetNews } from './slice/budgets.ts';
 import { Expectations } from './slice/expectations.ts';
 import { Pace } from './slice/pace.ts';
+import { sensorReconciler } from './sensor/reconcile.ts';
 import { sliceReconciler } from './slice/reconcile.ts';
 import { Taken } from './slice/taken.ts';
 import { BY_NODE, watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
@@ -27,8 +28,8 @@ import { Throttle } from './throttle.ts';
 import type { Readings } from './watchdog/readings.ts';
 import { watchdogReconciler } from './watchdog/reconcile.ts';
 
-export type Controller = 'slice' | 'capability' | 'node' | 'watchdog';
-export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node', 'watchdog'];
+export type Controller = 'slice' | 'capability' | 'node' | 'watchdog' | 'sensor';
+export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node', 'watchdog', 'sensor'];
 
 export interface OperatorOptions {
   client: ApiClient;
@@ -45,11 +46,12 @@ export interface OperatorOptions {
   statusIntervalMs?: number;
 }
 
-const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2, watchdog: 4 };
+const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2, watchdog: 4, sensor: 2 };
 /** How often silence is listened to. */
 const SWEEP_MS = 5_000;
 /** Between two looks at every slice because of a node: one that flaps must not keep the operator from its work. */
 const EVERY_SLICE_MS = 1_000;
+const EVERY_SENSOR_MS = 10_000;
 
 export class SliceOperator extends KubeOperator {
   readonly #options: OperatorOptions;
@@ -58,8 +60,11 @@ export class SliceOperator extends KubeOperator {
     capability: new WorkQueue(),
     node: new WorkQueue(),
     watchdog: new WorkQueue(),
+    sensor: new WorkQueue(),
   };
   readonly #heartbeats: Heartbeats;
+  /** A node that no longer serves a Sensor does not name it. */
+  readonly #sensing = new Throttle(() => this.#everySensor(), EVERY_SENSOR_MS);
   readonly #placing = new Throttle(() => this.#everySlice(), EVERY_SLICE_MS);
   readonly #restraining = new Throttle(() => this.#everyoneRestrained(), EVERY_SLICE_MS);
   #informers: Informers | undefined;
@@ -131,7 +136,9 @@ export class SliceOperator extends KubeOperator {
     const capability = capabilityReconciler({ client, stores, nodes, recorder, log });
     const node = nodeReconciler({ client, stores, log });
     const watchdog = watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic });
-    const reconcilers = { slice, capability, node, watchdog };
+    const { releaseNamespace } = this.#options;
+    const sensor = sensorReconciler({ client, stores, releaseNamespace, now, monotonic });
+    const reconcilers = { slice, capability, node, watchdog, sensor };
     this.#working = Promise.all(
       CONTROLLERS.filter((one) => controllers.has(one)).map((one) => this.#run(one, reconcilers[one])),
     );
@@ -141,6 +148,7 @@ export class SliceOperator extends KubeOperator {
   override stop(): void {
     clearInterval(this.#sweep);
     this.#placing.stop();
+    this.#sensing.stop();
     this.#restraining.stop();
     for (const queue of Object.values(this.#queues)) queue.close();
     super.stop();
@@ -167,7 +175,7 @@ export class SliceOperator extends KubeOperator {
   }
 
   #listeners(): Listeners {
-    const { slice, capability, node, watchdog } = this.#queues;
+    const { slice, capability, node, watchdog, sensor } = this.#queues;
     return {
       slices: (object) => slice.add(keyOf(object)),
       capabilities: (object) => {
@@ -181,10 +189,13 @@ export class SliceOperator extends KubeOperator {
         this.#view?.update(name);
         node.add(name);
       },
-      sliceNodes: ({ metadata: { name } }) => {
+      sliceNodes: ({ metadata: { name }, status }) => {
         this.#view?.update(name);
         node.add(name);
+        for (const served of status?.sensors ?? []) sensor.add(served.name);
+        this.#sensing.ask();
       },
+      sensors: (object) => sensor.add(keyOf(object)),
       restraints: (object) => {
         this.#restraining.ask();
         const owner = controllerOf(object);
@@ -231,6 +242,11 @@ export class SliceOperator extends KubeOperator {
     this.#everySlice();
     if (!this.#synced) return;
     for (const { metadata } of this.#stores().sliceNodes.list()) this.#queues.node.add(metadata.name);
+  }
+
+  #everySensor(): void {
+    if (!this.#synced) return;
+    for (const sensor of this.#stores().sensors.list()) this.#queues.sensor.add(keyOf(sensor));
   }
 
   #everySlice(): void {

@@ -3,7 +3,7 @@ import type { Informer, InformerOptions } from '../kube/informer.ts';
 import { Resources, type KubeObject } from '../kube/resources.ts';
 import type { Store } from '../kube/store.ts';
 import { LABEL_SLICE } from '../crds/names.ts';
-import type { ResourceCapability, Restraint, Slice, SliceNode, Watchdog } from '../crds/types.ts';
+import type { ResourceCapability, Restraint, Sensor, Slice, SliceNode, Watchdog } from '../crds/types.ts';
 import { bounded } from './slice/oversize.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
@@ -13,6 +13,9 @@ export const BY_NODE = 'node';
 export const BY_NAMESPACE = 'namespace';
 /** Index over whatever is controlled, by `controllerKey` of the controller. */
 export const BY_CONTROLLER = 'controller';
+
+/** Index over SliceNodes: the Sensors that they serve, as <namespace>/<name>. */
+export const BY_SENSOR = 'sensor';
 
 /**
  * Namespace, kind and uid: an owner reference is what its writer likes, and uids are no secret. Nothing in one namespace can
@@ -28,6 +31,7 @@ export interface Kinds {
   sliceNodes: SliceNode;
   restraints: Restraint;
   watchdogs: Watchdog;
+  sensors: Sensor;
   /** Those with the label of a slice: of others we learn when their name is taken. */
   pods: Pod;
   nodes: Node;
@@ -52,12 +56,13 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
       resource: Resources.ResourceCapability,
       indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName] },
     },
-    sliceNodes: { resource: Resources.SliceNode },
+    sliceNodes: { resource: Resources.SliceNode, indexes: { [BY_SENSOR]: servedSensors } },
     restraints: {
       resource: Resources.Restraint,
       indexes: { ...indexes, [BY_NAMESPACE]: ({ spec }) => [spec.namespace] },
     },
     watchdogs: { resource: Resources.Watchdog },
+    sensors: { resource: Resources.Sensor },
     pods: { resource: Resources.Pod, labelSelector: LABEL_SLICE, indexes, transform: lean },
     nodes: { resource: Resources.Node, transform: withoutImages },
     namespaces: { resource: Resources.Namespace },
@@ -69,6 +74,10 @@ type Watched<T extends KubeObject> = Pick<
   InformerOptions<T>,
   'resource' | 'indexes' | 'labelSelector' | 'namespace' | 'transform'
 >;
+
+function servedSensors({ status }: SliceNode): string[] {
+  return (status?.sensors ?? []).map(({ name }) => name);
+}
 
 function controllers(object: KubeObject): string[] {
   const owner = controllerOf(object);

@@ -110,7 +110,7 @@ describe('HTTP sensors', () => {
     const readers = [one.body!.getReader(), two.body!.getReader()];
     for (const reader of readers) {
       let text = '';
-      while (!/^value\r\n(?:\d+\r\n){5}/.test(text)) text += Buffer.from((await reader.read()).value!).toString();
+      while (!/^value\r\n(?:\d+\r\n){5}/.test(text)) text += new TextDecoder().decode((await reader.read()).value);
     }
     assert.equal(open, 1);
     const history = await world.get('/observatory.stream/history');

@@ -1,6 +1,6 @@
 /** What sensors write, as rows. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { SensorColumn } from '../../../crds/types.ts';
 import { csvRecord } from '../../../crds/csv.ts';
 import { lineParser, parseCsv, parseText } from '../../../node-daemonset/sensors/parse.ts';
@@ -109,9 +109,7 @@ describe('bytes of sensors', () => {
     assert.throws(() => flood('x'.repeat(10_000)), { word: 'TooLarge' });
     assert.throws(() => flood('x\n'.repeat(10)), { word: 'TooLarge' });
     assert.throws(() => flood('\0'), { word: 'NotText' });
-    assert.throws(() => flood('\xff'.repeat(5)) ?? new Lines(() => undefined).add(Buffer.from([0xff]), 0), {
-      word: 'NotText',
-    });
+    assert.throws(() => new Lines(() => undefined).add(Buffer.from([0xff]), 0), { word: 'NotText' });
   });
 
   it('may be cut anywhere, within a character too', () => {

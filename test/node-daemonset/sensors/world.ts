@@ -1,6 +1,6 @@
 /** The sensors of a node without a node: real HTTP, real sockets, and whatever sources a test wants. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { request, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cell } from '../../../crds/reading.ts';
@@ -105,7 +105,7 @@ export async function createWorld(builtins: readonly Builtin[] = []): Promise<Wo
   };
 }
 
-export function ask(options: Parameters<typeof request>[0] & object): Promise<Answer> {
+export function ask(options: RequestOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request({ agent: false, ...options }, (response) => {
       let text = '';

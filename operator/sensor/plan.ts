@@ -1,0 +1,89 @@
+/** A Sensor's status: what its nodes say of it, summed up. Each node speaks for itself, in its own SliceNode. */
+import { SensorCondition, SensorReason as Reason, setCondition, type Condition } from '../../crds/conditions.ts';
+import type { Sensor, SensorErrorStatus, SensorStatus, ServedSensor, SliceNode } from '../../crds/types.ts';
+import { describe, validateSensor } from '../../crds/validate.ts';
+import { keyOf } from '../../kube/resources.ts';
+
+export interface SensorFacts {
+  sensor: Sensor;
+  /** Those that say that they serve it. */
+  nodes: readonly SliceNode[];
+  /** Where file sensors may be. */
+  releaseNamespace: string;
+  now: number;
+}
+
+type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
+
+const MAX_ERRORS = 16;
+
+export function planSensorStatus({ sensor, nodes, releaseNamespace, now }: SensorFacts): SensorStatus {
+  const key = keyOf(sensor);
+  const { generation } = sensor.metadata;
+  const told = nodes.flatMap(({ metadata, status }) => {
+    const served = status?.sensors?.find(({ name }) => name === key);
+    return served ? [{ node: metadata.name, served }] : [];
+  });
+  const sum = (of: (served: ServedSensor) => number | undefined): number =>
+    told.reduce((all, { served }) => all + (of(served) ?? 0), 0);
+  const failing = told.filter(({ served }) => served.failing);
+  const errors = errorsOf(told);
+  const verdict =
+    refused(sensor, releaseNamespace) ??
+    verdictOf(
+      told.length,
+      failing.map(({ node }) => node),
+      errors,
+    );
+  const condition = {
+    type: SensorCondition.Ready,
+    ...verdict,
+    ...(generation !== undefined && { observedGeneration: generation }),
+  };
+  return {
+    nodes: told.length,
+    failing: failing.length,
+    readings: sum(({ readings }) => readings),
+    failures: sum(({ failures }) => failures),
+    ...(errors.length > 0 && { errors }),
+    ...(generation !== undefined && { observedGeneration: generation }),
+    conditions: setCondition(sensor.status?.conditions, condition, new Date(now)),
+  };
+}
+
+/** What no node would serve. */
+function refused(sensor: Sensor, releaseNamespace: string): Verdict | undefined {
+  const violations = validateSensor(sensor);
+  if (violations.length > 0) return { status: 'False', reason: Reason.InvalidSpec, message: describe(violations) };
+  if (!sensor.spec.file || sensor.metadata.namespace === releaseNamespace) return undefined;
+  const message = `files of nodes are read for Sensors in namespace ${releaseNamespace} only, where a cluster's admin puts them`;
+  return { status: 'False', reason: Reason.FileNotAllowed, message };
+}
+
+function verdictOf(nodes: number, failing: readonly string[], errors: readonly SensorErrorStatus[]): Verdict {
+  if (nodes === 0) {
+    const message = 'no node serves it: it needs a sliver of its slice, or the node is not among spec.nodes';
+    return { status: 'False', reason: Reason.NoNodes, message };
+  }
+  if (failing.length > 0) {
+    const why = errors.map(({ reason, message }) => `${reason}: ${message}`).join('; ');
+    const message = `its last reading failed on ${failing.length} of ${nodes} nodes, such as ${failing[0]}: ${why}`;
+    return { status: 'False', reason: Reason.Failing, message };
+  }
+  return { status: 'True', reason: Reason.Served, message: `${nodes} nodes serve it` };
+}
+
+/** Of each reason the latest, in order of the reasons. */
+function errorsOf(told: readonly { node: string; served: ServedSensor }[]): SensorErrorStatus[] {
+  const all = new Map<string, SensorErrorStatus>();
+  for (const { node, served } of told) {
+    for (const { reason, message, time } of served.errors ?? []) {
+      const known = all.get(reason);
+      const nodes = (known?.nodes ?? 0) + 1;
+      if (!known || Date.parse(known.time ?? '') < Date.parse(time))
+        all.set(reason, { reason, message, node, nodes, time });
+      else known.nodes = nodes;
+    }
+  }
+  return [...all.values()].toSorted((a, b) => (a.reason < b.reason ? -1 : 1)).slice(0, MAX_ERRORS);
+}

@@ -1,0 +1,75 @@
+/** What nodes say of a Sensor, as its status. */
+import assert from 'node:assert/strict';
+import type { Sensor, ServedSensor, SliceNode } from '../../../crds/types.ts';
+import { planSensorStatus } from '../../../operator/sensor/plan.ts';
+
+const sensor: Sensor = {
+  apiVersion: 'slice-operator.io/v1alpha1',
+  kind: 'Sensor',
+  metadata: { name: 'delay', namespace: 'lab', uid: 'u', generation: 3 },
+  spec: { slice: 'probe', command: { argv: ['true'] }, columns: [{ name: 'value', type: 'number' }] },
+};
+const node = (name: string, sensors: ServedSensor[]): SliceNode => ({
+  apiVersion: 'slice-operator.io/v1alpha1',
+  kind: 'SliceNode',
+  metadata: { name },
+  status: { sensors },
+});
+const served = (more: Partial<ServedSensor>): ServedSensor => ({
+  name: 'lab/delay',
+  readings: 5,
+  failures: 0,
+  ...more,
+});
+const status = (of: Sensor, nodes: SliceNode[]) =>
+  planSensorStatus({ sensor: of, nodes, releaseNamespace: 'slice-system', now: Date.UTC(2026, 11, 1) });
+
+describe("a Sensor's status", () => {
+  it('counts the nodes that serve it and their readings', () => {
+    const { nodes, failing, readings, conditions, errors } = status(sensor, [
+      node('a', [served({}), served({ name: 'lab/other', readings: 100 })]),
+      node('b', [served({ readings: 2 })]),
+      node('c', []),
+    ]);
+    assert.deepEqual([nodes, failing, readings, errors], [2, 0, 7, undefined]);
+    assert.deepEqual([conditions![0]!.status, conditions![0]!.reason], ['True', 'Served']);
+    assert.equal(conditions![0]!.observedGeneration, 3);
+  });
+
+  it('has the last error of each reason, and how many nodes say so', () => {
+    const error = (reason: string, message: string, time: string) => ({ reason, message, time });
+    const { conditions, errors } = status(sensor, [
+      node('a', [served({ failing: true, failures: 2, errors: [error('TimedOut', 'late', '2026-12-01T00:00:00Z')] })]),
+      node('b', [
+        served({
+          errors: [error('TimedOut', 'later', '2026-12-01T01:00:00Z'), error('Died', 'gone', '2026-12-01T00:00:00Z')],
+        }),
+      ]),
+    ]);
+    assert.deepEqual(
+      errors!.map(({ reason, message, node: at, nodes }) => [reason, message, at, nodes]),
+      [
+        ['Died', 'gone', 'b', 1],
+        ['TimedOut', 'later', 'b', 2],
+      ],
+    );
+    assert.equal(conditions![0]!.reason, 'Failing');
+    assert.match(conditions![0]!.message, /1 of 2 nodes, such as a/);
+  });
+
+  it('says why no node would ever serve it', () => {
+    const reason = (of: Sensor): string => status(of, []).conditions![0]!.reason;
+    assert.equal(reason(sensor), 'NoNodes');
+    assert.equal(reason({ ...sensor, spec: { columns: sensor.spec.columns } }), 'InvalidSpec');
+    const spec = { file: { path: '/proc/vmstat' }, columns: sensor.spec.columns };
+    assert.equal(reason({ ...sensor, spec }), 'FileNotAllowed');
+    assert.equal(reason({ ...sensor, metadata: { ...sensor.metadata, namespace: 'slice-system' }, spec }), 'NoNodes');
+    assert.equal(reason({ ...sensor, spec: { ...spec, file: { path: '/etc/shadow' } } }), 'InvalidSpec');
+  });
+
+  it('is the same as long as nothing changes', () => {
+    const nodes = [node('a', [served({})])];
+    const first = status(sensor, nodes);
+    assert.deepEqual(status({ ...sensor, status: first }, nodes), first);
+  });
+});
