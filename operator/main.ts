@@ -11,6 +11,8 @@ import { createMetrics } from '../kube/metrics.ts';
 import { createAsker } from './audit/ask.ts';
 import { serveClusterAudit } from './audit/server.ts';
 import { CONTROLLERS, SliceOperator, type Controller } from './operator.ts';
+import { createSensorAsker } from './sensors/ask.ts';
+import { serveClusterSensors } from './sensors/server.ts';
 import { createFlowReadings } from './watchdog/flows.ts';
 
 const LEASE = 'slice-operator';
@@ -34,6 +36,8 @@ const {
   HEALTH_PORT: port = '8081',
   // where one question to all nodes' pages is asked; empty: nowhere
   AUDIT_PORT: auditPort = '',
+  // the same of their sensors
+  SENSORS_PORT: sensorsPort = '',
 } = process.env;
 
 const log = createLog('slice-operator', level);
@@ -47,7 +51,7 @@ const leader = new Leader({ client: await createClient({ onRequest }), namespace
 const client = await createClient({ onRequest, fence: leader.fence, lost: leader.lost, connections: 32 });
 const recorder = new EventRecorder({ client, component: 'slice-operator', namespace, log });
 const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
-const asker = createAsker();
+const askers = { audit: createAsker(), sensors: createSensorAsker() };
 const operator: SliceOperator = new SliceOperator({
   client,
   recorder,
@@ -56,7 +60,7 @@ const operator: SliceOperator = new SliceOperator({
   clock,
   releaseNamespace: namespace,
   controllers,
-  readings: createFlowReadings(asker, () => operator.sliceNodes),
+  readings: createFlowReadings(askers.audit, () => operator.sliceNodes),
 });
 const health = await serveHealth({
   port: Number(port),
@@ -64,16 +68,11 @@ const health = await serveHealth({
   registry,
   ready: () => operator.problem,
 });
-const audit =
-  auditPort === ''
-    ? undefined
-    : await serveClusterAudit({
-        port: Number(auditPort),
-        ...(host && { host }),
-        sliceNodes: () => operator.sliceNodes,
-        asker,
-        log,
-      });
+const at = (text: string) => ({ port: Number(text), host, sliceNodes: () => operator.sliceNodes, log });
+const answering = [
+  auditPort === '' ? undefined : await serveClusterAudit({ ...at(auditPort), asker: askers.audit }),
+  sensorsPort === '' ? undefined : await serveClusterSensors({ ...at(sensorsPort), asker: askers.sensors }),
+];
 metrics.setLeading(LEASE, false);
 
 let ending = false;
@@ -85,7 +84,8 @@ async function end(code: number): Promise<void> {
   await operator.finished();
   await recorder.flush();
   await leader.stop().catch((error: unknown) => log.warn({ err: error }, 'the lease could not be given back'));
-  await Promise.all([health.close(), audit?.close(), asker.close()]);
+  await Promise.all([health.close(), askers.audit.close(), askers.sensors.close()]);
+  await Promise.all(answering.map(async (server) => await server?.close()));
   await client.close();
   log.info({ code }, 'the operator ended');
   process.exit(code);

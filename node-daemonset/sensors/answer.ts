@@ -1,10 +1,11 @@
 /** Answers one HTTP request for a sensor. Whoever asks may be anybody: it is read strictly, and costs little. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Cell } from '../../crds/reading.ts';
+import { type Form, parseSensorPath } from '../../crds/sensorpath.ts';
 import { contents, contentsPage } from './contents.ts';
 import type { SensorRegistry } from './readings.ts';
 import { type Asker, SensorError, type SensorFailure, type SensorInfo } from './registry.ts';
-import { bodyOf, type Form, headBytes, parsePath, rowBytes, STREAM_TYPES, TYPES } from './render.ts';
+import { bodyOf, headBytes, rowBytes, STREAM_TYPES, TYPES } from './render.ts';
 import type { Stream } from './source.ts';
 
 export interface AnswerParts {
@@ -53,7 +54,7 @@ async function respond(
   }
   if (url.length > MAX_URL) return sendText(response, 414, `an address of more than ${MAX_URL} characters`);
   const [path = ''] = url.split('?', 1);
-  const parsed = parsePath(path, headers.accept ?? '');
+  const parsed = parseSensorPath(path, headers.accept ?? '');
   if (!parsed) return sendText(response, 400, 'the address is no /<sensor>/<argument>...');
   const { registry, nodeName, now } = parts;
   const { parts: [name, ...args], form } = parsed; // prettier-ignore

@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Cell, headerCsv, type Reading, readingCsv, rowCsv } from '../../crds/reading.ts';
 import type { Column } from '../../crds/reading.ts';
-
-export type Form = 'csv' | 'json';
+import type { Form } from '../../crds/sensorpath.ts';
 
 export interface Body {
   bytes: Buffer;
@@ -39,22 +38,4 @@ export function rowBytes(row: readonly Cell[], form: Form): Buffer {
   const known = rows.get(row) ?? {};
   rows.set(row, known);
   return (known[form] ??= Buffer.from(form === 'csv' ? rowCsv(row) : `${JSON.stringify(row)}\n`));
-}
-
-/** `/<sensor>/<argument>...`, and what its ending or the Accept header asks for; undefined where the path is no such. */
-export function parsePath(path: string, accept: string): { parts: string[]; form: Form } | undefined {
-  let parts: string[];
-  try {
-    parts = path.split('/').slice(1).map(decodeURIComponent);
-  } catch {
-    return undefined;
-  }
-  // `/load/` is `/load`
-  if (parts.at(-1) === '') parts.pop();
-  if (parts.some((part) => part === '' || /\p{Cc}/u.test(part))) return undefined;
-  const last = parts.at(-1) ?? '';
-  const ending = /\.(csv|json)$/.exec(last)?.[1] as Form | undefined;
-  if (ending) parts[parts.length - 1] = last.slice(0, -ending.length - 1);
-  if (parts.at(-1) === '') parts.pop();
-  return { parts, form: ending ?? (/\bapplication\/(x-nd)?json\b/.test(accept) ? 'json' : 'csv') };
 }

@@ -7,8 +7,8 @@ import type { SliceNode } from '../../../crds/types.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { ASK_LIMITS, createAsker } from '../../../operator/audit/ask.ts';
 import { parseAnswer } from '../../../operator/audit/parse.ts';
-import { planTargets } from '../../../operator/audit/plan.ts';
 import { serveClusterAudit } from '../../../operator/audit/server.ts';
+import { planTargets } from '../../../operator/fanout/plan.ts';
 
 const row = (given: Partial<FlowRow> = {}): FlowRow => ({
   kind: 'Flow',
@@ -56,7 +56,7 @@ describe('whom the question for the whole cluster goes to', () => {
       ].map((address) => named(`bad ${address}`, page(address, 8080))),
       named('bad port', page('192.0.2.1', 22)),
     ];
-    const { asked, left } = planTargets(nodes);
+    const { asked, left } = planTargets(nodes, ({ status }) => status?.auditPage);
     assert.deepEqual(
       asked.map(({ origin }) => origin),
       ['http://192.0.2.1:8080', 'http://[2001:db8::1]:8080'],

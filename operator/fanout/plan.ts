@@ -1,6 +1,6 @@
 /** Which nodes are asked, and where. Pure. */
 import { formatAddress, parseAddress, parsePrefix, contains } from '../../crds/ipaddress.ts';
-import type { SliceNode } from '../../crds/types.ts';
+import type { PublishedPage, SliceNode } from '../../crds/types.ts';
 
 export interface Target {
   node: string;
@@ -20,11 +20,14 @@ const NO_NODE = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', ':
   (text) => parsePrefix(text)!,
 );
 
-export function planTargets(sliceNodes: readonly SliceNode[]): Targets {
+/** Which of its pages a node is asked at. */
+export type PageOf = (sliceNode: SliceNode) => PublishedPage | undefined;
+
+export function planTargets(sliceNodes: readonly SliceNode[], pageOf: PageOf): Targets {
   const targets: Targets = { asked: [], left: [] };
-  for (const { metadata, status } of sliceNodes) {
-    const node = metadata.name;
-    const page = status?.auditPage;
+  for (const sliceNode of sliceNodes) {
+    const node = sliceNode.metadata.name;
+    const page = pageOf(sliceNode);
     const bytes = page && parseAddress(page.address);
     if (!page) targets.left.push({ node });
     else if (!bytes || NO_NODE.some((prefix) => contains(prefix, bytes)) || !isPort(page.port)) {
