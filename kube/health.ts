@@ -13,7 +13,9 @@ export interface HealthOptions {
   live?: () => string | undefined;
   ready: () => string | undefined;
   /** JSON documents by path, for this machine alone; each made when it is asked for, at a cost that its maker bounds. */
-  documents?: Readonly<Record<string, () => Promise<string>>>;
+  documents?: Readonly<Record<string, () => string | Promise<string>>>;
+  /** More in Prometheus's text format than the registry has; it comes after it. */
+  more?: () => string | Promise<string>;
 }
 
 export interface HealthServer {
@@ -32,8 +34,8 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
         response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body);
       const check = (problem: string | undefined) =>
         problem === undefined ? send(200, 'ok\n') : send(503, `${problem}\n`);
-      const answer = (text: Promise<string>, type: string): void =>
-        void text.then(
+      const answer = (text: () => string | Promise<string>, type: string): void =>
+        void Promise.try(text).then(
           (body) => send(200, body, type),
           (error: Error) => send(500, `${error.message}\n`),
         );
@@ -50,11 +52,11 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
           check(options.ready());
           return;
         case '/metrics':
-          answer(options.registry.metrics(), options.registry.contentType);
+          answer(() => scrape(options), options.registry.contentType);
           return;
         default:
           if (Object.hasOwn(documents, path) && !isLocal(request.socket)) send(403, 'only from this machine\n');
-          else if (Object.hasOwn(documents, path)) answer(documents[path]!(), 'application/json');
+          else if (Object.hasOwn(documents, path)) answer(documents[path]!, 'application/json');
           else send(404, `there are ${['/healthz', '/readyz', '/metrics', ...Object.keys(documents)].join(', ')}\n`);
       }
     },
@@ -69,6 +71,11 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
         server.closeAllConnections();
       }),
   };
+}
+
+async function scrape({ registry, more }: HealthOptions): Promise<string> {
+  const text = await registry.metrics();
+  return more ? text + (await more()) : text;
 }
 
 /** Whether whoever asks is on this machine: it speaks from the address to which it speaks. */

@@ -17,6 +17,8 @@ export interface KubeMetrics {
 export function createMetrics(): KubeMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  // gauges that are called as counters are; what they add up is there by type, too
+  for (const one of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${one}_total`);
   const registers = [registry];
   const reconciles = new Counter({
     name: 'controller_runtime_reconcile_total',

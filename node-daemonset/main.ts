@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { PolicySource } from './admission/ownerfile.ts';
 import { EMPTY_STATE, loadCheckpoint, type NodeState, parseCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf, readConfig } from './config.ts';
+import { createCpuMeter } from './cpu/usage.ts';
 import { formatTable } from './report/table.ts';
 import { formatRows, readRows } from './slivers.ts';
 import { planStandings } from './standing.ts';
@@ -43,10 +44,10 @@ async function run(config: NodeConfig): Promise<void> {
   }
 }
 
-async function showStatus(config: NodeConfig, json: boolean): Promise<void> {
+function showStatus(config: NodeConfig, json: boolean): void {
   const state = readState(config);
   const { policy } = new PolicySource(config.policyFile).read(state.spec);
-  const rows = await readRows(state, policy?.blackouts ?? [], Date.now(), { prefix: config.cgroupPrefix });
+  const rows = readRows(state, policy?.blackouts ?? [], Date.now(), createCpuMeter({ prefix: config.cgroupPrefix }));
   process.stdout.write(json ? formatRows(rows, Date.now()) : formatTable(rows));
 }
 
@@ -73,7 +74,7 @@ function readState(config: NodeConfig): NodeState {
 async function main([command, ...args]: string[]): Promise<void> {
   const config = readConfig(process.env);
   if (command === undefined) return await run(config);
-  if (command === 'status') return await showStatus(config, args.includes('--json'));
+  if (command === 'status') return showStatus(config, args.includes('--json'));
   if (command === 'release') return await release(config);
   throw new Error(`there is no command ${command}: give none, status [--json] or release`);
 }

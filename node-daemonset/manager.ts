@@ -23,7 +23,6 @@ import { type NodeConfig, pathsOf } from './config.ts';
 import { readLineRate } from './egress/observe.ts';
 import { createEnforcers } from './enforcers.ts';
 import { GrantLog } from './grantlog.ts';
-import { registerGuardMetrics } from './guard/metrics.ts';
 import { Loop } from './loop.ts';
 import { runPass } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
@@ -32,8 +31,9 @@ import { createNodeMetrics } from './report/metrics.ts';
 import { Reporter, versioned } from './report/reporter.ts';
 import { Statuses } from './report/statuses.ts';
 import { startSensors } from './sensors/start.ts';
-import { createRowReader, readRows } from './slivers.ts';
+import { formatRows, readRows } from './slivers.ts';
 import { StateStore } from './state.ts';
+import { startUsage } from './usage/start.ts';
 import { SliverDirectories } from './volume/directory.ts';
 import { kernelMounts } from './volume/mounts.ts';
 import { createVolumeService } from './volume/publish.ts';
@@ -128,7 +128,7 @@ export async function startManager({
   const directoryOf = (uid: string): string => directories.path(uid);
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
-  registerGuardMetrics(metrics.registry, enforcers.guard.counters, () => store.get().pods);
+  const usage = startUsage({ tree, pods: () => store.get().pods, guarded: enforcers.guard.counters });
   const readPolicy = (): Policy | undefined => policy.read(store.get().spec).policy;
   const audit = await startAudit({
     nodeName,
@@ -173,6 +173,7 @@ export async function startManager({
     addresses,
     statuses: new Statuses(reporter),
     metrics: nodeMetrics,
+    onDesired: usage.onDesired,
     attributes: { kernel: kernelRelease(), cgroups: `v${cgroups.version()}` },
     versions: { nodeManager: version, kernel: kernelRelease() },
     log,
@@ -196,7 +197,8 @@ export async function startManager({
     registry: metrics.registry,
     live: () => (isAlive() ? undefined : 'no pass has ended for 3 minutes'),
     ready: () => (rcaps.store.synced ? undefined : 'the API server has not been heard yet'),
-    documents: { '/slivers': createRowReader(() => readRows(store.get(), blackouts(), Date.now(), tree), Date.now) },
+    documents: { '/slivers': () => formatRows(readRows(store.get(), blackouts(), Date.now(), usage.cpu), Date.now()) },
+    more: () => usage.metrics(sensors.sensors),
   });
   // The files of our own are enough for the first pass: it does not wait for the API server.
   await loop.pass().catch((error: Error) => log.error({ err: error }, 'first pass failed'));
@@ -231,6 +233,7 @@ export async function startManager({
     await audit.close();
     addresses.close();
     enforcers.close();
+    usage.close();
     reporter.close();
     await Promise.all([rcaps.stop(), sliceNodes.stop(), health.close()]);
     await client.close();

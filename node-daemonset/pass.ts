@@ -15,7 +15,7 @@ import { attempt, gather, type Gathered, type GatherParts } from './gather.ts';
 import type { GrantLog } from './grantlog.ts';
 import type { PodRecord } from './pods.ts';
 import type { NodeMetrics } from './report/metrics.ts';
-import type { NodeFactsReported } from './report/node.ts';
+import { accounts, type NodeFactsReported } from './report/node.ts';
 import type { Statuses } from './report/statuses.ts';
 import type { Desired, Enforcer, NodeFacts, Problem, Sliver } from './sliver.ts';
 import { planStandings } from './standing.ts';
@@ -42,6 +42,8 @@ export interface PassParts extends GatherParts {
   addresses: Pick<AddressWatch, 'update' | 'recheck' | 'bytesSent'>;
   statuses: Pick<Statuses, 'granted' | 'enforced' | 'node' | 'keep'>;
   metrics: NodeMetrics;
+  /** Told what the kernel is about to keep. */
+  onDesired(desired: Desired): void;
   attributes: Record<string, string>;
   versions: { nodeManager: string; kernel: string };
   log: Logger;
@@ -88,6 +90,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
     const slivers = full ? countSent(parts, budgeted.slivers) : budgeted.slivers;
     const ports = grantsOf(ledger).flatMap(({ amounts }) => amounts.ports);
     const desired = { slivers, ports, facts: factsOf(parts.nodeName, node, reading.policy) };
+    parts.onDesired(desired);
     problems.push(...(await enforce(parts, desired)));
   }
   problems.push(...parts.audit.problems());
@@ -183,6 +186,7 @@ function reportNode(
   const sliceNode = parts.sliceNode();
   const books = node && policy && offered(policy, node, otherRequests, lineRate);
   const now = parts.now();
+  parts.metrics.books(accounts(ledger, books, now));
   if (sliceNode) {
     const auditPage = parts.audit.page();
     const known = { sliceNode, ledger, offered: books, policyProblem: problem, problems, auditPage };

@@ -99,11 +99,3 @@ export interface Enforcer {
   /** Puts everything back as it was found: when the node manager is uninstalled. */
   release(): Promise<void>;
 }
-
-/** What the kernel gave one sliver: read for the status table, metrics and benchmarks. */
-export interface SliverUsage {
-  /** Nanoseconds of CPU time used by the pod. */
-  cpuTime: number;
-  /** Bytes sent through the sliver's class, at layer 2; undefined where it has no class. */
-  bytesSent: number | undefined;
-}

@@ -1,9 +1,9 @@
 /** What the checkpoint says of the slivers, for the commands that look at a node without its manager. */
-import { findPods, openTree, readCpuTime, type TreeOptions } from './cpu/cgroups.ts';
+import type { CpuMeter } from './cpu/usage.ts';
 import type { NodeState } from './checkpoint.ts';
 import { sumCounters } from './egress/counters.ts';
 import { exemptClass } from './egress/names.ts';
-import { observeLines } from './egress/observe.ts';
+import { readClassCounters } from './egress/netlink.ts';
 import type { Policy } from './admission/policy.ts';
 import { rowOf, type SliverRow } from './report/table.ts';
 import { planStandings } from './standing.ts';
@@ -13,15 +13,6 @@ export function formatRows(slivers: readonly SliverRow[], now: number): string {
   return `${JSON.stringify({ time: now, slivers }, null, 2)}\n`;
 }
 
-/** Reads at most once at a time, however many ask: a reading starts a process. */
-export function createRowReader(read: () => Promise<SliverRow[]>, now: () => number): () => Promise<string> {
-  let reading: Promise<string> | undefined;
-  return () =>
-    (reading ??= read()
-      .then((rows) => formatRows(rows, now()))
-      .finally(() => (reading = undefined)));
-}
-
 /** Through its class, and through its second one where there is one. */
 function sent(counters: ReturnType<typeof sumCounters>, classId: number): number | undefined {
   const bytes = counters.get(classId)?.bytes;
@@ -29,19 +20,15 @@ function sent(counters: ReturnType<typeof sumCounters>, classId: number): number
 }
 
 /** One row a sliver: promised by the checkpoint, got by the kernel's own counters. */
-export async function readRows(
+export function readRows(
   state: NodeState,
   blackouts: Policy['blackouts'],
   now: number,
-  options: TreeOptions,
-): Promise<SliverRow[]> {
+  cpu: Pick<CpuMeter, 'read'>,
+): SliverRow[] {
   const { slivers } = planStandings(state.pods, state.ledger, blackouts, now, undefined, state.restraints);
   if (slivers.length === 0) return [];
-  const counters = sumCounters((await observeLines()).values());
-  const tree = openTree(options);
-  const pods = findPods(tree);
-  return slivers.map((sliver) => {
-    const pod = pods.get(sliver.id);
-    return rowOf(sliver, pod && readCpuTime(tree, pod.path), sent(counters, sliver.classId));
-  });
+  const counters = sumCounters(readClassCounters().values());
+  const used = cpu.read(slivers.map(({ id }) => ({ uid: id, capped: false })));
+  return slivers.map((sliver) => rowOf(sliver, used.get(sliver.id)?.used, sent(counters, sliver.classId)));
 }

@@ -32,7 +32,7 @@ export function createEgressEnforcer(): EgressEnforcer {
 
     async enforce(desired: Desired, signal: AbortSignal): Promise<EnforcerReport> {
       const [lines, table] = await Promise.all([observeLines(signal), observeTable(signal)]);
-      counters = sumCounters(lines.values());
+      counters = sumCounters([...lines.values()].map((line) => line.counters));
       lineCounters = new Map(
         [...lines].filter(([, { root }]) => root === 'ours').map(([dev, line]) => [dev, line.counters]),
       );

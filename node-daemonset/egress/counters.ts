@@ -1,13 +1,13 @@
 /** What slivers have sent, by the counters of their classes; and the probe for traffic that misses its class. */
 import type { Problem, Sliver } from '../sliver.ts';
 import { exemptClass } from './names.ts';
-import type { ClassCounters, ObservedLine } from './tc.ts';
+import type { ClassCounters } from './tc.ts';
 
 /** Counters of one class over all uplinks. They start anew when a class is made again. */
-export function sumCounters(lines: Iterable<ObservedLine>): Map<number, ClassCounters> {
+export function sumCounters(lines: Iterable<ReadonlyMap<number, ClassCounters>>): Map<number, ClassCounters> {
   const sums = new Map<number, ClassCounters>();
   for (const line of lines) {
-    for (const [minor, counters] of line.counters) {
+    for (const [minor, counters] of line) {
       const sum = sums.get(minor) ?? { bytes: 0, packets: 0, drops: 0, backlog: 0 };
       sums.set(minor, {
         bytes: sum.bytes + counters.bytes,

@@ -25,14 +25,31 @@ export interface NodeFactsReported {
   now: number;
 }
 
+/** A node's books at one instant. */
+export interface Accounts {
+  offered: Books | undefined;
+  /** Now. */
+  granted: Books;
+  /** The most of each kind that is granted from now on at any instant. */
+  ahead: Books;
+  /** What every instant from now on leaves of the offer. */
+  free: Books | undefined;
+}
+
+/** Pure. */
+export function accounts(ledger: Ledger, offered: Books | undefined, now: number): Accounts {
+  const grants = grantsOf(ledger);
+  const ahead = peak(grants, { start: now, end: undefined });
+  const free = offered && each(offered, (amount, kind) => Math.max(0, amount - ahead[kind]));
+  return { offered, granted: sumsAt(grants, now), ahead, free };
+}
+
 type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 
 /** The part of the status that is ours; `status.node` is the operator's. Pure. */
 export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
   const { sliceNode, ledger, offered, now, attributes, address, auditPage, sensorPage, sensors, versions } = facts;
-  const grants = grantsOf(ledger);
-  const granted = sumsAt(grants, now);
-  const ahead = peak(grants, { start: now, end: undefined });
+  const { granted, ahead, free } = accounts(ledger, offered, now);
   const verdicts: [string, Verdict][] = [
     [Type.Ready, ready(facts)],
     [Type.LineKnown, lineKnown(facts.problems)],
@@ -40,10 +57,9 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
   ];
   let conditions = sliceNode.status?.conditions ?? [];
   for (const [type, verdict] of verdicts) conditions = setCondition(conditions, { type, ...verdict }, new Date(now));
-  const free = offered && each(offered, (amount, kind) => Math.max(0, amount - ahead[kind]));
   return {
     ...(offered && { offered: books(offered) }),
-    granted: { ...books(granted), ports: portsAt(grants, now) },
+    granted: { ...books(granted), ports: portsAt(grantsOf(ledger), now) },
     ...(free && { free: books(free) }),
     ...(address !== undefined && { address }),
     ...(auditPage && { auditPage }),

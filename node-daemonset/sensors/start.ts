@@ -8,7 +8,7 @@ import type { Policy } from '../admission/policy.ts';
 import type { Audit } from '../audit/start.ts';
 import type { NodeConfig } from '../config.ts';
 import { sumCounters } from '../egress/counters.ts';
-import { observeLines } from '../egress/observe.ts';
+import { readClassCounters } from '../egress/netlink.ts';
 import type { GuardEnforcer } from '../guard/apply.ts';
 import type { Enforcer, Sliver } from '../sliver.ts';
 import type { StateStore } from '../state.ts';
@@ -70,7 +70,7 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     ...machineSensors({ disks: [config.stateDirectory, config.runDirectory], now }),
     ...sliverSensors({
       slivers: () => slivers,
-      classes: async (signal) => sumCounters((await observeLines(signal)).values()),
+      classes: () => sumCounters(readClassCounters().values()),
       drops: parts.guard.counters,
       usage: () =>
         readUsage(

@@ -13,12 +13,15 @@ const c = {
   getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
   sendmsg: libc.func('long sendmsg(int fd, void *message, int flags)'),
   recvmsg: libc.func('long recvmsg(int fd, void *message, int flags)'),
+  recv: libc.func('long recv(int fd, void *data, size_t length, int flags)'),
+  nameOf: libc.func('void *if_indextoname(uint32_t index, void *name)'),
   recvmmsg: libc.func('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)'),
 };
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
@@ -139,6 +142,18 @@ function messageHeader(data: Buffer, control: Buffer): Buffer {
   header.writeBigUInt64LE(koffi.address(data), 56);
   header.writeBigUInt64LE(BigInt(data.length), 64);
   return header;
+}
+
+/** Reads one message into the buffer; its length, 0 where nothing has arrived. */
+export function receive(fd: number, into: Buffer): number {
+  const length = c.recv(fd, into, into.length, MSG_DONTWAIT) as number | bigint;
+  return length < 0 && koffi.errno() === EAGAIN ? 0 : check('recv', length);
+}
+
+/** The name of an interface of this process's network namespace; undefined where it is gone. */
+export function interfaceName(index: number): string | undefined {
+  const name = Buffer.alloc(16);
+  return c.nameOf(index, name) === null ? undefined : name.toString('latin1', 0, name.indexOf(0));
 }
 
 /** Throws away all that a socket has received so far. */

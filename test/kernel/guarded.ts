@@ -136,9 +136,12 @@ export class GuardedNode {
     if (answers.some((answer) => answer !== 'ok')) throw new Error(`the descriptor was not passed: ${answers.join()}`);
   }
 
-  /** The guard, in the node manager's pod or in none. */
-  start({ pod = 'manager', tc = false }: { pod?: string | null; tc?: boolean } = {}): void {
-    const program = new URL('guard-process.ts', import.meta.url).pathname;
+  /** The guard, in the node manager's pod or in none; `program`: another one that has it. */
+  start({
+    pod = 'manager',
+    tc = false,
+    program = new URL('guard-process.ts', import.meta.url).pathname,
+  }: { pod?: string | null; tc?: boolean; program?: string } = {}): void {
     const argv = [process.execPath, program, this.#kubepods.prefix, join(this.directory, 'bpf'), ...(tc ? ['tc'] : [])];
     const child = this.#spawn(pod ?? undefined, 'node', argv);
     this.#guard = { child, lines: createInterface({ input: child.stdout! }) };
@@ -165,7 +168,7 @@ export class GuardedNode {
     return await this.request<GuardReplies['drain']>({ drain: true });
   }
 
-  async request<T>(request: GuardRequest): Promise<T> {
+  async request<T>(request: GuardRequest | { scrape: number }): Promise<T> {
     const { child, lines } = this.#guard!;
     const reply = once(lines, 'line') as Promise<[string]>;
     child.stdin!.write(`${JSON.stringify(request)}\n`);

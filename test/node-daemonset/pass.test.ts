@@ -102,6 +102,7 @@ describe('pass', () => {
         addresses: { update: () => undefined, recheck: () => undefined, bytesSent: () => 7 },
         statuses: new Statuses({ report: (key, report) => void made.reports.set(key, report), keep: () => undefined }),
         metrics: createNodeMetrics(new Registry()),
+        onDesired: () => {},
         attributes: {},
         versions: { nodeManager: '1', kernel: '6' },
         log: silentLog(),

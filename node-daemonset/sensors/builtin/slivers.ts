@@ -13,7 +13,7 @@ export interface SliverParts {
   /** As they are now, with what they are entitled to. */
   slivers(): readonly Sliver[];
   /** By HTB minor, not older than a reading's cache time. */
-  classes(signal: AbortSignal): Promise<ReadonlyMap<number, ClassCounters>>;
+  classes(): ReadonlyMap<number, ClassCounters>;
   /** By `Sliver.number`. */
   drops(): ReadonlyMap<number, SliverCounters>;
   /** Of the slivers' cgroups, by pod uid; what is gone is missing. */
@@ -45,15 +45,15 @@ export function sliverSensors(parts: SliverParts): Source[] {
   const sensor = (
     one: Pick<Builtin, 'name' | 'description' | 'columns'>,
     row: (sliver: Sliver) => Row | Row[],
-    prepare?: (signal: AbortSignal) => Promise<void> | void,
+    prepare?: () => void,
   ): Source => {
-    const rows: Builtin['rows'] = async (args, _asker, signal) => {
+    const rows: Builtin['rows'] = (args) => {
       const wanted = sliceFilter(args);
       const found = slivers().filter((sliver) => wanted(identity(sliver)));
       if (found.length === 0 && args.length > 0) {
         throw new SensorError('NotFound', `slice ${args.join('/')} has no sliver on this node`);
       }
-      await prepare?.(signal);
+      prepare?.();
       return found.flatMap((sliver) => {
         const own = row(sliver);
         return (Array.isArray(own) ? own : [own]).map((cells) => ({ ...identity(sliver), ...cells }));
@@ -65,7 +65,7 @@ export function sliverSensors(parts: SliverParts): Source[] {
 
   let classes: ReadonlyMap<number, ClassCounters> = new Map();
   let usage: ReadonlyMap<string, CgroupUsage> = new Map();
-  const readClasses = async (signal: AbortSignal): Promise<void> => void (classes = await parts.classes(signal));
+  const readClasses = (): void => void (classes = parts.classes());
   const readUsage = (): void => void (usage = parts.usage());
 
   return [

@@ -1,0 +1,49 @@
+/** Usage as the node manager has it: where each part of it is read, and who may ask. */
+import { exposition } from '../../kube/exposition.ts';
+import type { TreeOptions } from '../cpu/cgroups.ts';
+import { type CpuMeter, createCpuMeter } from '../cpu/usage.ts';
+import { readClassCounters } from '../egress/netlink.ts';
+import type { Sensors } from '../sensors/registry.ts';
+import type { Desired } from '../sliver.ts';
+import { planSensorFamilies } from './columns.ts';
+import { readExported } from './exported.ts';
+import { planFamilies } from './families.ts';
+import { createUsageReader, type NodeUsage, type UsageParts } from './usage.ts';
+
+export interface Usage {
+  /** The same for all who ask within a second. */
+  read(): NodeUsage;
+  cpu: CpuMeter;
+  /** What the kernel is about to keep. */
+  onDesired(desired: Desired): void;
+  /** For Prometheus, with what these sensors export. */
+  metrics(sensors?: Sensors): Promise<string>;
+  close(): void;
+}
+
+export function startUsage({
+  tree,
+  pods,
+  guarded,
+}: Pick<UsageParts, 'pods' | 'guarded'> & { tree: TreeOptions }): Usage {
+  let desired: Desired | undefined;
+  const cpu = createCpuMeter(tree);
+  const read = createUsageReader({
+    cpu,
+    desired: () => desired,
+    pods,
+    lines: readClassCounters,
+    guarded,
+    now: Date.now,
+  });
+  return {
+    read,
+    cpu,
+    onDesired: (now) => (desired = now),
+    async metrics(sensors) {
+      const readings = sensors ? await readExported(sensors) : [];
+      return exposition([...planFamilies(read()), ...planSensorFamilies(readings)]);
+    },
+    close: () => cpu.close(),
+  };
+}

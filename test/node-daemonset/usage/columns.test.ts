@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import type { Column, Reading } from '../../../crds/reading.ts';
+import { exposition } from '../../../kube/exposition.ts';
+import type { SensorInfo } from '../../../node-daemonset/sensors/registry.ts';
+import { planSensorFamilies } from '../../../node-daemonset/usage/columns.ts';
+import { exportedOf, readExported } from '../../../node-daemonset/usage/exported.ts';
+import { promtool } from '../../chart/prometheus/promtool.ts';
+
+const COLUMNS: Column[] = [
+  { name: 'slice', type: 'string' },
+  { name: 'node', type: 'string' },
+  { name: 'sent', type: 'integer', unit: 'bytes', metric: 'counter', help: 'What was sent.' },
+  { name: 'rate', type: 'number', unit: 'bits/s', metric: 'gauge' },
+  { name: 'delay', type: 'number', unit: 'ms', metric: 'gauge' },
+  { name: 'untold', type: 'integer' },
+  { name: 'when', type: 'time', metric: 'gauge' },
+];
+const reading = (...rows: Reading['rows']): Reading => ({ columns: COLUMNS, rows, time: 0 });
+const info = (name: string, given: Partial<SensorInfo> = {}): SensorInfo => ({
+  name,
+  origin: 'Builtin',
+  type: 'Snapshot',
+  description: '',
+  columns: COLUMNS,
+  cacheMs: 1000,
+  access: 'Public',
+  exported: true,
+  ...given,
+});
+
+describe('columns of sensors', () => {
+  it('are metrics in base units, labelled by the columns of text', async () => {
+    const text = exposition(
+      planSensorFamilies([
+        {
+          sensor: 'bandwidth',
+          reading: reading(['a"b', 'n', 5, 8000, 20, 1, null], ['c', null, null, 16, 1, 1, null]),
+        },
+      ]),
+    );
+    const own = '{slice="a\\"b",column_node="n",sensor="bandwidth"}';
+    assert.deepEqual(
+      text.split('\n').filter((line) => !line.startsWith('#')),
+      [
+        `slice_sensor_sent_bytes_total${own} 5`,
+        `slice_sensor_rate_bytes_per_second${own} 1000`,
+        'slice_sensor_rate_bytes_per_second{slice="c",column_node="",sensor="bandwidth"} 2',
+        `slice_sensor_delay_seconds${own} 0.02`,
+        'slice_sensor_delay_seconds{slice="c",column_node="",sensor="bandwidth"} 0.001',
+        '',
+      ],
+    );
+    await promtool(['check', 'metrics'], text);
+  }).timeout(600_000);
+
+  it('are no more series than Prometheus can be asked to keep', () => {
+    const many = reading(...Array.from({ length: 5000 }, (_, i) => [`s${i}`, 'n', i, i, i, i, null] as const));
+    const count = (sensors: number): number =>
+      planSensorFamilies(Array.from({ length: sensors }, (_, i) => ({ sensor: `s${i}`, reading: many })))
+        .map(({ samples }) => samples.length)
+        .reduce((sum, one) => sum + one, 0);
+    assert.equal(count(1), 1000);
+    assert.equal(count(50), 10_000);
+  });
+
+  it('have one sample a label set, and one type a name', () => {
+    const twice = reading(['a', 'n', 1, 1, 1, 1, null], ['a', 'n', 2, 2, 2, 2, null]);
+    const columns: Column[] = [{ name: 'rate', type: 'number', unit: 'bits/s', metric: 'gauge' }];
+    const gauge = { columns, rows: [[8]], time: 0 };
+    const counter = {
+      ...gauge,
+      columns: [{ ...columns[0]!, name: 'sent', unit: 'bytes', metric: 'counter' as const }],
+    };
+    const families = planSensorFamilies([
+      { sensor: 'x', reading: twice },
+      { sensor: 'y', reading: gauge },
+      { sensor: 'z', reading: counter },
+    ]);
+    assert.deepEqual(
+      families.map(({ name, samples }) => [name, samples.length]),
+      [
+        ['slice_sensor_sent_bytes_total', 2],
+        ['slice_sensor_rate_bytes_per_second', 2],
+        ['slice_sensor_delay_seconds', 1],
+      ],
+    );
+    assert.equal(families[0]!.samples[0]![1], 1);
+  });
+
+  it('are of sensors that are exported, and none of one that fails', async () => {
+    const list = [
+      info('good'),
+      info('fails'),
+      info('own', { exported: false }),
+      info('stream', { type: 'Streaming' }),
+      info('text', { columns: COLUMNS.slice(0, 1) }),
+    ];
+    assert.deepEqual(
+      exportedOf(list).map(({ name }) => name),
+      ['good', 'fails'],
+    );
+    const asked: string[] = [];
+    const found = await readExported({
+      list: () => list,
+      read: async (name) => {
+        asked.push(name);
+        if (name === 'fails') throw new Error('no');
+        return reading();
+      },
+    });
+    assert.deepEqual(asked, ['good', 'fails']);
+    assert.deepEqual(
+      found.map(({ sensor }) => sensor),
+      ['good'],
+    );
+  });
+});
