@@ -19,9 +19,13 @@ const EVERYTHING: Values = {
     nodeSelector: { role: 'control' },
     tolerations: [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists', effect: 'NoSchedule' }],
     networkPolicy: true,
+    audit: true,
+    sensors: true,
   },
   node: { nodeSelector: { slices: 'yes' }, maxUnavailable: 3, systemBus: '', cgroupPrefix: 'a/b' },
   podMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '10s' },
+  prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+  dashboard: { enabled: true },
 };
 
 const CLUSTER_SCOPED = new Set([
@@ -58,7 +62,9 @@ describe('the chart', () => {
             assert.ok(metadata.labels?.[`app.kubernetes.io/${label}`], `${kind} ${metadata.name} has no ${label}`);
           }
         }
-        assert.equal(kinds(objects).has('PodMonitor'), what !== 'defaults');
+        for (const kind of ['PodMonitor', 'PrometheusRule', 'ConfigMap']) {
+          assert.equal(kinds(objects).has(kind), what !== 'defaults', kind);
+        }
         assert.ok(!JSON.stringify(objects).includes('<no value>'));
       });
     }

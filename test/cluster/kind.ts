@@ -35,7 +35,7 @@ export function kindProvider({ cache, name, nodes }: ProviderOptions): Provider 
   return {
     name: 'kind',
     kubeconfig: () => kubeconfig,
-    prepare: () => ensurePackages(['images', 'chart']),
+    prepare: () => ensurePackages(['images', 'chart', 'prometheus']),
     up: async () => {
       mkdirSync(dir, { recursive: true });
       if ((await listed()).includes(cluster)) return;

@@ -46,6 +46,8 @@ const PACKAGES = {
     { name: 'golang-github-masterminds-sprig-dev', shows: '/usr/share/gocode/src/github.com/Masterminds/sprig' },
     { name: 'golang-github-ghodss-yaml-dev', shows: '/usr/share/gocode/src/github.com/ghodss/yaml' },
   ],
+  /** To check metrics, rules and queries, and to scrape a cluster. */
+  prometheus: [{ name: 'prometheus', shows: 'promtool' }],
   /** A kernel with cgroup v2 only, for the tests of what this machine's kernel has on v1. */
   kernel: [{ name: 'user-mode-linux', shows: 'linux.uml' }],
 } satisfies Record<string, Package[]>;

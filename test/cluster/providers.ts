@@ -63,7 +63,7 @@ function givenProvider(kubeconfig: string): Provider {
     kubeconfig: () => resolve(kubeconfig),
     up: async () => void (await run(['kubectl', 'version', '--kubeconfig', kubeconfig])),
     down: async () => console.error(`${kubeconfig} is not ours: left alone`),
-    prepare: () => ensurePackages(['chart']),
+    prepare: () => ensurePackages(['chart', 'prometheus']),
     load: () =>
       Promise.reject(
         new Error(
@@ -88,7 +88,7 @@ function namespaceProvider(options: ProviderOptions): Provider {
     up: async () => void (await up(options)),
     prepare: async () => {
       await prepare(cache, options.searched);
-      await ensurePackages(['chart', 'kernel']);
+      await ensurePackages(['chart', 'kernel', 'prometheus']);
       await buildImages(cache);
     },
     down: async (all) => {

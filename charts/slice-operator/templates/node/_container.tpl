@@ -10,7 +10,7 @@ env:
   - { name: LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
   # Prometheus comes to the node's address, and then so can others. Never a value in one release and a valueFrom in the
   # next: server-side apply leaves half of the one in the other.
-  - { name: HEALTH_ADDRESS, value: {{ .Values.podMonitor.enabled | ternary "$(HOST_IP)" "127.0.0.1" }} }
+  - { name: HEALTH_ADDRESS, value: {{ or .Values.podMonitor.enabled .Values.node.exposeMetrics | ternary "$(HOST_IP)" "127.0.0.1" }} }
   - { name: HEALTH_PORT, value: {{ .Values.node.healthPort | quote }} }
   - { name: AUDIT_PAGE, value: {{ .Values.node.auditPage | quote }} }
   - { name: KUBELET_DIR, value: {{ .Values.node.kubeletDirectory | quote }} }
