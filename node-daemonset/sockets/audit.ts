@@ -23,6 +23,8 @@ interface Reader {
 /** How often samples are fetched, and how many at most: what bounds the CPU that they take. */
 const EVERY_MS = 10;
 const SAMPLES = 2048;
+/** How long an interface that became an uplink may be missed. */
+const UPLINKS_MS = 1000;
 
 /** One tap for all who look. */
 export class Audit {
@@ -33,18 +35,20 @@ export class Audit {
   /** What a monotonic clock that shows 0 would be, in ns since the epoch. */
   #epoch = 0n;
   #lost = 0;
+  #followedAt = -Infinity;
 
   constructor(parts: AuditParts) {
     this.#parts = parts;
   }
 
-  /** Throws Refusal EBUSY where too many look. Interfaces that become uplinks later are not seen by those who look now. */
+  /** Throws Refusal EBUSY where too many look. */
   open(): Stream {
     if (this.#readers.size >= BOUNDS.auditsInAll) {
       throw new Refusal('EBUSY', `all ${BOUNDS.auditsInAll} administrative sniffers of this node are in use`);
     }
     if (!this.#tap) {
-      this.#tap = new Tap(this.#parts.uplinks());
+      this.#tap = new Tap();
+      this.#follow();
       this.#lost = 0;
       this.#epoch = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
       this.#timer = setInterval(() => this.#fetch(), EVERY_MS);
@@ -67,7 +71,13 @@ export class Audit {
     this.#tap = undefined;
   }
 
+  #follow(): void {
+    this.#followedAt = performance.now();
+    this.#tap!.follow(this.#parts.uplinks());
+  }
+
   #fetch(): void {
+    if (performance.now() - this.#followedAt > UPLINKS_MS) this.#follow();
     let left = SAMPLES;
     this.#tap!.consume((sample) => {
       for (const reader of this.#readers) this.#relay(reader, sample);

@@ -20,6 +20,8 @@ export interface Sample {
 const SO_ATTACH_BPF = 50;
 const HEADER = 24;
 const STOP = -1;
+/** What binding to an interface says that is no more, or goes up and down just now. */
+const GONE = ['ENODEV', 'ENXIO', 'ENETDOWN'];
 
 const OBJECT = fileURLToPath(new URL('tap.bpf.o', import.meta.url));
 /** `struct bpf_object_open_opts` of nothing but its own size. */
@@ -30,12 +32,14 @@ export class Tap {
   readonly #object: Handle;
   readonly #ring: Handle;
   readonly #ringBuffer: RingBuffer;
-  readonly #sockets: number[] = [];
+  readonly #program: number;
+  /** By the interface's index. */
+  readonly #sockets = new Map<number, number>();
   readonly #callback: bigint;
   #read: ((sample: Sample) => boolean) | undefined;
 
-  /** Begins to see what leaves by these interfaces, by their indices. Throws where the kernel does not take the program. */
-  constructor(interfaces: readonly number[]) {
+  /** Sees nothing before `follow`. Throws where the kernel does not take the program. */
+  constructor() {
     const bpf = libbpf();
     const object = bpf.bpf_object__open_file(OBJECT, NO_OPTIONS);
     if (!object) throw new Error(`${OBJECT} could not be opened: compile it with \`make bpf\``);
@@ -51,11 +55,27 @@ export class Tap {
       const ring = this.#ringBuffer.create(mapFd(object, 'samples'), this.#callback, null, null);
       if (!ring) throw new Error('no ring could be made of the samples');
       this.#ring = ring;
-      const program = bpf.bpf_program__fd(bpf.bpf_object__next_program(object, null)!);
-      for (const index of interfaces) this.#sockets.push(attach(program, index));
+      this.#program = bpf.bpf_program__fd(bpf.bpf_object__next_program(object, null)!);
     } catch (error) {
       bpf.bpf_object__close(object);
       throw error;
+    }
+  }
+
+  /** Sees what leaves by these interfaces, by their indices, and by no others. One that is just going is left out. */
+  follow(interfaces: readonly number[]): void {
+    for (const [index, fd] of this.#sockets) {
+      if (interfaces.includes(index)) continue;
+      libc.closeSocket(fd);
+      this.#sockets.delete(index);
+    }
+    for (const index of interfaces) {
+      if (this.#sockets.has(index)) continue;
+      try {
+        this.#sockets.set(index, attach(this.#program, index));
+      } catch (error) {
+        if (!(error instanceof libc.SystemError) || !GONE.includes(error.code)) throw error;
+      }
     }
   }
 
@@ -67,7 +87,7 @@ export class Tap {
   }
 
   close(): void {
-    for (const fd of this.#sockets) libc.closeSocket(fd);
+    this.follow([]);
     this.#ringBuffer.free(this.#ring);
     koffi.unregister(this.#callback);
     libbpf().bpf_object__close(this.#object);

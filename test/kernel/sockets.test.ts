@@ -227,6 +227,16 @@ describe('slivers’ raw sockets on the real kernel', () => {
       () => text.split('\n').length >= 3,
       () => world.net.run('node', [process.execPath, '-e', send]),
     );
+    // another way out, while the auditor looks on
+    world.net.link(['node', 'later', '198.51.100.1/24'], ['far', 'f9', '198.51.100.9/24']);
+    const { facts, ...rest } = desired();
+    await world.enforce({ ...rest, facts: { ...facts, lines: [...facts.lines, { interface: 'later', rate: 1e9 }] } });
+    const sendLater = `const s = require('dgram').createSocket('udp4'); s.send('xxx', 7003, '198.51.100.9', () => s.close())`;
+    const isSeen = (): boolean => text.includes('> 198.51.100.9:7003 length 31\n');
+    await repeat(isSeen, () => world.net.run('node', [process.execPath, '-e', sendLater]));
+    assert.ok(isSeen(), text);
+    world.net.ip('node', 'link', 'del', 'later');
+    await world.enforce(desired());
     dump.kill('SIGKILL');
     assert.match(text, / out site\/slice udp 10\.77\.0\.1:\d+ > 10\.78\.0\.2:7001 length 29\n/);
     assert.match(text, / out udp 10\.77\.0\.1:\d+ > 10\.78\.0\.2:7002 length 30\n/);
