@@ -71,7 +71,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
 }
 
 /** The programs as they are now: a kernel that refused them may have them later. */
-function kernelOf(guard: GuardEnforcer): Pick<Kernel, 'rawGeneration' | 'markRaw'> {
+function kernelOf(guard: GuardEnforcer): Pick<Kernel, 'rawGeneration' | 'markRaw' | 'holdRawPorts'> {
   return {
     rawGeneration: (sliver) => guard.kernel()?.rawGeneration(sliver),
     markRaw(fd, grant) {
@@ -79,6 +79,8 @@ function kernelOf(guard: GuardEnforcer): Pick<Kernel, 'rawGeneration' | 'markRaw
       if (!kernel) throw new KernelError('the programs that keep raw sockets to their grant are not in the kernel');
       kernel.markRaw(fd, grant);
     },
+    // without the programs there are no raw sockets either
+    holdRawPorts: (ports) => guard.kernel()?.holdRawPorts(ports),
   };
 }
 

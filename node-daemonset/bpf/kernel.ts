@@ -88,6 +88,8 @@ export interface Kernel {
    * grant and the sliver's live entry, whoever holds the descriptor and whether this process lives or not.
    */
   markRaw(fd: number, grant: RawGrant): void;
+  /** No ordinary socket of the node's network is bound to one of these, nor to any port that was said before and is not now. */
+  holdRawPorts(ports: readonly { protocol: 6 | 17; port: number }[]): void;
   /** What left by the uplinks since the last call: swaps the two maps of flows and empties the idle one in batches. */
   drainFlows(): RawFlow[];
   /** By `Sliver.number`; since the sliver began. */

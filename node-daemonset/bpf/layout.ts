@@ -198,6 +198,7 @@ export const LAYOUTS = {
   cgroups: { name: 'cgroups', layout: 1, key: u64, value: u32 },
   slivers: { name: 'slivers', layout: 1, key: u32, value: sliverEntry },
   ports: { name: 'ports', layout: 1, key: portKey, value: u32 },
+  raw_ports: { name: 'raw_ports', layout: 1, key: portKey, value: u32 },
   addresses: { name: 'addresses', layout: 1, key: addressKey, value: u32 },
   counters: { name: 'counters', layout: 1, key: u32, value: countersOf(1) },
   buckets: { name: 'buckets', layout: 1, key: u32, value: buckets },

@@ -36,6 +36,15 @@ struct {
 	__type(value, __u32);
 } ports SEC(".maps");
 
+/* Ports on which a raw socket of a sliver is open: an ordinary one beside it would answer what is for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PORTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct port);
+	__type(value, __u32);
+} raw_ports SEC(".maps");
+
 /* Of slivers with an address of their own, and of the node. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -98,6 +107,12 @@ static __always_inline __u32 owner_of(__u16 port, __u8 protocol)
 	struct port key = {.port = port, .protocol = protocol};
 	__u32 *number = bpf_map_lookup_elem(&ports, &key);
 	return number ? *number : 0;
+}
+
+static __always_inline int is_raw(__u16 port, __u8 protocol)
+{
+	struct port key = {.port = port, .protocol = protocol};
+	return bpf_map_lookup_elem(&raw_ports, &key) != 0;
 }
 
 static __always_inline int is_own_address(__u32 sliver, const __u8 *bytes)

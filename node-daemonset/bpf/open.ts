@@ -42,6 +42,7 @@ export class SliverKernel implements Kernel {
   /** Or why there are no flows. */
   readonly flows: FlowPrograms | KernelError;
   readonly #raw: MapOf<'raw_sockets'>;
+  readonly #rawPorts: MapOf<'raw_ports'>;
   /** By name; `bpf_prog_info` of each says how often it ran, and for how long where the kernel counts that. */
   readonly programs: readonly Program[];
   readonly #guard: readonly LoadedObject[];
@@ -66,6 +67,7 @@ export class SliverKernel implements Kernel {
       buckets: map(LAYOUTS.buckets),
     };
     this.#raw = map(LAYOUTS.raw_sockets);
+    this.#rawPorts = map(LAYOUTS.raw_ports);
     this.#links = new Links(join(directory, 'links'));
     this.flows =
       flows instanceof KernelError
@@ -122,6 +124,14 @@ export class SliverKernel implements Kernel {
       throw new KernelError(`sliver ${grant.sliver} may have no raw socket of generation ${grant.generation} now`);
     }
     this.#raw.set(fd, grant);
+  }
+
+  holdRawPorts(ports: readonly { protocol: 6 | 17; port: number }[]): void {
+    const { layout } = this.#rawPorts;
+    const keys = new Map(ports.map((port) => [layout.key.encode(port).toString('latin1'), port]));
+    const held = this.#rawPorts.read();
+    for (const [key, port] of keys) if (!held.has(key)) this.#rawPorts.set(port, 1);
+    this.#rawPorts.erase([...held.keys()].filter((key) => !keys.has(key)).map((key) => Buffer.from(key, 'latin1')));
   }
 
   drainFlows(): RawFlow[] {

@@ -35,7 +35,7 @@ static __always_inline const struct sliver *on_node(__u32 number)
 	return sliver && sliver->flags & SLIVER_HOST ? sliver : 0;
 }
 
-/* A port with an owner is for the owner alone; a sliver binds no other. 0 is the kernel's to choose. */
+/* A port with an owner is for the owner alone, and for raw sockets or ordinary ones; a sliver binds no other. 0 is the kernel's to choose. */
 static __always_inline int judge_bind(struct bpf_sock_addr *ctx)
 {
 	const struct settings *s = get_settings();
@@ -46,7 +46,7 @@ static __always_inline int judge_bind(struct bpf_sock_addr *ctx)
 		return ALLOW;
 	__u32 number = sliver_of_task(s);
 	__u32 owner = owner_of(port, port_protocol(ctx->protocol));
-	if (owner && owner != number)
+	if (owner && (owner != number || is_raw(port, port_protocol(ctx->protocol))))
 		return refuse(number, EADDRINUSE);
 	if (owner)
 		return ALLOW_WITHOUT_CAPABILITY;
@@ -75,7 +75,8 @@ static __always_inline int judge_choice(struct bpf_sock *sk)
 	if (!owner)
 		return ALLOW;
 	__u32 number = sliver_of_task(s);
-	return owner == number ? ALLOW : refuse(number, EADDRINUSE);
+	int ordinary = owner == number && !is_raw(sk->src_port, port_protocol(sk->protocol));
+	return ordinary ? ALLOW : refuse(number, EADDRINUSE);
 }
 
 SEC("cgroup/post_bind4")

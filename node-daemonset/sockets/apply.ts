@@ -8,6 +8,7 @@ import { readDefaultRoutes } from '../egress/observe.ts';
 import type { Desired, Enforcer, EnforcerReport, Line, Problem, Sliver } from '../sliver.ts';
 import { Audit } from './audit.ts';
 import type { ClientFiles } from './clientfiles.ts';
+import { NUMBER_OF } from './filter.ts';
 import { Opener } from './opener.ts';
 import { destroyOrdinary, holderOf } from './ordinary.ts';
 import { podOfPeer } from './peer.ts';
@@ -28,7 +29,7 @@ export interface SocketsOptions {
   directoryOf(uid: string): string;
   /** Where the raw sockets that are out are kept; it must go with a reboot, as they do. */
   registryFile: string;
-  kernel: Pick<Kernel, 'rawGeneration' | 'markRaw'>;
+  kernel: Pick<Kernel, 'rawGeneration' | 'markRaw' | 'holdRawPorts'>;
   /** What slivers find beside their socket: library, shim and slice-dump. */
   clientFiles?: ClientFiles;
   /** Tests that have no pods say here who connects. */
@@ -42,8 +43,13 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
   let slivers: ReadonlyMap<string, Sliver> = new Map();
   const registry = new SocketRegistry(options.registryFile);
   /** Of sockets whose holder has the right to them still. */
-  const rawPorts = new RawPortsTable(() =>
-    rawPortsOf(registry.live().filter(({ opened, sliver }) => mayKeep(opened, slivers.get(sliver)))),
+  const rawPorts = new RawPortsTable(
+    () => rawPortsOf(registry.live().filter(({ opened, sliver }) => mayKeep(opened, slivers.get(sliver)))),
+    ({ tcp, udp }) =>
+      kernel.holdRawPorts([
+        ...tcp.map((port) => ({ protocol: NUMBER_OF.tcp, port })),
+        ...udp.map((port) => ({ protocol: NUMBER_OF.udp, port })),
+      ]),
   );
   const sniffers = new Sniffers();
   let lines: readonly Line[] = [];

@@ -17,7 +17,7 @@ export interface OpenerParts {
   sniffers: Sniffers;
   audit: Audit;
   holderOf(protocol: Transport, port: number): Promise<{ state: string; local: string } | undefined>;
-  /** Keeps the kernel from answering for the ports of all live raw sockets; resolves when it is so. */
+  /** Keeps the kernel from answering for the ports of all live raw sockets, and ordinary ones off them; resolves when it is so. */
   silenceKernel(): Promise<unknown>;
 }
 
@@ -45,23 +45,28 @@ export class Opener {
     if (live.filter((one) => one.sliver === sliver.id).length >= BOUNDS.rawSockets) {
       throw new Refusal('EMFILE', `this sliver has ${BOUNDS.rawSockets} raw sockets open: close some`);
     }
-    if (opened.open === 'raw') {
-      const holder = await this.#parts.holderOf(opened.protocol, Number(opened.port));
-      if (holder) {
-        const what = `an ordinary socket (${holder.state} at ${holder.local})`;
-        throw new Refusal('EADDRINUSE', `${what} is open on ${opened.protocol} port ${opened.port}: close it first`);
-      }
-    }
+    await this.#refuseBeside(opened);
     const fd = openRaw(opened, sliver.number, kernel);
     try {
       const passed = { inode: fstatSync(fd).ino, sliver: sliver.id, opened };
       registry.add(passed);
       if (opened.open === 'raw') await this.#parts.silenceKernel();
+      // one that came since we looked; from now on none comes
+      await this.#refuseBeside(opened);
       return fd;
     } catch (error) {
       closeSocket(fd);
       throw error;
     }
+  }
+
+  /** A port is for raw sockets or for ordinary ones. */
+  async #refuseBeside(opened: OpenedRaw): Promise<void> {
+    if (opened.open !== 'raw') return;
+    const holder = await this.#parts.holderOf(opened.protocol, Number(opened.port));
+    if (!holder) return;
+    const what = `an ordinary socket (${holder.state} at ${holder.local})`;
+    throw new Refusal('EADDRINUSE', `${what} is open on ${opened.protocol} port ${opened.port}: close it first`);
   }
 
   #sniff(opened: Extract<Opened, { open: 'sniffer' | 'audit' }>, uid: string): Stream {

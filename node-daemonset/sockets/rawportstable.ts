@@ -1,17 +1,20 @@
-/** Keeps the kernel's rules about ports of raw sockets as they should be. */
+/** Keeps the kernel's rules about ports of raw sockets as they should be, and ordinary sockets off these ports. */
 import { run } from '../exec.ts';
 import { LIST_RULESET, parseRuleset, planRemoval, planRuleset, type RawPorts } from './rawports.ts';
 
 /** Makes the kernel's rules say `wanted`, one change after the other. */
 export class RawPortsTable {
   readonly #wanted: () => RawPorts;
+  readonly #hold: (ports: RawPorts) => void;
   #turn: Promise<unknown> = Promise.resolve();
   #used = false;
   /** What the rules were last known to say. */
   #said: RawPorts = { tcp: [], udp: [] };
 
-  constructor(wanted: () => RawPorts) {
+  /** `hold` keeps ordinary sockets off these ports and no others. */
+  constructor(wanted: () => RawPorts, hold: (ports: RawPorts) => void) {
     this.#wanted = wanted;
+    this.#hold = hold;
   }
 
   /** Resolves with the number of writes when the kernel's rules say what was wanted at some instant after the call. */
@@ -29,6 +32,7 @@ export class RawPortsTable {
 
   async #sync(): Promise<number> {
     const { tcp, udp } = this.#wanted();
+    this.#hold({ tcp, udp });
     // What an earlier run left is found as soon as anybody opens a socket, and harms nobody before.
     if (!this.#used && tcp.length + udp.length === 0) return 0;
     this.#used = true;
@@ -45,6 +49,7 @@ export class RawPortsTable {
   /** Takes chains and sets away. */
   async release(): Promise<void> {
     this.#used = false;
+    this.#hold({ tcp: [], udp: [] });
     await run(['nft', '-f', '-'], { input: planRemoval() });
   }
 }

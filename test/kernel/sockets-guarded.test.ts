@@ -22,6 +22,7 @@ describe('raw sockets in the hands of slivers', () => {
   let node: GuardedNode;
   let manager: Lines<Request>;
   let holder: Lines<Command>;
+  let own: Lines<Command>;
 
   const desired = (change: { rawA?: boolean; ended?: boolean } = {}): Desired =>
     makeDesired([
@@ -134,8 +135,25 @@ describe('raw sockets in the hands of slivers', () => {
     const stranger = startHolder(B, A);
     const tcp = { open: 'raw', protocol: 'tcp', family: 4, port: 'any', headerIncluded: false } as const;
     assert.equal(await stranger.say({ open: tcp, as: 'x' }), 'EPERM');
-    const own = startHolder(B, B);
+    own = startHolder(B, B);
     assert.equal(await own.say({ open: tcp, as: 'x' }), 'ok');
+  });
+
+  it('have their port for themselves, until the last is closed', async () => {
+    const ordinary = node.peer(B);
+    const bind = (): Promise<string> => ordinary.ask('socket 4 stream 6;bind 0.0.0.0 5002;close');
+    assert.equal(await bind(), 'EADDRINUSE', 'a raw socket of its own sliver is open');
+    assert.equal(await ordinary.ask('socket 6 stream 6;bind :: 5002;close'), 'EADDRINUSE');
+    own.child.kill('SIGKILL');
+    for (let left = 100; (await bind()) !== 'ok'; left--) {
+      assert.notEqual(left, 0, 'the port was never free again');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await ordinary.ask('socket 4 stream 6;bind 0.0.0.0 5002;listen');
+    const beside = startHolder(B, B);
+    const tcp = { open: 'raw', protocol: 'tcp', family: 4, port: 5002, headerIncluded: false } as const;
+    assert.equal(await beside.say({ open: tcp, as: 'x' }), 'EADDRINUSE');
+    beside.child.kill('SIGKILL');
   });
 
   it('keep to it while the node manager is gone, and when it is back', async () => {

@@ -28,10 +28,14 @@ export interface Setup {
 
 export type Request = { setup: Setup } | { enforce: Desired } | { release: true } | { grants: true } | { memory: true };
 
-type RawKernel = Pick<Kernel, 'rawGeneration' | 'markRaw'>;
+type RawKernel = Pick<Kernel, 'rawGeneration' | 'markRaw' | 'holdRawPorts'>;
 
 const grants: RawGrant[] = [];
-const double: RawKernel = { rawGeneration: () => 1, markRaw: (_fd, grant) => void grants.push(grant) };
+const double: RawKernel = {
+  rawGeneration: () => 1,
+  markRaw: (_fd, grant) => void grants.push(grant),
+  holdRawPorts: () => undefined,
+};
 let guard: GuardEnforcer | undefined;
 let ports: Enforcer | undefined;
 let enforcer: ReturnType<typeof createSocketsEnforcer>;
@@ -52,6 +56,7 @@ function setUp(setup: Setup): void {
   const programs: RawKernel = {
     rawGeneration: (sliver) => guard?.kernel()?.rawGeneration(sliver),
     markRaw: (fd, grant) => guard!.kernel()!.markRaw(fd, grant),
+    holdRawPorts: (ports) => guard?.kernel()?.holdRawPorts(ports),
   };
   enforcer = createSocketsEnforcer({
     directoryOf: (uid) => `${root}/${uid}`,
