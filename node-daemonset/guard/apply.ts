@@ -1,11 +1,12 @@
 /** Keeps the kernel's programs attached, and their maps as the slivers are: the one writer of both on this node. */
+import { observeNodeAddresses, readAddressesAsText } from '../addresses/node.ts';
 import { type Kernel, KernelError, type SliverCounters } from '../bpf/kernel.ts';
 import { interfaceIndex, netnsCookie } from '../bpf/netns.ts';
 import { type KernelOptions, openKernel, type SliverKernel } from '../bpf/open.ts';
 import { CgroupError, type CgroupTree, findPods, openTree, type TreeOptions } from '../cpu/cgroups.ts';
 import { readDefaultRoutes } from '../egress/observe.ts';
 import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
-import { idOf, readNodeAddresses, readPortRange, UnifiedPods } from './observe.ts';
+import { idOf, readPortRange, UnifiedPods } from './observe.ts';
 import { isOnNode, planGuard } from './plan.ts';
 import type { Tombstones } from './tombstones.ts';
 import { observeMaps, writeMaps } from './write.ts';
@@ -39,11 +40,11 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
   let netns: bigint | undefined;
   /** Directories of pods that are known, to be taken away with their slivers. */
   let directories = new Map<string, string>();
-  let nodeAddresses: readonly string[] = [];
+  let addressesAsText: string | undefined;
   let watch: NodeJS.Timeout | undefined;
   const watchAddresses = (onDisturbed: () => void): NodeJS.Timeout =>
     setInterval(() => {
-      if (readNodeAddresses().join() !== nodeAddresses.join()) onDisturbed();
+      if (readAddressesAsText() !== addressesAsText) onDisturbed();
     }, ADDRESSES_MS).unref();
 
   const open = async (): Promise<SliverKernel | KernelError> => {
@@ -58,7 +59,13 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     }
   };
 
-  const guard = (opened: SliverKernel, tree: CgroupTree, kubepods: string, desired: Desired): number => {
+  const guard = (
+    opened: SliverKernel,
+    tree: CgroupTree,
+    kubepods: string,
+    nodeAddresses: readonly string[],
+    desired: Desired,
+  ): number => {
     const unified = new UnifiedPods(tree);
     const pods = findPods(tree);
     own ??= unified.own(pods.values());
@@ -73,7 +80,6 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     }
     const observed = observeMaps(opened);
     const settings = { kubepods: idOf(kubepods)!, manager: own, netns: (netns ??= netnsCookie()), ...readPortRange() };
-    nodeAddresses = readNodeAddresses();
     if (options.onDisturbed) watch ??= watchAddresses(options.onDisturbed);
     const ended = (number: number): number | undefined => opened.maps.counters.get(number)?.drops.ended;
     const endedDrops = new Map([...tombstones.keys()].flatMap((number) => pair(number, ended(number))));
@@ -100,7 +106,7 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     kernel: () => kernel,
     counters: () => kernel?.counters() ?? new Map<number, SliverCounters>(),
 
-    async enforce(desired: Desired): Promise<EnforcerReport> {
+    async enforce(desired: Desired, signal?: AbortSignal): Promise<EnforcerReport> {
       const opened = await open();
       if (opened instanceof KernelError) return unguarded(desired, opened.message);
       let tree: CgroupTree;
@@ -113,7 +119,9 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
       const kubepods = new UnifiedPods(tree).kubepods();
       if (kubepods === undefined)
         return unguarded(desired, 'no cgroup v2 is mounted: mount it at /sys/fs/cgroup/unified');
-      const writes = guard(opened, tree, kubepods, desired);
+      addressesAsText = readAddressesAsText();
+      const { local } = await observeNodeAddresses(desired.facts.lines, signal);
+      const writes = guard(opened, tree, kubepods, local, desired);
       const flows = await countFlows(opened, desired);
       return { writes: writes + flows.writes, problems: [...flows.problems, ...(own ? [] : rawUnguarded(desired))] };
     },

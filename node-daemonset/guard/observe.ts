@@ -1,16 +1,8 @@
-/** What the guard has to know of the node: addresses, the ports that the kernel chooses from, pods' cgroups. */
+/** What the guard has to know of the node: the ports that the kernel chooses from, pods' cgroups. */
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { parseFibTrie, parseIfInet6 } from '../addresses/netns.ts';
 import { cgroupId } from '../bpf/open.ts';
 import type { CgroupTree, PodCgroup } from '../cpu/cgroups.ts';
-import { processesOf, readOr } from '../processes.ts';
-
-/** Every address of this process's network namespace but loopback and link-local ones. */
-export function readNodeAddresses(): string[] {
-  const v4 = parseFibTrie(readOr('/proc/self/net/fib_trie', ''));
-  const v6 = parseIfInet6(readOr('/proc/self/net/if_inet6', ''));
-  return [...new Set([...v4, ...v6])].sort();
-}
+import { processesOf } from '../processes.ts';
 
 /** What sockets get that name no port, both ends included. */
 export function readPortRange(): { firstPort: number; lastPort: number } {

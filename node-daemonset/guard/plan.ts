@@ -43,7 +43,7 @@ export interface GuardInput {
   settings: Settings;
   /** The v2 id of each pod's cgroup, by the pod's uid; absent: it has none (any more). */
   cgroupIds: ReadonlyMap<string, bigint>;
-  /** Every address of the node but loopback and link-local ones. */
+  /** All addresses of the node: what it may send from, and where not everything of it is a sliver's to reach. */
   nodeAddresses: readonly string[];
   tombstones: Tombstones;
   /** Packets dropped of slivers that have ended, by number, where counted. */

@@ -1,11 +1,11 @@
 /** Keeps every owned port of the node's address for its owner: one nft transaction a pass at most, none if all is well. */
 import { isIPv6 } from 'node:net';
 import type { RspecPort } from '../../crds/types.ts';
+import { observeNodeAddresses } from '../addresses/node.ts';
 import type { HeldPort } from '../admission/held.ts';
 import { readDefaultRoutes } from '../egress/observe.ts';
 import { ExecError, run } from '../exec.ts';
 import type { Desired, Enforcer, EnforcerReport } from '../sliver.ts';
-import { readNodeAddresses } from './addresses.ts';
 import { type Link, parseLinks } from './links.ts';
 import { type ObservedTable, parseTable, removeTable, TABLE } from './nft.ts';
 import { isNeeded, planPorts } from './plan.ts';
@@ -40,12 +40,13 @@ export function createPortsEnforcer({ stateFile }: PortsOptions): PortsEnforcer 
     async enforce(desired: Desired, signal: AbortSignal): Promise<EnforcerReport> {
       const reservations = reserved.set(numbersOf(desired.ports));
       const needed = isNeeded(desired);
-      const [table, links] = await Promise.all([observeTable(signal), needed ? observeLinks(desired, signal) : []]);
-      const addresses = needed ? readNodeAddresses() : [];
-      const { script, departed, problems } = planPorts(
-        { table, links, addresses, handedOut: reserved.handedOut() },
-        desired,
-      );
+      const [table, links, { lines: addresses }] = await Promise.all([
+        observeTable(signal),
+        needed ? observeLinks(desired, signal) : [],
+        needed ? observeNodeAddresses(desired.facts.lines, signal) : { lines: [] },
+      ]);
+      const handedOut = reserved.handedOut();
+      const { script, departed, problems } = planPorts({ table, links, addresses, handedOut }, desired);
       await nft(script, signal);
       for (const address of departed) await forgetFlows(address, signal);
       return { writes: reservations + script.length, problems };

@@ -7,6 +7,9 @@ export const TABLE = 'inet slice_operator_ports';
 const PORT = 'inet_proto . inet_service';
 /** Every set and map with its type. Identifiers of ICMP stand where TCP and UDP have ports. */
 const TYPES = {
+  /** The addresses of which they are. */
+  node4: 'ipv4_addr',
+  node6: 'ipv6_addr',
   /** Every port that belongs to somebody. */
   owned: PORT,
   /** Those that processes of the node itself, its host-network slivers, may have. */
@@ -49,7 +52,7 @@ export interface ObservedTable {
 }
 
 /** Raised with every change of sets, chains or rules: a table of another version is replaced as a whole. */
-const VERSION = 2;
+const VERSION = 3;
 
 export function noElements(): Elements {
   return Object.fromEntries(SET_NAMES.map((name) => [name, new Map<string, string>()])) as Elements;
@@ -162,23 +165,23 @@ function rulesOf(signature: string): string[] {
     ...(v4 === 'v4' ? [{ n: '4', ip: 'ip', proto: 'ipv4' }] : []),
     ...(v6 === 'v6' ? [{ n: '6', ip: 'ip6', proto: 'ipv6' }] : []),
   ];
-  const catches = `${PORTS} meta l4proto . th dport @owned fib daddr type local jump deliver`;
+  // Not all that is local: a service proxy may have made services' addresses so.
+  const catches = ['ip daddr @node4', 'ip6 daddr @node6'].map(
+    (one) => `${one} ${PORTS} meta l4proto . th dport @owned jump deliver`,
+  );
   return [
-    // Loopback and link-local addresses are the node's alone: a pod could not answer.
-    'deliver ip daddr != 127.0.0.0/8 dnat ip to meta l4proto . th dport map @forward4',
-    'deliver ip6 daddr != { ::1, fe80::/10 } dnat ip6 to meta l4proto . th dport map @forward6',
+    'deliver dnat ip to meta l4proto . th dport map @forward4',
+    'deliver dnat ip6 to meta l4proto . th dport map @forward6',
     // The owner's pod is not there: what is dropped leaves no trace that would lead the next packet astray.
-    'deliver ip daddr != 127.0.0.0/8 meta l4proto . th dport != @hosted drop',
-    'deliver ip6 daddr != { ::1, fe80::/10 } meta l4proto . th dport != @hosted drop',
+    'deliver meta l4proto . th dport != @hosted drop',
     // To where it goes anyway: NAT is decided once, so that no hostPort, NodePort or external address of others gets it.
     'deliver dnat ip to ip daddr',
     'deliver dnat ip6 to ip6 daddr',
-    `arriving ${catches}`,
-    `local ${catches}`,
+    ...catches.flatMap((one) => [`arriving ${one}`, `local ${one}`]),
     'forwarded ip saddr @sliver4 oifname @barred drop',
     'forwarded ip6 saddr @sliver6 oifname @barred drop',
-    // A pod that says it is the node; with IPv4 the kernel itself drops it.
-    `forwarded ${PORTS} meta l4proto . th sport @owned fib saddr type local drop`,
+    // A pod that says it is the node; with IPv4 the kernel itself drops it. Not by its port: an echo request has one, too.
+    'forwarded fib saddr type local drop',
     // What the node's own sockets send from an address that is not the node's is not to become the node's by what follows.
     'departing meta skuid >= 0 fib saddr type != local return',
     ...families.flatMap(({ n, ip, proto }) => {

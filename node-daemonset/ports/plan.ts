@@ -22,7 +22,7 @@ import { longestGap, type Range } from './ranges.ts';
 export interface ObservedNode {
   table: ObservedTable;
   links: readonly Link[];
-  /** The node's own global addresses. */
+  /** Those of which the ports are. */
   addresses: readonly string[];
   /** Ports that the kernel hands out by itself. */
   handedOut: Range;
@@ -90,6 +90,7 @@ function wantedElements(
   const elements = noElements();
   const problems: Problem[] = [];
   for (const port of ports) for (const key of keysOf(port)) elements.owned.set(key, '');
+  for (const { family, address } of parsed(addresses)) elements[family === 'v4' ? 'node4' : 'node6'].set(address, '');
   const drop = facts.otherInterfaces === 'Drop';
   for (const { name, outside, isLine } of links) {
     if (!outside || !isInterfaceName(name)) continue;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RspecPort } from '../../crds/types.ts';
-import { readNodeAddresses } from './addresses.ts';
+import { observeNodeAddresses } from '../addresses/node.ts';
 import type { HeldPort } from '../admission/held.ts';
 import { TABLE as EGRESS_TABLE } from '../egress/names.ts';
 import { ExecError, run } from '../exec.ts';
@@ -60,7 +60,7 @@ function readSocketFile(path: string): string {
 }
 
 async function readForwards(proc: string): Promise<ForwardedPorts[]> {
-  const addresses = new Set(readNodeAddresses(proc)).add('127.0.0.1').add('::1');
+  const addresses = new Set((await observeNodeAddresses([])).local).add('127.0.0.1').add('::1');
   // nft does not show what iptables' own matches say; to ask the old backend would make its tables where there are none
   const programs = ['iptables-nft-save', 'ip6tables-nft-save'];
   for (const [names, program] of [

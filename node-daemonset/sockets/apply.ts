@@ -51,8 +51,8 @@ export function createSocketsEnforcer(options: SocketsOptions): Enforcer & { clo
         ...udp.map((port) => ({ protocol: NUMBER_OF.udp, port })),
       ]),
   );
-  const sniffers = new Sniffers();
   let lines: readonly Line[] = [];
+  const sniffers = new Sniffers(() => lines);
   /** Slices as <namespace>/<name>, by the HTB class that they send in. */
   let slices: ReadonlyMap<number, string> = new Map();
   const audit = new Audit({

@@ -2,7 +2,8 @@
  * Sniffers: packet sockets of ours whose packets' headers are relayed. Their descriptors are never passed: who holds one
  * can send whatever he likes.
  */
-import { networkInterfaces } from 'node:os';
+import { observeNodeAddresses } from '../addresses/node.ts';
+import type { Line } from '../sliver.ts';
 import { BOUNDS } from './bounds.ts';
 import { SNAP, snifferFilter } from './filter.ts';
 import * as libc from './libc.ts';
@@ -45,11 +46,18 @@ const BATCHES = 4;
 const ADDRESSES_MS = 2_000;
 
 export class Sniffers {
+  readonly #lines: () => readonly Line[];
   readonly #relays = new Set<Relay>();
   readonly #batch = new libc.Batch(BATCH, SNAP, 20, 96);
   #timer: NodeJS.Timeout | undefined;
-  #addresses: ReadonlySet<string> = new Set();
+  /** undefined before they were ever read. */
+  #addresses: ReadonlySet<string> | undefined;
   #readAt = -Infinity;
+
+  /** `lines`: as the owner names them now. */
+  constructor(lines: () => readonly Line[]) {
+    this.#lines = lines;
+  }
 
   /** Relays all that the node sends from the port and receives for it. Throws Refusal EBUSY where too many are open. */
   open(protocol: Transport, port: number): Stream {
@@ -76,11 +84,18 @@ export class Sniffers {
     this.#timer = undefined;
   }
 
+  async #readAddresses(): Promise<void> {
+    const { lines } = await observeNodeAddresses(this.#lines());
+    this.#addresses = new Set(lines.map(addressKey));
+  }
+
   #fetch(): void {
     if (performance.now() - this.#readAt > ADDRESSES_MS) {
-      this.#addresses = readAddresses();
       this.#readAt = performance.now();
+      // where it fails, what was read before holds
+      void this.#readAddresses().catch(() => undefined);
     }
+    if (!this.#addresses) return;
     for (const relay of this.#relays) {
       if (!relay.sink) continue;
       for (let left = BATCHES; left > 0; left--) {
@@ -123,9 +138,4 @@ function openPacketSocket(filter: Buffer): number {
 /** Packets that found the socket's buffer full since this was asked last. */
 function lostByKernel(fd: number): number {
   return libc.getOption(fd, SOL_PACKET, PACKET_STATISTICS, 8).readUInt32LE(4);
-}
-
-function readAddresses(): ReadonlySet<string> {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return new Set(all.map(({ address }) => addressKey(address)));
 }

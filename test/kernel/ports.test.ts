@@ -49,6 +49,21 @@ describe('the ports enforcer on the real kernel', () => {
         await world.sees(pod, new RegExp(`^pod ${WORLD[family]} \\d+$`));
       });
 
+      it('leaves services theirs whose addresses a service proxy made local', async () => {
+        await enforce(makeDesired([sliver()]));
+        const pod = await world.answer('pod', family, OWNED);
+        const service = { 4: '10.96.0.50', 6: 'fd96::50' }[family];
+        // an interface without any packets: kube-proxy's is of a kind that not every kernel has
+        world.net.ip('node', 'link', 'add', 'kube-ipvs0', 'type', 'bridge');
+        world.net.ip('node', 'addr', 'add', service, 'dev', 'kube-ipvs0', ...(family === 6 ? ['nodad'] : []));
+        await enforce(makeDesired([sliver()]));
+        for (const from of ['other', 'node']) assert.equal(await world.ask(from, family, service, OWNED), '', from);
+        assert.deepEqual(pod.seen, []);
+        const proxy = await world.answer('node', family, OWNED, 'service');
+        await world.ask('other', family, service, OWNED);
+        await world.sees(proxy, /^service /);
+      });
+
       it('keeps it from hostPorts of others, and lets them have theirs', async () => {
         const to = { 4: `ip to ${OTHER[4]}:7`, 6: `ip6 to [${OTHER[6]}]:7` }[family];
         world.nft(
