@@ -9,6 +9,7 @@ const STEPS: readonly [string, string[]][] = [
   ['lint', ['oxlint', '--type-aware', '--deny-warnings']],
   ['format', ['oxfmt', '--check']],
   ['generated types', ['node', 'crds/generate.ts', '--check']],
+  ['generated plugin', ['node', 'test/operator/kubectl/bundle.ts', '--check']],
   ['layout', ['mocha', 'test/layout.test.ts']],
 ];
 

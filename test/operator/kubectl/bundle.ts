@@ -88,4 +88,11 @@ function formatted(text: string): string {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(BUNDLE, bundle(), { mode: 0o755 });
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const text = bundle();
+  if (!process.argv.includes('--check')) writeFileSync(BUNDLE, text, { mode: 0o755 });
+  else if (readFileSync(BUNDLE, 'utf8') !== text) {
+    console.error('the plugin is not what its modules say: run `node test/operator/kubectl/bundle.ts` and commit it');
+    process.exitCode = 1;
+  }
+}
