@@ -75,7 +75,11 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
   const image = { repository: product.product.slice(0, colon), tag: product.product.slice(colon + 1) };
   await installChart({
     kubeconfig,
-    values: { image, node: { auditPage: true }, operator: { audit: true } },
+    values: {
+      image,
+      node: { auditPage: true, exposeMetrics: true },
+      operator: { audit: true, sensors: true },
+    },
     rolloutTimeoutMs: 180_000,
   });
   await product.until('every node to grant', async () => (await readyNodes(product)) === nodes, 120_000);

@@ -1,0 +1,145 @@
+/** A real Prometheus over the operator and the node managers: what it scrapes, what it answers, what it would alert. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Resources } from '../../kube/resources.ts';
+import { percentile } from '../bench/percentile.ts';
+import { promtool } from '../chart/prometheus/promtool.ts';
+import { asked, readPanels } from '../chart/prometheus/queries.ts';
+import { NAMESPACE as RELEASE } from '../chart/render.ts';
+import { hostAddress, nodeAddress, nodeNumber } from '../cluster/config.ts';
+import { PrometheusServer } from './prometheus-server.ts';
+import type { Product } from './product.ts';
+import { NODES, sharedProduct } from './shared.ts';
+import { dropNamespace, freshNamespace, type Pod, sliceOf, type Sliver, sliversOf, whenReady } from './slices.ts';
+
+const NAMESPACE = 'metrics';
+const GUARANTEE = 20e6;
+const RATE = 30e6;
+const PORT = 5_201;
+/** Bytes of a datagram's payload, and what Ethernet, IP and UDP put before it: egress is counted at layer 2. */
+const PAYLOAD = 1_400;
+const HEADERS = 14 + 20 + 8;
+
+describe('Prometheus', () => {
+  let product: Product;
+  let sliver: Sliver;
+  let prometheus: PrometheusServer;
+  let targets: { address: string; node: string }[];
+  let operator: Pod;
+
+  before(async () => {
+    product = await sharedProduct();
+    await freshNamespace(product, NAMESPACE);
+    const resources = {
+      cpu: { shares: 100, excess: 'None' as const },
+      egress: { guarantee: String(GUARANTEE), limit: '50M' },
+    };
+    const slice = sliceOf(product, NAMESPACE, 'sender', { placement: { count: 1 }, resources });
+    await product.apply(slice);
+    await whenReady(product, slice);
+    sliver = (await sliversOf(product, slice))[0]!;
+    const pods = await product.list<Pod>(Resources.Pod, RELEASE);
+    const operators = pods.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === 'operator');
+    operator = operators[0]!;
+    const { index } = product.cluster;
+    targets = [
+      ...NODES.map((node) => ({ node, address: `${nodeAddress(index, nodeNumber(node))}:33081` })),
+      ...operators.map(({ spec, status }) => ({ node: spec.nodeName!, address: `${status!.podIP}:8081` })),
+    ];
+    prometheus = await PrometheusServer.start(targets, '1s');
+  });
+  after(async () => {
+    await prometheus?.close();
+    await dropNamespace(product, NAMESPACE);
+  });
+
+  it('scrapes the operator and every node manager', async () => {
+    await product.until('every target to be up', async () => {
+      const up = await prometheus.query('up == 1');
+      return up.length === targets.length;
+    });
+  });
+
+  it('gets metrics that its own checker accepts', async () => {
+    for (const { address } of targets) {
+      const text = await (await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(10_000) })).text();
+      await promtool(['check', 'metrics'], text);
+    }
+  });
+
+  it('says what a sliver was promised, and what it got within 5 % of what iperf3 says', async () => {
+    const labels = `namespace="${NAMESPACE}",slice="sender",node="${sliver.node}"`;
+    const promised = await prometheus.query(`8 * slice_sliver_egress_guarantee_bytes_per_second{${labels}}`);
+    assert.deepEqual(
+      promised.map(({ value }) => value),
+      [GUARANTEE],
+    );
+
+    const server = spawn('iperf3', ['-s', '-1', '-p', String(PORT), '-B', hostAddress(product.cluster.index)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const ended = once(server, 'exit');
+    try {
+      const { namespace, name } = sliver.pod.metadata;
+      const client = ['-J', '-u', '-b', String(RATE), '-l', String(PAYLOAD), '-t', '20', '-p', String(PORT)];
+      const sending = product.kubectl(
+        ...['exec', '-n', namespace!, name, '--', 'iperf3', ...client, '-c', hostAddress(product.cluster.index)],
+      );
+      // as iperf3 counts, without the headers of each packet; seconds 4 to 19 of the 20
+      const sent = `increase(slice_sliver_egress_bytes_total{${labels}}[10s])`;
+      const packets = `increase(slice_sliver_egress_packets_total{${labels}}[10s])`;
+      const seen: number[] = [];
+      const watching = (async () => {
+        for (let asks = 0; asks < 19; asks++) {
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          const [found] = await prometheus.query(`sum((${sent} - ${HEADERS} * ${packets}) * 8 / 10)`);
+          if (asks >= 13) seen.push(found?.value ?? 0);
+        }
+      })();
+      const [output] = await Promise.all([sending, watching]);
+      const { end } = JSON.parse(output) as { end: { sum: { bits_per_second: number } } };
+      const own = end.sum.bits_per_second;
+      const got = percentile(seen, 50);
+      assert.ok(Math.abs(got / own - 1) < 0.05, `Prometheus: ${got} bit/s, iperf3: ${own} bit/s`);
+    } finally {
+      server.kill();
+      await ended;
+    }
+  });
+
+  it('has an answer to the query of every panel of the dashboard', async () => {
+    const queries = readPanels().flatMap(({ title, targets: some = [] }) => some.map(({ expr }) => ({ title, expr })));
+    assert.ok(queries.length > 20);
+    let without: string[] = [];
+    await product
+      .until(
+        'data in every panel',
+        async () => {
+          // a pass is due every minute, and its rate is asked for
+          const answers = await Promise.all(queries.map(({ expr }) => prometheus.query(asked(expr, '90s'))));
+          without = queries.flatMap(({ title, expr }, i) => (answers[i]!.length > 0 ? [] : [`${title}: ${expr}`]));
+          return without.length === 0;
+        },
+        150_000,
+      )
+      .catch((error: Error) => {
+        throw new Error(`${error.message}: there is none in\n${without.join('\n')}`, { cause: error });
+      });
+  });
+
+  it('evaluates every rule', async () => {
+    await product.until('the rules to be evaluated', async () => (await prometheus.ruleProblems()).length === 0);
+    assert.notDeepEqual(await prometheus.query(`slice:egress_bytes:rate2m{namespace="${NAMESPACE}"}`), []);
+    // nothing is wrong: what a sliver wants beyond its guarantee is no broken promise
+    assert.deepEqual(await prometheus.query('ALERTS{alertname="SliceEgressGuaranteeNotMet", alertstate="firing"}'), []);
+  });
+
+  it('is told by the operator, too, which nodes publish no sensors', async () => {
+    const response = await fetch(`http://${operator.status!.podIP}:8083/load`, { signal: AbortSignal.timeout(40_000) });
+    const csv = await response.text();
+    assert.equal(response.status, 200, csv);
+    assert.match(csv, /^node,.*error\r\n/);
+    for (const node of NODES) assert.match(csv, new RegExp(`^${node},`, 'm'));
+  });
+});
