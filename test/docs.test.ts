@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CapabilityReason, NodeReason, SliceReason, WatchdogReason } from '../crds/conditions.ts';
+import { CapabilityReason, NodeReason, SensorReason, SliceReason, WatchdogReason } from '../crds/conditions.ts';
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url));
 const troubleshooting = readFileSync(join(DOCS, 'troubleshooting.md'), 'utf8');
@@ -21,6 +21,7 @@ describe('docs/troubleshooting.md', () => {
     ['ResourceCapability', CapabilityReason],
     ['SliceNode', NodeReason],
     ['Watchdog', WatchdogReason],
+    ['Sensor', SensorReason],
   ] as const) {
     it(`explains every reason of a ${kind}, once, and no other`, () => {
       assert.deepEqual(rows(kind).toSorted(), Object.values(reasons).toSorted());

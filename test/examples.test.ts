@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { API_VERSION, LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
 import { readCrd, type Schema, schemaOf } from '../crds/schemas.ts';
-import type { ResourceCapability, Restraint, Slice, SliceNode, Watchdog } from '../crds/types.ts';
+import type { ResourceCapability, Restraint, Sensor, Slice, SliceNode, Watchdog } from '../crds/types.ts';
 import {
   describe as say,
   validateCapability,
   validateRestraint,
+  validateSensor,
   validateSlice,
   validateSliceNode,
   validateWatchdog,
@@ -17,7 +18,7 @@ import {
 
 const EXAMPLES = fileURLToPath(new URL('../examples', import.meta.url));
 
-type Ours = Slice | ResourceCapability | SliceNode | Restraint | Watchdog;
+type Ours = Slice | Sensor | ResourceCapability | SliceNode | Restraint | Watchdog;
 
 function read(file: string): Ours[] {
   const documents = parseAllDocuments(readFileSync(`${EXAMPLES}/${file}`, 'utf8'), { uniqueKeys: true });
@@ -31,6 +32,8 @@ function violations(object: Ours): string {
       return say(validateSlice(object as Slice));
     case 'ResourceCapability':
       return say(validateCapability(object as ResourceCapability));
+    case 'Sensor':
+      return say(validateSensor(object as Sensor));
     case 'SliceNode':
       return say(validateSliceNode(object as SliceNode));
     case 'Restraint':
@@ -70,7 +73,7 @@ const NOT_SHOWN = [
 describe('examples', () => {
   const files = globSync('*.yaml', { cwd: EXAMPLES }).toSorted();
 
-  it('are these', () => assert.deepEqual(files, ['everything.yaml', 'minimal.yaml', 'watchdog.yaml']));
+  it('are these', () => assert.deepEqual(files, ['everything.yaml', 'minimal.yaml', 'sensors.yaml', 'watchdog.yaml']));
 
   for (const file of files) {
     it(`${file} is valid`, () => {
@@ -101,6 +104,7 @@ describe('examples', () => {
     ['SliceNode', 'slicenode.yaml', 'everything.yaml'],
     ['Restraint', 'restraint.yaml', 'watchdog.yaml'],
     ['Watchdog', 'watchdog.yaml', 'watchdog.yaml'],
+    ['Sensor', 'sensor.yaml', 'sensors.yaml'],
   ] as const) {
     it(`${example} shows every field of a ${kind}`, () => {
       const objects = read(example).filter((object) => object.kind === kind);

@@ -13,6 +13,7 @@ const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
   audit: () => import('./audit.ts'),
   acquire: () => import('./acquire.ts'),
   slice: () => import('./slice.ts'),
+  sensors: () => import('./sensors.ts'),
 };
 
 async function runBench(name: string): Promise<boolean> {

@@ -161,6 +161,20 @@ describe("the chart's page for strangers", () => {
       assert.match(source('node-daemonset/audit/page/main.ts'), new RegExp(`\\b${name}\\b`), name);
     }
   });
+
+  it('leaves the published sensors no more than that', async () => {
+    const rendered = await renderChart({ kubeVersion: '1.30.0', values: { node: { sensorPage: true } } });
+    const { containers, volumes } = podSpec(one(rendered.objects, 'DaemonSet'));
+    assert.equal(values(containers[0]!).SENSOR_PAGE, 'true');
+    const page = containers[1]!;
+    assert.deepEqual(page.args, ['node-daemonset/sensors/page/main.ts']);
+    assert.deepEqual(page.securityContext?.capabilities, { drop: ['ALL'] });
+    assert.equal(page.securityContext?.runAsNonRoot, true);
+    // an empty directory in the place of the token
+    assert.equal(page.volumeMounts?.length, 1);
+    assert.ok(page.volumeMounts[0]!.mountPath.endsWith('/serviceaccount'));
+    assert.ok('emptyDir' in volumes!.find(({ name }) => name === page.volumeMounts![0]!.name)!);
+  });
 });
 
 describe("the chart's question to all nodes", () => {

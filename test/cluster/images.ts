@@ -37,6 +37,8 @@ export const NODE_MANAGER_PROGRAMS = [
   'umount',
   'nsenter',
   'prlimit',
+  'ping',
+  'traceroute',
 ];
 /** What it loads to put programs into the kernel, by the name by which it asks. */
 const BPF_LIBRARY = 'libbpf.so.1';

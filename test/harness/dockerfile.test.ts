@@ -18,6 +18,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   umount: 'mount',
   nsenter: 'util-linux',
   prlimit: 'util-linux',
+  ping: 'iputils-ping',
+  traceroute: 'traceroute',
 };
 
 describe('harness: Dockerfile', () => {

@@ -13,6 +13,7 @@ env:
   - { name: HEALTH_ADDRESS, value: {{ or .Values.podMonitor.enabled .Values.node.exposeMetrics | ternary "$(HOST_IP)" "127.0.0.1" }} }
   - { name: HEALTH_PORT, value: {{ .Values.node.healthPort | quote }} }
   - { name: AUDIT_PAGE, value: {{ .Values.node.auditPage | quote }} }
+  - { name: SENSOR_PAGE, value: {{ .Values.node.sensorPage | quote }} }
   - { name: KUBELET_DIR, value: {{ .Values.node.kubeletDirectory | quote }} }
   - { name: STATE_DIR, value: /var/lib/slice-operator }
   - { name: RUN_DIR, value: /run/slice-operator }
