@@ -47,7 +47,7 @@ export class Agents {
     sliver.idle.push(socket);
     socket.once('close', () => {
       sliver.idle = sliver.idle.filter((one) => one !== socket);
-      if (sliver.idle.length === 0 && sliver.waiting.length === 0) this.#slivers.delete(uid);
+      this.#forget(uid, sliver);
     });
     // nothing is to be said before there is work
     socket.once('data', () => socket.destroy());
@@ -70,6 +70,11 @@ export class Agents {
     return known;
   }
 
+  /** Slivers come and go. */
+  #forget(uid: string, sliver: Sliver): void {
+    if (sliver.idle.length === 0 && sliver.waiting.length === 0) this.#slivers.delete(uid);
+  }
+
   #take(uid: string, signal: AbortSignal): Promise<Socket> {
     const sliver = this.#of(uid);
     const idle = sliver.idle.shift();
@@ -80,6 +85,7 @@ export class Agents {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
     const leave = (error: Error): void => {
       sliver.waiting = sliver.waiting.filter((one) => one !== resolve);
+      this.#forget(uid, sliver);
       reject(error);
     };
     const nobody = `no agent of the sliver waits for work: start /run/slice/bin/slice-sensors in it, as in its bootScript`;

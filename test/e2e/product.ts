@@ -77,7 +77,7 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
     kubeconfig,
     values: {
       image,
-      node: { auditPage: true, exposeMetrics: true },
+      node: { auditPage: true, sensorPage: true, exposeMetrics: true },
       operator: { audit: true, sensors: true },
     },
     rolloutTimeoutMs: 180_000,
