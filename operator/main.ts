@@ -13,7 +13,9 @@ import { serveClusterAudit } from './audit/server.ts';
 import { CONTROLLERS, SliceOperator, type Controller } from './operator.ts';
 import { createSensorAsker } from './sensors/ask.ts';
 import { serveClusterSensors } from './sensors/server.ts';
-import { createFlowReadings } from './watchdog/flows.ts';
+import { bySensor } from './watchdog/readings.ts';
+import { createSensorReadings } from './watchdog/sensors.ts';
+import { createSentReadings, SENT } from './watchdog/sent.ts';
 
 const LEASE = 'slice-operator';
 /** What is under way when the process is told to end has this long. */
@@ -60,7 +62,10 @@ const operator: SliceOperator = new SliceOperator({
   clock,
   releaseNamespace: namespace,
   controllers,
-  readings: createFlowReadings(askers.audit, () => operator.sliceNodes),
+  readings: bySensor(
+    { [SENT]: createSentReadings(askers.audit, () => operator.sliceNodes) },
+    createSensorReadings(askers.sensors, () => operator.sliceNodes),
+  ),
 });
 const health = await serveHealth({
   port: Number(port),

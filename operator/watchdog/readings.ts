@@ -16,3 +16,9 @@ export interface Readings {
   /** Every node that there is, once. Rejects where nobody can be asked, as when there is no such sensor. */
   read(sensor: string, args: readonly string[], signal: AbortSignal): Promise<NodeReading[]>;
 }
+
+/** Some sensors are read in ways of their own. */
+export function bySensor(own: Readonly<Record<string, Readings>>, others: Readings): Readings {
+  const byName = new Map(Object.entries(own));
+  return { read: (sensor, args, signal) => (byName.get(sensor) ?? others).read(sensor, args, signal) };
+}

@@ -39,7 +39,7 @@ export function specFor({ spec }: Watchdog, key: string, reason: string): Restra
   };
 }
 
-/** `flows bytes 1200000000 in a period of 86400 s is above 1G on all nodes together (Watchdog daily)` */
+/** `bandwidth bytes 1200000000 in a period of 86400 s is above 1G on all nodes together (Watchdog daily)` */
 export function reasonOf({ metadata, spec }: Watchdog, value: number): string {
   const { read, above, periodSeconds } = spec;
   const what = [read.sensor, ...(read.arguments ?? []), read.column].join(' ');

@@ -96,9 +96,9 @@ describe("the operator's process", () => {
   });
 
   it('refuses controllers that it does not have, and says which there are', async () => {
-    const one = await start('one', ['--controllers=slice,watchdog']);
+    const one = await start('one', ['--controllers=slice,broker']);
     assert.equal(await one.exited, 2);
-    assert.match(one.output.join(''), /no controller "watchdog"; there are slice, capability, node/);
+    assert.match(one.output.join(''), /no controller "broker"; there are slice, capability, node, watchdog/);
   });
 });
 

@@ -32,7 +32,7 @@ export function restraint(spec: Partial<Restraint['spec']> = {}): Restraint {
 }
 
 export function watchdog(spec: Partial<Watchdog['spec']> = {}): Watchdog {
-  const terms = { read: { sensor: 'flows', column: 'bytes' }, above: '1G', action: 'Suspend', ...spec } as const;
+  const terms = { read: { sensor: 'bandwidth', column: 'bytes' }, above: '1G', action: 'Suspend', ...spec } as const;
   return { apiVersion: API_VERSION, kind: 'Watchdog', metadata: { name: 'daily' }, spec: terms };
 }
 

@@ -71,7 +71,7 @@ describe('a watchdog', () => {
       kind: 'Watchdog',
       metadata: { name: 'e2e' },
       spec: {
-        read: { sensor: 'flows', column: 'bytes' },
+        read: { sensor: 'sent', column: 'bytes' },
         namespaces: [NAMESPACE],
         periodSeconds: 86_400,
         above: LIMIT,
@@ -116,7 +116,7 @@ describe('a watchdog', () => {
     await product.until('a Restraint', async () => (await restraints()).length === 1, 30_000);
     console.log(`      suspended ${Date.now() - crossed} ms after its last packet`);
     const { message } = await whenCondition(product, slice, 'Ready', ({ reason }) => reason === 'Suspended');
-    assert.match(message, /Restraint e2e-\w+ \(noc@example\.org\): flows bytes \d+ .* is above 6M/);
+    assert.match(message, /Restraint e2e-\w+ \(noc@example\.org\): sent bytes \d+ .* is above 6M/);
     await product.until('the pods to go', async () => (await podsOf(product, slice)).length === 0);
     for (const { status } of await product.list<SliceNode>(Resources.SliceNode)) {
       assert.ok(status?.restraints?.some(({ slice: name, suspended }) => name === 'flood' && suspended));

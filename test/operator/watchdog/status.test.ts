@@ -11,7 +11,7 @@ const dog: Watchdog = {
   apiVersion: 'v',
   kind: 'Watchdog',
   metadata: { name: 'dog', generation: 3 },
-  spec: { read: { sensor: 'flows', column: 'bytes' }, above: 100, action: 'Suspend', periodSeconds: 60 },
+  spec: { read: { sensor: 'bandwidth', column: 'bytes' }, above: 100, action: 'Suspend', periodSeconds: 60 },
 };
 const memory: Memory = new Map([
   ['site/a', { value: 5, aboveSince: 1 }],

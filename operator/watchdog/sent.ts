@@ -1,11 +1,12 @@
-/** The sensor `flows` of every node: what each slice sent, from the pages on which nodes publish who sent what. */
+/** The sensor `sent` of every node: what each slice sent, from the pages on which nodes publish who sent what. */
 import { MAX_LIMIT } from '../../crds/flowquery.ts';
 import type { Column } from '../../crds/reading.ts';
 import type { SliceNode } from '../../crds/types.ts';
 import type { Asker } from '../audit/ask.ts';
 import type { NodeReading, Readings } from './readings.ts';
 
-export const FLOWS = 'flows';
+/** No sensor of a node's own is called so. */
+export const SENT = 'sent';
 
 /** Nodes begin a file of flows at every full ten minutes: so what is asked for begins with one, too. */
 const HOUR_MS = 3_600_000;
@@ -18,14 +19,10 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Both counters begin anew with each hour. */
-export function createFlowReadings(asker: Asker, sliceNodes: () => readonly SliceNode[], now = Date.now): Readings {
+export function createSentReadings(asker: Asker, sliceNodes: () => readonly SliceNode[], now = Date.now): Readings {
   return {
-    async read(sensor, args) {
-      if (sensor !== FLOWS || args.length > 0) {
-        throw new Error(
-          `there is no sensor ${[sensor, ...args].join('/')} that a watchdog can read; there is ${FLOWS}`,
-        );
-      }
+    async read(_sensor, args) {
+      if (args.length > 0) throw new Error(`${SENT} takes no arguments`);
       const time = now();
       const from = time - (time % HOUR_MS);
       const { nodes, flows, truncated } = await asker.ask({ from, to: time + 1, limit: MAX_LIMIT }, sliceNodes());
