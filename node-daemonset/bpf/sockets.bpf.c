@@ -4,6 +4,7 @@
  * with a network of their own are left alone. Errors here are for people: packets are judged again on their way out.
  */
 #include "maps.h"
+#include "raw.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -14,6 +15,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 
+#define SOL_IP 0
+#define SOL_IPV6 41
+#define IP_RECVERR 11
+#define IPV6_RECVERR 25
+
+#define EPERM 1
 #define EACCES 13
 #define EADDRINUSE 98
 
@@ -137,4 +144,21 @@ int sliver_connect6(struct bpf_sock_addr *ctx)
 {
 	__u32 to[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
 	return judge_connect(ctx, (const __u8 *)to);
+}
+
+/*
+ * The kernel puts errors into the queue of every raw socket of a protocol that goes by the addresses, past all filters: those
+ * about others' packets, too. A socket that was granted for errors gets its own.
+ */
+SEC("cgroup/setsockopt")
+int sliver_setsockopt(struct bpf_sockopt *ctx)
+{
+	int errors = (ctx->level == SOL_IP && ctx->optname == IP_RECVERR) ||
+		(ctx->level == SOL_IPV6 && ctx->optname == IPV6_RECVERR);
+	/* the kernel takes the value from the caller: what is longer than a page is not here */
+	ctx->optlen = 0;
+	if (!errors || !ctx->sk)
+		return ALLOW;
+	struct raw_grant *grant = bpf_sk_storage_get(&raw_sockets, ctx->sk, 0, 0);
+	return grant ? refuse(grant->sliver, EPERM) : ALLOW;
 }

@@ -4,7 +4,16 @@ import type { Desired } from '../../node-daemonset/sliver.ts';
 import { makeDesired } from '../node-daemonset/desired.ts';
 import { GuardedNode, type Peer } from './guarded.ts';
 import { hostSliver, icmp, podSliver, tcp, udp } from './host-sliver.ts';
-import { type Captured, icmpEcho, ipv4Packet, ipv6Packet, parseCaptured, tcpHeader, udpHeader } from './packets.ts';
+import {
+  type Captured,
+  icmpEcho,
+  icmpError,
+  ipv4Packet,
+  ipv6Packet,
+  parseCaptured,
+  tcpHeader,
+  udpHeader,
+} from './packets.ts';
 
 const NODE = { 4: '10.77.0.1', 6: 'fd77::1' } as const;
 const WORLD = { 4: '10.77.0.2', 6: 'fd77::2' } as const;
@@ -128,6 +137,29 @@ describe('raw sockets of slivers', () => {
       assert.match(await holder.ask('receive 2000'), /004d0001$/);
       assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
     });
+  }
+
+  for (const family of [4, 6] as const) {
+    const echo = family === 4 ? 1 : 58;
+    for (const [protocol, othersPacket] of [
+      [17, udpHeader(7001, 9)],
+      [6, tcpHeader(7001, 9)],
+      [echo, icmpEcho(family === 4 ? 8 : 128, 78)],
+    ] as const) {
+      it(`IPv${family}, protocol ${protocol}: have no queue of errors, which would hold those about others' packets`, async () => {
+        await give({ family, protocol, port: protocol === echo ? 77 : 7000 });
+        const answers = [await holder.ask(`option errors4 1`), await holder.ask(`option errors6 1`)];
+        assert.ok(
+          answers.every((answer) => answer === 'EPERM' || answer === 'ENOPROTOOPT'),
+          answers.join(),
+        );
+        assert.ok(answers.includes('EPERM'));
+        const quoted = (family === 4 ? ipv4Packet : ipv6Packet)(NODE[family], WORLD[family], protocol, othersPacket);
+        const error = family === 4 ? icmpError(11, quoted) : `0300000000000000${quoted}`;
+        assert.equal(await world.all(`socket ${family} raw ${echo}`, `sendto ${NODE[family]} 0 ${error}`), 'ok');
+        assert.equal(await holder.ask('error 200'), 'ETIMEDOUT');
+      });
+    }
   }
 
   it('write no source address, fragment or protocol of their own', async () => {

@@ -56,6 +56,14 @@ export function icmpEcho(type: number, identifier: number, sequence = 1, data = 
   return `${type.toString(16).padStart(2, '0')}00${u16(~sum & 0xffff)}${u16(identifier)}${u16(sequence)}${data}`;
 }
 
+/** An error of IPv4 about a packet, with its checksum. */
+export function icmpError(type: number, quoted: string): string {
+  let sum = type << 8;
+  for (let at = 0; at < quoted.length; at += 4) sum += Number.parseInt(quoted.slice(at, at + 4).padEnd(4, '0'), 16);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return `${type.toString(16).padStart(2, '0')}00${u16(~sum & 0xffff)}00000000${quoted}`;
+}
+
 /** An IPv4 packet for a socket with IP_HDRINCL: the kernel fills in length and checksum. `fragment`: offset and flags. */
 export function ipv4Packet(from: string, to: string, protocol: number, payload: string, fragment = 0): string {
   const address = (text: string): string => addressBytes(text).subarray(12).toString('hex');

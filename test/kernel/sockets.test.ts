@@ -61,6 +61,14 @@ describe('slivers’ raw sockets on the real kernel', () => {
       assert.equal(seen.filter((line) => /echo request, id 77,/.test(line)).length, 2, seen.join('\n'));
     });
 
+    it(`ping is told where its packets end: ${family}`, async () => {
+      const { stdout } = await world.shimmed('raw', 'ping', '-n', '-c1', '-t1', '-W2', far);
+      assert.match(
+        stdout,
+        family === 'IPv4' ? /10\.77\.0\.254 icmp_seq=1 Time to live exceeded/ : /fd77::254 icmp_seq=1 Time exceeded/,
+      );
+    });
+
     for (const [method, options, expected] of [
       ['UDP', [], /: UDP/],
       ['ICMP', ['-I'], /echo request, id 77,/],

@@ -4,6 +4,7 @@
  * packets leave from the port or identifier that the slice owns, whatever the program chose. slice-run preloads it.
  */
 #define _GNU_SOURCE
+#include "errors.h"
 #include "slice.h"
 #include "translate.h"
 
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,8 @@
 
 static struct {
 	int fd; /* + 1, so that 0 is none */
+	int errors; /* + 1: the socket that its queue of errors is made of */
+	int told; /* that there is something in it */
 	struct channel channel;
 } channels[CHANNELS];
 static pthread_mutex_t channels_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -50,6 +54,38 @@ static int find(int fd, struct channel *found)
 		}
 	pthread_mutex_unlock(&channels_lock);
 	return is;
+}
+
+/* The descriptor of a channel's queue of errors; -1: the program asked for none. */
+static int errors_of(int fd)
+{
+	int errors = -1;
+
+	pthread_mutex_lock(&channels_lock);
+	for (int i = 0; i < CHANNELS; i++)
+		if (channels[i].fd == fd + 1)
+			errors = channels[i].errors - 1;
+	pthread_mutex_unlock(&channels_lock);
+	return errors;
+}
+
+static int *told_of(int fd)
+{
+	static int none;
+
+	for (int i = 0; i < CHANNELS; i++)
+		if (channels[i].fd == fd + 1)
+			return &channels[i].told;
+	return &none;
+}
+
+static void keep_errors(int fd, int errors)
+{
+	pthread_mutex_lock(&channels_lock);
+	for (int i = 0; i < CHANNELS; i++)
+		if (channels[i].fd == fd + 1)
+			channels[i].errors = errors + 1, channels[i].told = 0;
+	pthread_mutex_unlock(&channels_lock);
 }
 
 /* Puts a channel in the place of another with this descriptor, or takes it away: NULL. */
@@ -140,6 +176,12 @@ int socket(int domain, int type, int protocol)
 
 int close(int fd)
 {
+	int errors = errors_of(fd);
+
+	if (errors >= 0) {
+		keep_errors(fd, -1);
+		NEXT(close)(errors);
+	}
 	keep(fd, NULL);
 	return NEXT(close)(fd);
 }
@@ -152,6 +194,13 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 		/* ours is locked on; the program's own would look for ports that are translated only later */
 		if (level == SOL_SOCKET && name == SO_ATTACH_FILTER_)
 			return 0;
+		if ((level == IPPROTO_IP && name == IP_RECVERR) || (level == IPPROTO_IPV6 && name == IPV6_RECVERR)) {
+			int errors = errors_of(fd) < 0 ? errors_open(&channel) : -1;
+
+			if (errors >= 0)
+				keep_errors(fd, errors);
+			return errors_of(fd) < 0 ? -1 : 0;
+		}
 		if (((level == IPPROTO_IP && name == IP_HDRINCL_) || (level == IPPROTO_IPV6 && name == IPV6_HDRINCL_)) &&
 		    size >= sizeof(int)) {
 			int on;
@@ -214,6 +263,7 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	struct iovec *parts = message->msg_iov;
 	size_t count = message->msg_iovlen, at = 0, kept;
 	struct channel channel;
+	int errors = errors_of(fd);
 	ssize_t got;
 
 	if (!find(fd, &channel))
@@ -224,7 +274,18 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 		whole.iov_len = sizeof(packet);
 	message->msg_iov = &whole;
 	message->msg_iovlen = 1;
-	got = NEXT(recvmsg)(fd, message, flags);
+	if (flags & MSG_ERRQUEUE) {
+		*told_of(fd) = 0;
+		errno = EAGAIN;
+		got = errors < 0 ? -1 : errors_receive(&channel, errors, message);
+	} else {
+		const struct msghdr given = *message;
+
+		do {
+			*message = given;
+			got = errors < 0 || !errors_wait(fd, errors, flags, told_of(fd)) ? NEXT(recvmsg)(fd, message, flags) : -1;
+		} while (errors >= 0 && got >= 0 && !(flags & MSG_PEEK) && errors_is_one(&channel, packet, (size_t)got));
+	}
 	message->msg_iov = parts;
 	message->msg_iovlen = count;
 	if (got < 0)
@@ -281,4 +342,44 @@ ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags)
 	if (size > room)
 		abort();
 	return recv(fd, data, size, flags);
+}
+
+/* A channel with something in its queue of errors has POLLERR, whether it is asked for or not. */
+int poll(struct pollfd *wanted, nfds_t count, int ms)
+{
+	struct pollfd all[2 * CHANNELS];
+	nfds_t total = count;
+	int ready, more = 0;
+
+	if (count > CHANNELS)
+		return NEXT(poll)(wanted, count, ms);
+	memcpy(all, wanted, count * sizeof(*wanted));
+	for (nfds_t i = 0; i < count; i++) {
+		int errors = errors_of(wanted[i].fd);
+
+		if (wanted[i].fd >= 0 && errors >= 0)
+			all[total++] = (struct pollfd){ .fd = errors, .events = POLLIN };
+	}
+	if (total == count)
+		return NEXT(poll)(wanted, count, ms);
+	ready = NEXT(poll)(all, total, ms);
+	if (ready < 0)
+		return ready;
+	for (nfds_t i = 0; i < count; i++) {
+		int errors = errors_of(wanted[i].fd);
+
+		wanted[i].revents = all[i].revents;
+		for (nfds_t at = count; at < total; at++)
+			if (wanted[i].fd >= 0 && errors >= 0 && all[at].fd == errors && all[at].revents)
+				wanted[i].revents |= POLLERR;
+		more += wanted[i].revents != 0;
+	}
+	return more;
+}
+
+int __poll_chk(struct pollfd *wanted, nfds_t count, int ms, size_t room)
+{
+	if (count > room / sizeof(*wanted))
+		abort();
+	return poll(wanted, count, ms);
 }

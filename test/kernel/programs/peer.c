@@ -21,6 +21,9 @@
 #ifndef IP_RECVERR
 #define IP_RECVERR 11
 #endif
+#ifndef IPV6_RECVERR
+#define IPV6_RECVERR 25
+#endif
 #ifndef IP_FREEBIND
 #define IP_FREEBIND 15
 #endif
@@ -66,6 +69,8 @@ static int option(const char *name, int value)
 	if (!strcmp(name, "hdrincl4")) return set(IPPROTO_IP, IP_HDRINCL, value);
 	if (!strcmp(name, "hdrincl6")) return set(IPPROTO_IPV6, IPV6_HDRINCL, value);
 	if (!strcmp(name, "segment")) return set(IPPROTO_UDP, UDP_SEGMENT, value);
+	if (!strcmp(name, "errors4")) return set(IPPROTO_IP, IP_RECVERR, value);
+	if (!strcmp(name, "errors6")) return set(IPPROTO_IPV6, IPV6_RECVERR, value);
 	if (!strcmp(name, "mark")) return set(SOL_SOCKET, SO_MARK, value);
 	if (!strcmp(name, "linger")) {
 		struct linger linger = {1, value};
@@ -308,6 +313,9 @@ static int obey(const char *line)
 			printf("\n");
 			silent = 1;
 		}
+	} else if (!strcmp(op, "error")) { /* what the queue of errors has */
+		struct msghdr m = {.msg_iov = &(struct iovec){received, sizeof(received)}, .msg_iovlen = 1};
+		result = wait_for(fd, 0, atoi(a)) ? -1 : recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
 	} else if (!strcmp(op, "name")) result = print_name(), silent = result == 0;
 	else if (!strcmp(op, "fd")) result = printf("%d %d\n", getpid(), fd), silent = 1;
 	else if (!strcmp(op, "give")) result = hand_over(a, 1);
