@@ -10,6 +10,7 @@ import { createGuardEnforcer, type GuardEnforcer } from './guard/apply.ts';
 import { createLimitsEnforcer } from './limits/apply.ts';
 import { createPortsEnforcer, type PortsEnforcer } from './ports/apply.ts';
 import type { Enforcer, Sliver } from './sliver.ts';
+import { createSourcesEnforcer } from './sources/apply.ts';
 import { createSocketsEnforcer } from './sockets/apply.ts';
 import { ClientFiles } from './sockets/clientfiles.ts';
 
@@ -38,6 +39,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
   const paths = pathsOf(config);
   const guard = createGuardEnforcer({ ...tree, directory: paths.bpf, onDisturbed });
   const cpu = createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed });
+  const sources = createSourcesEnforcer();
   const egress = createEgressEnforcer();
   const ports = createPortsEnforcer({ stateFile: paths.reservedPorts });
   const freeze = createFreezeEnforcer(tree);
@@ -49,7 +51,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
     log,
   });
   return {
-    list: [createLimitsEnforcer(tree), cpu, egress, ports, guard, sockets, freeze],
+    list: [createLimitsEnforcer(tree), cpu, sources, egress, ports, guard, sockets, freeze],
     egress,
     guard,
     ports,
@@ -62,7 +64,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
       const failures: string[] = [];
       const releases = [
         () => freeze.release(slivers),
-        ...[sockets, egress, ports, cpu, guard].map((one) => () => one.release()),
+        ...[sockets, egress, sources, ports, cpu, guard].map((one) => () => one.release()),
       ];
       for (const one of releases) await one().catch((error: Error) => failures.push(error.message));
       if (failures.length > 0) throw new Error(failures.join('; '));

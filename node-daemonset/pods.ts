@@ -17,7 +17,7 @@ export interface PodRecord {
   publishedAt: number;
   /** IPv4 and IPv6; empty until they are known. */
   addresses: string[];
-  /** The node's interfaces by which it gets what the pod forwards; absent until they are known. */
+  /** The node's interfaces by which it gets what the pod sends; absent until they are known. */
   interfaces?: string[];
   /** What its right gave it last. */
   amounts: Amounts;

@@ -28,7 +28,7 @@ export interface Sliver {
   number: number;
   /** The pod's addresses, IPv4 and IPv6; empty until they are known. */
   addresses: string[];
-  /** The node's interfaces by which it gets what the pod forwards; nobody else's packets come by them with its addresses. */
+  /** The node's interfaces by which it gets what the pod sends, a bridge beside its port; nobody else's packets come by them with its addresses. */
   interfaces?: readonly string[];
   /** Its containers are still being made, in its own cgroup: so long it has what that takes, besides its shares. */
   starting?: boolean;

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { isInterfaceName } from '../egress/names.ts';
 import { run } from '../exec.ts';
 
-/** By which interfaces the node gets what a pod forwards, and which of its addresses are its own there. */
+/** By which interfaces the node gets what a pod sends (of a bridge, itself and the port), and which addresses are its own there. */
 export interface PodLinks {
   interfaces: string[];
   addresses: string[];
@@ -41,15 +41,14 @@ export async function findLinks(pid: number, claimed: readonly string[]): Promis
   const devices = devicesOf(namespaces.stdout, links.stdout);
   if (devices.length === 0) return undefined;
   const bridges = [...new Set(devices.flatMap(({ master }) => (master && isBridge(master) ? [master] : [])))];
-  const direct = devices.filter(({ master }) => !master || !bridges.includes(master)).map(({ ifname }) => ifname);
-  if (bridges.length === 0) return { interfaces: direct, addresses: [...claimed] };
-  const ports = new Set(devices.map(({ ifname }) => ifname));
+  const ports = devices.map(({ ifname }) => ifname);
+  if (bridges.length === 0) return { interfaces: ports, addresses: [...claimed] };
   const proven = new Set<string>();
   for (const bridge of bridges) {
-    for (const address of await provenOn(bridge, ports, claimed)) proven.add(address);
+    for (const address of await provenOn(bridge, new Set(ports), claimed)) proven.add(address);
   }
   for (const address of claimed) if (!proven.has(address)) ask(address);
-  return { interfaces: [...direct, ...bridges], addresses: claimed.filter((address) => proven.has(address)) };
+  return { interfaces: [...ports, ...bridges], addresses: claimed.filter((address) => proven.has(address)) };
 }
 
 /** The node's interfaces whose other end is in the process's network namespace, by the text of `lsns` and of `ip link`. */

@@ -40,6 +40,7 @@ const NOT_OURS: ReadonlySet<string> = new Set([
   'SystemdNotTold',
   'PortsUnknown',
   'FlowsNotCounted',
+  'BridgeNotGuarded',
   'AuditNotSaved',
   'BudgetNotSaved',
 ]);

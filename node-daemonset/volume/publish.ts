@@ -54,6 +54,7 @@ const TOLERABLE: ReadonlySet<string> = new Set([
   'NotGuarded',
   'RawNotGuarded',
   'FlowsNotCounted',
+  'BridgeNotGuarded',
   'SocketNotServed',
   'SocketsNotEnded',
 ]);

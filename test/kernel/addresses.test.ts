@@ -141,7 +141,7 @@ describe('addresses in the kernel', () => {
       await waiting;
       while (!found.at(-1)!.includes('198.51.100.7')) await next.promise;
       await new Promise((resolve) => setTimeout(resolve, 500));
-      assert.deepEqual(found.at(-1), [bridge, '198.51.100.7']);
+      assert.deepEqual(found.at(-1), [hostEnd(netns), bridge, '198.51.100.7']);
     } finally {
       ip('link', 'delete', bridge);
     }

@@ -1,19 +1,21 @@
 /**
- * The node manager's egress enforcer as a process of its own, to be started in a network namespace: takes one JSON
- * request a line and answers each with one line of JSON.
+ * The node manager's egress enforcer, or that of sources, as a process of its own, to be started in a network namespace with
+ * its name: takes one JSON request a line and answers each with one line of JSON.
  */
 import { createInterface } from 'node:readline';
 import { createEgressEnforcer } from '../../node-daemonset/egress/apply.ts';
+import { createSourcesEnforcer } from '../../node-daemonset/sources/apply.ts';
 import type { Desired } from '../../node-daemonset/sliver.ts';
 
 export type Request = { enforce: Desired } | { release: true } | { counters: true };
 
-const enforcer = createEgressEnforcer();
+const egress = createEgressEnforcer();
+const enforcer = process.argv[2] === 'sources' ? createSourcesEnforcer() : egress;
 
 async function answer(request: Request): Promise<unknown> {
   if ('enforce' in request) return enforcer.enforce(request.enforce, AbortSignal.timeout(10_000));
   if ('release' in request) return enforcer.release().then(() => ({}));
-  return Object.fromEntries(enforcer.counters());
+  return Object.fromEntries(egress.counters());
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

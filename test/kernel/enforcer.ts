@@ -1,4 +1,4 @@
-/** Drives the egress enforcer in another network namespace. */
+/** Drives the egress enforcer, or that of sources, in another network namespace. */
 import type { ClassCounters } from '../../node-daemonset/egress/tc.ts';
 import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
 import type { Request } from './enforcer-process.ts';
@@ -9,8 +9,8 @@ import { Remote } from './remote.ts';
 export class RemoteEnforcer {
   readonly #remote: Remote<Request>;
 
-  constructor(namespaces: Namespaces, namespace: string) {
-    this.#remote = new Remote(namespaces, namespace, 'enforcer-process.ts');
+  constructor(namespaces: Namespaces, namespace: string, name: 'egress' | 'sources' = 'egress') {
+    this.#remote = new Remote(namespaces, namespace, 'enforcer-process.ts', name);
   }
 
   async enforce(desired: Desired): Promise<EnforcerReport> {

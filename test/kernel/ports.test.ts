@@ -208,6 +208,19 @@ describe('the ports enforcer on the real kernel', () => {
     }
   });
 
+  it('lets no pod send from the node’s own address, also without a port', async () => {
+    await enforce(makeDesired([sliver({}, [{ protocol: 'ICMP', port: 4711 }])]));
+    const capture = await world.capture('world', 'w0', 'icmp6 and ip6[40] == 128');
+    world.net.ip('other', 'addr', 'add', `${NODE[6]}/128`, 'dev', 'lo', 'nodad');
+    const ping = (from: string, id: string): void => {
+      const argv = ['ping', '-I', from, '-e', id, '-c', '1', '-W', '1', WORLD[6]];
+      world.net.run('other', ['sh', '-c', `${argv.join(' ')} || true`]);
+    };
+    ping(NODE[6], '4711');
+    ping(OTHER[6], '4712');
+    assert.deepEqual(await capture.ids(1), [4712]);
+  });
+
   it('drops what slivers send by another way than the lines, where the owner wants that, and nobody else’s', async () => {
     world.net.ip('node', 'link', 'add', 'side0', 'link', 'upl0', 'type', 'macvlan');
     world.net.ip('node', 'addr', 'add', '10.90.9.1/24', 'dev', 'side0');
