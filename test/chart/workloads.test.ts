@@ -108,6 +108,12 @@ describe("the chart's node manager", () => {
   it('is probed where it listens, on loopback unless told otherwise', async () => {
     probesAreServed(containerOf('DaemonSet'));
     assert.equal(containerOf('DaemonSet').livenessProbe.httpGet.host, '127.0.0.1');
+    for (const given of [{ podMonitor: { enabled: true } }, { node: { exposeMetrics: true } }]) {
+      const { objects: exposed } = await renderChart({ kubeVersion: '1.30.0', values: given });
+      const [container] = podSpec(one(exposed, 'DaemonSet')).containers;
+      assert.equal(values(container!).HEALTH_ADDRESS, '$(HOST_IP)');
+      assert.equal(container!.livenessProbe.httpGet.host, undefined);
+    }
   });
 
   it('asks for little, has no CPU limit, and stays wherever slivers may be', () => {
