@@ -128,7 +128,7 @@ export async function startManager({
   const directoryOf = (uid: string): string => directories.path(uid);
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
-  const usage = startUsage({ tree, pods: () => store.get().pods, guarded: enforcers.guard.counters });
+  const usage = startUsage({ tree, pods: () => store.get().pods, guarded: enforcers.guard.counters, log });
   const readPolicy = (): Policy | undefined => policy.read(store.get().spec).policy;
   const audit = await startAudit({
     nodeName,

@@ -143,6 +143,12 @@ export function planFamilies(usage: NodeUsage): Family[] {
   ];
 }
 
+/** So often the reading failed, since the node manager began. */
+export function planFailures(count: number): Family {
+  const help = 'Scrapes for which it could not be read what slivers got.';
+  return { name: 'slice_node_usage_failures_total', type: 'counter', help, samples: [['', count]] };
+}
+
 function labelsOf({ sliver: { rcap, slice = '' }, pod }: SliverUsage): Labels {
   return labels({ namespace: rcap.namespace, slice, pod });
 }

@@ -1,5 +1,6 @@
 /** Usage as the node manager has it: where each part of it is read, and who may ask. */
-import { exposition } from '../../kube/exposition.ts';
+import { exposition, type Family } from '../../kube/exposition.ts';
+import type { Log } from '../../kube/log.ts';
 import type { TreeOptions } from '../cpu/cgroups.ts';
 import { type CpuMeter, createCpuMeter } from '../cpu/usage.ts';
 import { readClassCounters } from '../egress/netlink.ts';
@@ -7,7 +8,7 @@ import type { Sensors } from '../sensors/registry.ts';
 import type { Desired } from '../sliver.ts';
 import { planSensorFamilies } from './columns.ts';
 import { readExported } from './exported.ts';
-import { planFamilies } from './families.ts';
+import { planFailures, planFamilies } from './families.ts';
 import { createUsageReader, type NodeUsage, type UsageParts } from './usage.ts';
 
 export interface Usage {
@@ -25,7 +26,8 @@ export function startUsage({
   tree,
   pods,
   guarded,
-}: Pick<UsageParts, 'pods' | 'guarded'> & { tree: TreeOptions }): Usage {
+  log,
+}: Pick<UsageParts, 'pods' | 'guarded'> & { tree: TreeOptions; log: Log }): Usage {
   let desired: Desired | undefined;
   const cpu = createCpuMeter(tree);
   const read = createUsageReader({
@@ -36,13 +38,24 @@ export function startUsage({
     guarded,
     now: Date.now,
   });
+  let failures = 0;
+  /** What can't be read must not take the rest of a scrape with it. */
+  const families = (): Family[] => {
+    try {
+      return planFamilies(read());
+    } catch (error) {
+      failures++;
+      log.warn({ err: error }, 'what slivers got could not be read');
+      return [];
+    }
+  };
   return {
     read,
     cpu,
     onDesired: (now) => (desired = now),
     async metrics(sensors) {
       const readings = sensors ? await readExported(sensors) : [];
-      return exposition([...planFamilies(read()), ...planSensorFamilies(readings)]);
+      return exposition([...families(), planFailures(failures), ...planSensorFamilies(readings)]);
     },
     close: () => cpu.close(),
   };

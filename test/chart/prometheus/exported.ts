@@ -6,7 +6,7 @@ import { WorkQueue } from '../../../kube/workqueue.ts';
 import { NO_BOOKS } from '../../../node-daemonset/admission/ledger.ts';
 import { DROPS, type SliverCounters } from '../../../node-daemonset/bpf/kernel.ts';
 import { createNodeMetrics } from '../../../node-daemonset/report/metrics.ts';
-import { planFamilies } from '../../../node-daemonset/usage/families.ts';
+import { planFailures, planFamilies } from '../../../node-daemonset/usage/families.ts';
 import { measure } from '../../../operator/metrics.ts';
 import type { Stores } from '../../../operator/stores.ts';
 import { makeFacts, makeSliver } from '../../node-daemonset/desired.ts';
@@ -28,7 +28,7 @@ export async function exportedMetrics(): Promise<string> {
   metrics.enforced('egress', 1, 0);
   metrics.books({ offered: NO_BOOKS, granted: NO_BOOKS, ahead: NO_BOOKS, free: NO_BOOKS });
   const texts = await Promise.all([kube.registry, operator, node].map((one) => one.metrics()));
-  return texts.join('') + exposition(planFamilies(usage()));
+  return texts.join('') + exposition([...planFamilies(usage()), planFailures(0)]);
 }
 
 function usage(): Parameters<typeof planFamilies>[0] {
