@@ -1,6 +1,7 @@
 /** Usage as Prometheus has it: base units, counters that only the kernel resets, labels that only the API's objects make. */
 import { type Family, type Labels, labels, withLabels } from '../../kube/exposition.ts';
 import { CLASS_EXEMPT, CLASS_LINE, CLASS_NODE, CLASS_SLIVERS } from '../egress/names.ts';
+import type { Sliver } from '../sliver.ts';
 import type { NodeUsage, Sent, SliverUsage } from './usage.ts';
 
 type Type = Family['type'];
@@ -23,6 +24,9 @@ const NS = 1e9;
 /** Bits a second are bytes a second in Prometheus, as every rate of a counter of bytes is. */
 const bytes = (bits: number): number => bits / 8;
 
+/** What others hold it to goes below its guarantee. */
+const restrained = ({ restraintLimit = Infinity }: Sliver, rate: number): number => Math.min(rate, restraintLimit);
+
 /** `entitled`: 0 while it has lost its right, whatever was promised. */
 const OF_SLIVERS: readonly Source<SliverUsage>[] = [
   [
@@ -36,6 +40,12 @@ const OF_SLIVERS: readonly Source<SliverUsage>[] = [
     'gauge',
     "1 while a budget of bytes of the node's owner slows the sliver.",
     one(({ sliver }) => (sliver.budgetLimit === undefined && sliver.exemptBudgetLimit === undefined ? 0 : 1)),
+  ],
+  [
+    'slice_sliver_restrained',
+    'gauge',
+    '1 while others hold the egress of the sliver to less than was granted.',
+    one(({ sliver }) => (sliver.restraintLimit === undefined ? 0 : 1)),
   ],
   ['slice_sliver_cpu_seconds_total', 'counter', 'CPU time used.', one(({ cpu }) => cpu && cpu.used / NS)],
   [
@@ -60,13 +70,13 @@ const OF_SLIVERS: readonly Source<SliverUsage>[] = [
     'slice_sliver_egress_guarantee_bytes_per_second',
     'gauge',
     'Egress that it gets when it wants it, at layer 2.',
-    one(({ sliver }) => bytes(sliver.amounts.egressGuarantee)),
+    one(({ sliver }) => bytes(restrained(sliver, sliver.amounts.egressGuarantee))),
   ],
   [
     'slice_sliver_egress_limit_bytes_per_second',
     'gauge',
     'Egress that it never exceeds, at layer 2.',
-    one(({ sliver }) => bytes(sliver.amounts.egressLimit)),
+    one(({ sliver }) => bytes(restrained(sliver, sliver.amounts.egressLimit))),
   ],
   ['slice_sliver_egress_bytes_total', 'counter', 'Bytes sent, at layer 2.', sent((row) => row.bytes)],
   ['slice_sliver_egress_packets_total', 'counter', 'Packets sent.', sent((row) => row.packets)],

@@ -59,6 +59,7 @@ describe('usage of slivers', () => {
     const told = text();
     for (const line of [
       `slice_sliver_entitled${own} 1`,
+      `slice_sliver_restrained${own} 0`,
       `slice_sliver_cpu_shares${own} 300`,
       `slice_sliver_cpu_seconds_total${own} 2`,
       `slice_sliver_memory_limit_bytes${own} 1048576`,
@@ -84,6 +85,15 @@ describe('usage of slivers', () => {
   it('tells how long a quota stopped it, where it has one', () => {
     parts.desired = () => makeDesired([makeSliver('a', { excess: 'None' })]);
     assert.match(text(), /slice_sliver_cpu_throttled_seconds_total\{[^}]*\} 0\.5\n/);
+  });
+
+  it('promises no more than others hold a sliver to', () => {
+    const sliver = makeSliver('a', { egressGuarantee: 30e6, egressLimit: 50e6 });
+    parts.desired = () => makeDesired([{ ...sliver, restraintLimit: 8e6 }]);
+    assert.match(text(), /slice_sliver_restrained\{[^}]*\} 1\n/);
+    for (const what of ['guarantee', 'limit']) {
+      assert.match(text(), new RegExp(`slice_sliver_egress_${what}_bytes_per_second\\{[^}]*\\} 1000000\n`));
+    }
   });
 
   it('is read once for all who ask within a second', () => {
