@@ -31,7 +31,7 @@ describe('the programs in the kernel', () => {
   afterEach(() => node.remove());
 
   it('are attached once, and nothing is written when nothing changed', async () => {
-    assert.equal(links().length, 9);
+    assert.equal(links().length, 10);
     assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
   });
 

@@ -55,11 +55,12 @@ function isOrdinary({ source }: Captured): boolean {
 
 describe('the matrix of what pods may do on the network', () => {
   const cells = CELLS.filter((cell) => !say(expected(cell)).startsWith('not: '));
-  const world = new MatrixWorld();
+  let world: MatrixWorld;
   let outcomes: ReadonlyMap<number, Outcome>;
   let seen: readonly Captured[];
 
   before(async () => {
+    world = new MatrixWorld();
     await world.start();
     ({ outcomes, seen } = await world.tryAll(cells));
   });
