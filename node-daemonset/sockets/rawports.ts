@@ -40,12 +40,17 @@ const RULES = [
   ...['raw_arriving', 'raw_local'].flatMap((chain) => HERE.map((rule) => `${chain} ${rule}`)),
 ];
 
-/** Makes it all so, in one transaction. */
-export function planRuleset({ tcp, udp }: RawPorts): string {
+/** Where all rules are there: their counters go on. */
+export function planElements({ tcp, udp }: RawPorts): string {
   const elements = (set: string, ports: readonly number[]): string[] => [
     `flush set ${TABLE} ${set}`,
     ...(ports.length > 0 ? [`add element ${TABLE} ${set} { ${ports.map(checked).join(', ')} }`] : []),
   ];
+  return [...elements(RAW_TCP_SET, tcp), ...elements(RAW_UDP_SET, udp), ...elements(QUOTED_SET, udp), ''].join('\n');
+}
+
+/** Makes it all so, in one transaction. */
+export function planRuleset(ports: RawPorts): string {
   return [
     `add table ${TABLE}`,
     `add set ${TABLE} ${RAW_TCP_SET} { type inet_service; }`,
@@ -56,10 +61,7 @@ export function planRuleset({ tcp, udp }: RawPorts): string {
       `flush chain ${TABLE} ${name}`,
     ]),
     ...RULES.map((rule) => `add rule ${TABLE} ${rule}`),
-    ...elements(RAW_TCP_SET, tcp),
-    ...elements(RAW_UDP_SET, udp),
-    ...elements(QUOTED_SET, udp),
-    '',
+    planElements(ports),
   ].join('\n');
 }
 

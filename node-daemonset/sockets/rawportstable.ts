@@ -1,6 +1,6 @@
 /** Keeps the kernel's rules about ports of raw sockets as they should be, and ordinary sockets off these ports. */
 import { run } from '../exec.ts';
-import { LIST_RULESET, parseRuleset, planRemoval, planRuleset, type RawPorts } from './rawports.ts';
+import { LIST_RULESET, parseRuleset, planElements, planRemoval, planRuleset, type RawPorts } from './rawports.ts';
 
 /** Makes the kernel's rules say `wanted`, one change after the other. */
 export class RawPortsTable {
@@ -41,7 +41,8 @@ export class RawPortsTable {
       () => undefined,
     );
     const same = there !== undefined && sameText(there.tcp, tcp) && sameText(there.udp, udp);
-    if (!same) await run(['nft', '-f', '-'], { input: planRuleset({ tcp, udp }) });
+    const plan = there ? planElements : planRuleset;
+    if (!same) await run(['nft', '-f', '-'], { input: plan({ tcp, udp }) });
     this.#said = { tcp, udp };
     return same ? 0 : 1;
   }

@@ -48,9 +48,9 @@ function mayLeave(cell: Cell, { source, sourcePort, echo }: Captured): boolean {
   return from === own || !OWNED.includes(from);
 }
 
-/** What carries no cell's name: resets, acknowledgements and the like, of the node's. */
+/** What carries no cell's name: resets, acknowledgements and the like, of the node's; an interface without an address has `::`. */
 function isOrdinary({ source }: Captured): boolean {
-  return source === NODE[4] || source === NODE[6] || source.startsWith('fe80:');
+  return source === NODE[4] || source === NODE[6] || source === '::' || source.startsWith('fe80:');
 }
 
 describe('the matrix of what pods may do on the network', () => {
