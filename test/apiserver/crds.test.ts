@@ -6,10 +6,12 @@ import { resourceOf, resourcePath, type KubeObject } from '../../kube/resources.
 import {
   badCapabilities,
   badRestraints,
+  badSensors,
   badSliceNodes,
   badSlices,
   badWatchdogs,
   capability,
+  goodSensors,
   goodSlices,
   restraint,
   sliceNode,
@@ -39,6 +41,15 @@ const RULES = new Set([
   'a throttle without a limit',
   'a limit and no throttle',
   'a lift above its limit',
+  'no source',
+  'two sources',
+  'a command and no slice',
+  'a file and a slice',
+  'readers of what is public',
+  'a file that streams',
+  'a stream of keys',
+  'a value of two columns',
+  'a text as a metric',
 ]);
 
 /** What no rule can say; only our programs judge it. */
@@ -69,16 +80,23 @@ describe('the API server', () => {
   for (const [what, object] of goodSlices()) {
     it(`accepts a Slice with ${what}`, async () => assert.equal(await verdict(object), 'accepted'));
   }
+  for (const [what, object] of goodSensors()) {
+    it(`accepts a Sensor with ${what}`, async () => assert.equal(await verdict(object), 'accepted'));
+  }
   it('accepts the other kinds', async () => {
     assert.equal(await verdict(capability()), 'accepted');
     assert.equal(await verdict(sliceNode()), 'accepted');
     assert.equal(await verdict(restraint({ suspended: true })), 'accepted');
     assert.equal(await verdict(watchdog({ action: 'Throttle', egressLimit: '1M' })), 'accepted');
   });
-  const bad = [...badSlices(), ...badCapabilities(), ...badSliceNodes(), ...badRestraints(), ...badWatchdogs()] as [
-    string,
-    KubeObject,
-  ][];
+  const bad = [
+    ...badSlices(),
+    ...badCapabilities(),
+    ...badSliceNodes(),
+    ...badRestraints(),
+    ...badWatchdogs(),
+    ...badSensors(),
+  ] as [string, KubeObject][];
   for (const [what, object] of bad) {
     it(`judges a ${object.kind} with ${what}`, async () => {
       const passes = OURS.has(what) || (RULES.has(what) && server.minor < 29);

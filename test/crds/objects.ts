@@ -1,6 +1,15 @@
 /** Good and bad objects: the same ones are judged by the TypeScript rules and by real API servers. */
 import { API_VERSION } from '../../crds/names.ts';
-import type { ResourceCapability, Restraint, Slice, SliceNode, SliceSpec, Watchdog } from '../../crds/types.ts';
+import type {
+  ResourceCapability,
+  Restraint,
+  Sensor,
+  SensorSpec,
+  Slice,
+  SliceNode,
+  SliceSpec,
+  Watchdog,
+} from '../../crds/types.ts';
 
 export function slice(spec: Partial<SliceSpec> = {}, name = 'measure'): Slice {
   return {
@@ -169,5 +178,50 @@ export function badWatchdogs(): [string, Watchdog][] {
     ['an action nobody knows', watchdog({ action: 'Scold' as 'Suspend' })],
     ['a period of a second', watchdog({ periodSeconds: 1 })],
     ['no namespaces at all', watchdog({ namespaces: [] })],
+  ];
+}
+
+export function sensor(spec: Partial<SensorSpec> = {}): Sensor {
+  const columns: SensorSpec['columns'] = [{ name: 'value', type: 'number' }];
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Sensor',
+    metadata: { name: 'measure', namespace: 'default' },
+    spec: { columns, ...spec },
+  };
+}
+
+export function goodSensors(): [string, Sensor][] {
+  return [
+    ['a file', sensor({ file: { path: '/proc/sys/net/ipv4/ip_forward' }, format: 'Value' })],
+    ['a command', sensor({ slice: 'probe', command: { argv: ['date'] }, type: 'Streaming' })],
+    ['a page', sensor({ slice: 'probe', http: { port: 8080 }, access: 'Slices', slices: ['a/b.c'] })],
+  ];
+}
+
+export function badSensors(): [string, Sensor][] {
+  const command = { slice: 'probe', command: { argv: ['date'] } };
+  const file = { file: { path: '/proc/stat' } };
+  const columns: SensorSpec['columns'] = [{ name: 'value', type: 'string' }];
+  return [
+    ['no source', sensor()],
+    ['two sources', sensor({ ...command, http: { port: 80 } })],
+    ['a command and no slice', sensor({ command: command.command })],
+    ['a file and a slice', sensor({ ...file, slice: 'probe' })],
+    ['readers of what is public', sensor({ ...command, slices: ['a/b'] })],
+    ['a file that streams', sensor({ ...file, type: 'Streaming' })],
+    ['a stream of keys', sensor({ ...command, type: 'Streaming', format: 'KeyValue' })],
+    [
+      'a value of two columns',
+      sensor({ ...file, format: 'Value', columns: [...columns, { name: 'b', type: 'time' }] }),
+    ],
+    ['a text as a metric', sensor({ ...file, columns: [{ name: 'value', type: 'string', metric: 'gauge' }] })],
+    ['a file of somebody', sensor({ file: { path: '/etc/shadow' } })],
+    ['a file that goes up', sensor({ file: { path: '/proc/../etc/shadow' } })],
+    ['no argument', sensor({ slice: 'probe', command: { argv: [] } })],
+    ['a column that is no name', sensor({ ...file, columns: [{ name: 'a b', type: 'string' }] })],
+    ['a column twice', sensor({ ...file, columns: [...columns, ...columns] })],
+    ['no columns', sensor({ ...file, columns: [] })],
+    ['a page elsewhere', sensor({ slice: 'probe', http: { port: 80, path: 'http://other/' } })],
   ];
 }

@@ -7,6 +7,7 @@ import { setCondition } from '../../crds/conditions.ts';
 import {
   validateCapability,
   validateRestraint,
+  validateSensor,
   validateSlice,
   validateSliceNode,
   validateWatchdog,
@@ -14,10 +15,12 @@ import {
 import {
   badCapabilities,
   badRestraints,
+  badSensors,
   badSliceNodes,
   badSlices,
   badWatchdogs,
   capability,
+  goodSensors,
   goodSlices,
   restraint,
   slice,
@@ -57,6 +60,12 @@ describe('validation of the other kinds', () => {
   }
   for (const [what, object] of badWatchdogs()) {
     it(`refuses a Watchdog with ${what}`, () => assert.notDeepEqual(validateWatchdog(object), []));
+  }
+  for (const [what, object] of goodSensors()) {
+    it(`accepts a Sensor with ${what}`, () => assert.deepEqual(validateSensor(object), []));
+  }
+  for (const [what, object] of badSensors()) {
+    it(`refuses a Sensor with ${what}`, () => assert.notDeepEqual(validateSensor(object), []));
   }
   for (const [what, object] of badSliceNodes()) {
     it(`refuses a SliceNode with ${what}`, () => assert.notDeepEqual(validateSliceNode(object), []));
