@@ -32,7 +32,7 @@ const MAX_KNOWN = 1_024;
 /** Where no probe goes: this machine, its link, groups, and what is nobody's address. */
 const NEVER = [
   ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'],
-  ...['::/127', 'fe80::/10', 'ff00::/8', '::ffff:0:0/96'],
+  ...['::/127', 'fe80::/10', 'ff00::/8'],
 ].map((text) => parsePrefix(text)!);
 
 export function topologySensors({ nodeName, nodes, budget, probes = probe, now }: TopologyParts): Source[] {
