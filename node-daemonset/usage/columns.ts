@@ -12,13 +12,23 @@ const UNITS: Readonly<Record<string, readonly [suffix: string, factor: number]>>
   'bits/s': ['bytes_per_second', 1 / 8],
   'bytes/s': ['bytes_per_second', 1],
   bits: ['bytes', 1 / 8],
-  kB: ['bytes', 1000],
-  KiB: ['bytes', 1024],
+  kB: ['bytes', 1e3],
+  MB: ['bytes', 1e6],
+  GB: ['bytes', 1e9],
+  KiB: ['bytes', 2 ** 10],
   MiB: ['bytes', 2 ** 20],
-  ms: ['seconds', 1e-3],
-  us: ['seconds', 1e-6],
+  GiB: ['bytes', 2 ** 30],
   ns: ['seconds', 1e-9],
+  us: ['seconds', 1e-6],
+  ms: ['seconds', 1e-3],
   s: ['seconds', 1],
+  minutes: ['seconds', 60],
+  hours: ['seconds', 3_600],
+  days: ['seconds', 86_400],
+  Hz: ['hertz', 1],
+  kHz: ['hertz', 1e3],
+  MHz: ['hertz', 1e6],
+  GHz: ['hertz', 1e9],
   '%': ['ratio', 1e-2],
 };
 
@@ -75,8 +85,18 @@ function labelName(column: string): string {
 }
 
 function metricOf({ name, unit = '', metric }: Column): { name: string; factor: number } {
-  const [suffix, factor] = UNITS[unit] ?? [unit.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_'), 1];
-  const base = name.toLowerCase().replace(/_total$/, '');
+  const [suffix, factor] = UNITS[unit] ?? [
+    unit
+      .toLowerCase()
+      .replace(/\/s$/, '_per_second')
+      .replaceAll(/[^a-z0-9]+/g, '_'),
+    1,
+  ];
+  // names of histograms' own series are kept for them
+  const base = name
+    .toLowerCase()
+    .replace(/_total$/, '')
+    .replace(/_(count|sum|bucket)$/, '$&_value');
   const ends = suffix === '' || base === suffix || base.endsWith(`_${suffix}`);
   return { name: `slice_sensor_${base}${ends ? '' : `_${suffix}`}${metric === 'counter' ? '_total' : ''}`, factor };
 }

@@ -53,6 +53,19 @@ describe('columns of sensors', () => {
     await promtool(['check', 'metrics'], text);
   }).timeout(600_000);
 
+  it('are what promtool accepts, what units they have, and what they end with', async () => {
+    const names = ['load1', 'Free_Bytes', 'row_count', 'load_sum', 'leaky_bucket', 'sent_total', 'mhz', 'x'];
+    const units = ['', 'bytes', 'kB', 'ms', '%', 'MHz', 'things/s', 'bits/s', 'hours'];
+    const columns = names.flatMap((name) =>
+      (['gauge', 'counter'] as const).flatMap((metric) =>
+        units.map((unit, i): Column => ({ name: `${metric}s${i}_${name}`, type: 'number', unit, metric })),
+      ),
+    );
+    const families = planSensorFamilies([{ sensor: 'x', reading: { columns, rows: [columns.map(() => 1)], time: 0 } }]);
+    assert.equal(families.length, columns.length);
+    await promtool(['check', 'metrics'], exposition(families));
+  }).timeout(600_000);
+
   it('are no more series than Prometheus can be asked to keep', () => {
     const many = reading(...Array.from({ length: 5000 }, (_, i) => [`s${i}`, 'n', i, i, i, i, null] as const));
     const count = (sensors: number): number =>
