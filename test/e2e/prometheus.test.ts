@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { API_VERSION } from '../../crds/names.ts';
 import { Resources } from '../../kube/resources.ts';
 import { percentile } from '../bench/percentile.ts';
 import { promtool } from '../chart/prometheus/promtool.ts';
@@ -21,12 +22,25 @@ const PORT = 5_201;
 const PAYLOAD = 1_400;
 const HEADERS = 14 + 20 + 8;
 
+/** Where nodes publish their sensors. */
+const SENSORS_PORT = 8_090;
+const SENSOR = {
+  apiVersion: API_VERSION,
+  kind: 'Sensor',
+  metadata: { name: 'exported', namespace: RELEASE },
+  spec: {
+    file: { path: '/proc/vmstat' },
+    format: 'KeyValue',
+    columns: [{ name: 'faults', field: 'pgfault', type: 'integer', metric: 'counter', help: 'Page faults.' }],
+    export: true,
+  },
+};
+
 describe('Prometheus', () => {
   let product: Product;
   let sliver: Sliver;
   let prometheus: PrometheusServer;
   let targets: { address: string; node: string }[];
-  let operator: Pod;
 
   before(async () => {
     product = await sharedProduct();
@@ -41,7 +55,6 @@ describe('Prometheus', () => {
     sliver = (await sliversOf(product, slice))[0]!;
     const pods = await product.list<Pod>(Resources.Pod, RELEASE);
     const operators = pods.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === 'operator');
-    operator = operators[0]!;
     const { index } = product.cluster;
     targets = [
       ...NODES.map((node) => ({ node, address: `${nodeAddress(index, nodeNumber(node))}:33081` })),
@@ -51,6 +64,7 @@ describe('Prometheus', () => {
   });
   after(async () => {
     await prometheus?.close();
+    await product.kubectl('delete', 'sensor', '-n', RELEASE, SENSOR.metadata.name, '--ignore-not-found');
     await dropNamespace(product, NAMESPACE);
   });
 
@@ -135,11 +149,66 @@ describe('Prometheus', () => {
     assert.deepEqual(await prometheus.query('ALERTS{alertname="SliceEgressGuaranteeNotMet", alertstate="firing"}'), []);
   });
 
-  it('is told by the operator, too, which nodes publish no sensors', async () => {
-    const response = await fetch(`http://${operator.status!.podIP}:8083/load`, { signal: AbortSignal.timeout(40_000) });
-    const csv = await response.text();
-    assert.equal(response.status, 200, csv);
-    assert.match(csv, /^node,.*error\r\n/);
-    for (const node of NODES) assert.match(csv, new RegExp(`^${node},`, 'm'));
+  it('gets the columns of a Sensor that is exported, from every node', async () => {
+    await product.apply(SENSOR);
+    const query = `slice_sensor_faults_total{sensor="${RELEASE}.${SENSOR.metadata.name}"}`;
+    await product.until('the sensor to be scraped', async () => {
+      const found = await prometheus.query(query);
+      return NODES.every((node) => found.some(({ metric, value }) => metric.node === node && value > 0));
+    });
+  });
+});
+
+describe('the sensors of all nodes', () => {
+  let product: Product;
+  let origin: string;
+
+  const publish = async (node: string, page: object | null): Promise<void> => {
+    const patch = JSON.stringify({ spec: { sensors: page && { page } } });
+    await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', patch);
+  };
+  const ask = async (path: string): Promise<string> => {
+    const response = await fetch(`${origin}${path}`, { signal: AbortSignal.timeout(40_000) });
+    const text = await response.text();
+    assert.equal(response.status, 200, text);
+    return text;
+  };
+
+  before(async () => {
+    product = await sharedProduct();
+    const pods = await product.list<Pod>(Resources.Pod, RELEASE);
+    const operator = pods.find(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === 'operator');
+    origin = `http://${operator!.status!.podIP}:8083`;
+    for (const node of NODES) await publish(node, { port: SENSORS_PORT });
+  });
+  after(async () => {
+    for (const node of NODES) await publish(node, null);
+  });
+
+  it('are one table', async () => {
+    let csv = '';
+    await product
+      .until('every node to answer', async () => {
+        csv = await ask('/load');
+        return NODES.every((node) => new RegExp(`^${node},[\\d.]+,[\\d.]+,[\\d.]+,\\r$`, 'm').test(csv));
+      })
+      .catch((error: Error) => {
+        throw new Error(`${error.message}: it was\n${csv}`, { cause: error });
+      });
+    assert.match(csv, /^node,load1,load5,load15,error\r\n/);
+    const { nodes } = JSON.parse(await ask('/load.json')) as { nodes: { node: string; result: string }[] };
+    assert.deepEqual(
+      nodes.map(({ node, result }) => [node, result]),
+      NODES.map((node) => [node, 'Answered']),
+    );
+    assert.match(await ask('/nodes/ip/name'), new RegExp(`^${NODES[0]},[\\d.]+,${NODES[1]},\\r$`, 'm'));
+  });
+
+  it('say whose is missing', async () => {
+    await publish(NODES[1], null);
+    await product.until('the other to be told as missing', async () =>
+      new RegExp(`^${NODES[1]},,,,NotPublished\\r$`, 'm').test(await ask('/load')),
+    );
+    assert.match(await ask('/load'), new RegExp(`^${NODES[0]},[\\d.]`, 'm'));
   });
 });
