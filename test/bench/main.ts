@@ -9,7 +9,6 @@ const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
   cpu: () => import('./cpu.ts'),
   egress: () => import('./egress.ts'),
   packet: () => import('./packet.ts'),
-  scrape: () => import('./scrape.ts'),
   audit: () => import('./audit.ts'),
   acquire: () => import('./acquire.ts'),
   slice: () => import('./slice.ts'),

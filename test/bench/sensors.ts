@@ -1,8 +1,9 @@
-/** `bench -- sensors`: how soon a node's sensors answer, and whether one slow reader slows others. */
+/** `bench -- sensors`: how soon a node's sensors answer, whether one slow reader slows others, and what Prometheus costs. */
 import { fork } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { percentile } from './percentile.ts';
 import type { Bench, Report } from './report.ts';
+import { measureScrape } from './scrape/measure.ts';
 
 const RATE = 1_000;
 const SECONDS = 10;
@@ -12,7 +13,8 @@ const ROWS = 300;
 const EVERY_MS = 10;
 
 export const bench: Bench = {
-  about: 'sensors: p99 at 1000 requests a second, 200 streams with a slow reader among them, 20 s',
+  about:
+    'sensors: p99 at 1000 requests a second, 200 streams with a slow reader among them, a scrape of 1000 slivers, half a minute; root, clang, gcc',
 
   async run(report, progress) {
     // a process of its own, as a node manager is: this one's work is not part of what is measured
@@ -36,6 +38,7 @@ export const bench: Bench = {
     } finally {
       server.kill();
     }
+    await measureScrape(report, progress);
   },
 };
 
