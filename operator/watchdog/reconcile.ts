@@ -17,6 +17,7 @@ import { Hold } from './hold.ts';
 import { look, type Look } from './observe.ts';
 import { type Memory, planWatch, type Terms, type WatchPlan } from './plan.ts';
 import type { Readings } from './readings.ts';
+import type { Believed } from './rows.ts';
 import { isNews, planWatchdogStatus, restore, type WatchView } from './status.ts';
 import { forgive, type Totals } from './totals.ts';
 
@@ -102,7 +103,7 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     one.dueAt = deps.monotonic() + (spec.everySeconds ?? EVERY_SECONDS) * 1000;
     try {
       const answers = await deps.readings.read(spec.read.sensor, spec.read.arguments ?? [], signal);
-      const seen = look(spec, answers, one.totals, believed, deps.now());
+      const seen = look(spec, answers, one.totals, believing(), deps.now());
       if (seen.answered === 0) throw new Error(seen.silent[0] ?? 'there is no node');
       one.last = seen;
       one.totals = seen.totals;
@@ -117,11 +118,23 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     }
   }
 
-  /** Whether a right of the slice is on the node. */
-  function believed(node: string, slice: string): boolean {
-    return stores.capabilities.byIndex(BY_NODE, node).some(({ metadata, spec, status }) => {
-      return `${metadata.namespace}/${status?.granted?.sliceName ?? spec.sliceName}` === slice;
-    });
+  /** Whether a right of the slice is on the node; each node's rights are looked up once. */
+  function believing(): Believed {
+    const known = new Map<string, ReadonlySet<string>>();
+    return (node, slice) => {
+      const slices = known.get(node) ?? slicesOn(node);
+      known.set(node, slices);
+      return slices.has(slice);
+    };
+  }
+
+  function slicesOn(node: string): Set<string> {
+    const rights = stores.capabilities.byIndex(BY_NODE, node);
+    return new Set(
+      rights.map(({ metadata, spec, status }) => {
+        return `${metadata.namespace}/${status?.granted?.sliceName ?? spec.sliceName}`;
+      }),
+    );
   }
 
   /** What was decided and could not be done is not remembered as done. */

@@ -289,6 +289,14 @@ describe('volume', () => {
     });
   }
 
+  it('is refused to whatever pod asks for a right of a slice that others suspended', async () => {
+    await begin(granted(rcap));
+    store.accept({ restraints: [{ namespace: 'team', slice: 'measure', suspended: true }] });
+    await refuses({}, 9, /gives no right here now: Suspended/);
+    store.accept({ restraints: [] });
+    await publish();
+  });
+
   it('keeps a pod out whose right is lost while it waits', async () => {
     await begin(granted(rcap));
     pass = async () => {
