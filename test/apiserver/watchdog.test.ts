@@ -5,6 +5,8 @@ import { API_VERSION } from '../../crds/names.ts';
 import type { Restraint, Slice, SliceNode, Watchdog, WatchdogSpec } from '../../crds/types.ts';
 import { type Resource, Resources } from '../../kube/resources.ts';
 import type { NodeReading } from '../../operator/watchdog/readings.ts';
+import { kubectlProgram } from '../chart/helm.ts';
+import { run } from '../cluster/command.ts';
 import { apiServer, type ApiServer, until } from './fixture.ts';
 import { type Process, startProcess } from './operator/process.ts';
 import { startWorld, type World } from './operator/world.ts';
@@ -189,6 +191,45 @@ describe('restraints and watchdogs', () => {
     await eventually(async () => assert.deepEqual(await limits(), []));
     await eventually(async () => assert.equal((await dog()).status!.restrained, 0));
     await readyIs('True', 'AllRunning');
+  });
+
+  it('are out of reach of an author who may do everything in the slice’s namespace', async () => {
+    await restrain('far', { suspended: true });
+    await readyIs('False', 'Suspended');
+    const as = (...argv: string[]): Promise<string> =>
+      run([kubectlProgram(), '--kubeconfig', server.kubeconfig, '--as=author', '-n', NAMESPACE, ...argv]);
+    await run([
+      ...[kubectlProgram(), '--kubeconfig', server.kubeconfig, '-n', NAMESPACE],
+      ...['create', 'rolebinding', 'author', '--clusterrole=cluster-admin', '--user=author'],
+    ]);
+    const awake = JSON.stringify({ spec: { suspended: false } });
+    await until('the author to have his rights', () => as('patch', 'slice', 'web', '--type=merge', '-p', awake));
+    for (const argv of [
+      ['delete', 'restraint', 'far'],
+      ['patch', 'restraint', 'far', '--type=merge', '-p', awake],
+      ['patch', 'slicenode', NODES[0]!, '--type=merge', '-p', '{"status":{"restraints":[]}}'],
+      ['delete', 'watchdogs', '--all'],
+    ]) {
+      await assert.rejects(as(...argv), /[Ff]orbidden/, argv.join(' '));
+    }
+    await readyIs('False', 'Suspended');
+  });
+
+  it('are remembered over a restart, and so is that one was undone while nobody looked', async () => {
+    rate = 500;
+    await watch({});
+    await readyIs('False', 'Suspended');
+    await eventually(async () => assert.equal((await dog()).status?.restrained, 1));
+    await operator.stop();
+    operator = await startProcess(server, { readings });
+    const [made] = await list<Restraint>(Resources.Restraint);
+    await eventually(async () => assert.equal((await dog()).status!.largest![0]!.state, 'Restrained'));
+    await operator.stop();
+    await server.client.remove(Resources.Restraint, made!.metadata);
+    operator = await startProcess(server, { readings });
+    await eventually(async () => assert.equal((await dog()).status!.largest![0]!.state, 'Pardoned'));
+    await readyIs('True', 'AllRunning');
+    assert.deepEqual(await list(Resources.Restraint), []);
   });
 
   it('only say so in a dry run, or where nothing can be read', async () => {
