@@ -21,6 +21,7 @@ const CHAINS = [
   ['raw_arriving', `type nat hook prerouting priority ${NAT_PRIORITY}`],
   ['raw_local', `type nat hook output priority ${NAT_PRIORITY}`],
 ] as const;
+const CHAIN_NAMES: ReadonlySet<string> = new Set(CHAINS.map(([name]) => name));
 
 /** To where it goes anyway. */
 const HERE = [`tcp dport @${RAW_TCP_SET}`, `udp dport @${RAW_UDP_SET}`].flatMap((port) =>
@@ -39,6 +40,9 @@ const RULES = [
   ...QUIET.map((rule) => `raw_ports ${rule}`),
   ...['raw_arriving', 'raw_local'].flatMap((chain) => HERE.map((rule) => `${chain} ${rule}`)),
 ];
+
+/** In each rule's comment. Raised with every change of the rules. */
+const VERSION = 'raw ports, 1';
 
 /** Where all rules are there: their counters go on. */
 export function planElements({ tcp, udp }: RawPorts): string {
@@ -60,24 +64,29 @@ export function planRuleset(ports: RawPorts): string {
       `add chain ${TABLE} ${name} { ${base}; policy accept; }`,
       `flush chain ${TABLE} ${name}`,
     ]),
-    ...RULES.map((rule) => `add rule ${TABLE} ${rule}`),
+    ...RULES.map((rule) => `add rule ${TABLE} ${rule} comment "${VERSION}"`),
     planElements(ports),
   ].join('\n');
 }
 
-/** What `nft -j` says of chains and sets, one document a line; undefined where something is missing. */
-export function parseRuleset(output: string): RawPorts | undefined {
-  const found = new Map<string, number[]>();
-  let rules = 0;
-  for (const line of output.split('\n').filter((one) => one !== '')) {
-    const { nftables } = JSON.parse(line) as { nftables: { set?: { name: string; elem?: number[] }; rule?: object }[] };
-    for (const { set, rule } of nftables) {
-      if (set) found.set(set.name, set.elem ?? []);
-      if (rule) rules++;
-    }
-  }
-  const [tcp, udp] = [found.get(RAW_TCP_SET), found.get(RAW_UDP_SET)];
-  return rules === RULES.length && tcp && udp ? { tcp, udp } : undefined;
+interface NftObject {
+  set?: { name: string; elem?: unknown[] };
+  rule?: { chain: string; comment?: string };
+}
+
+/**
+ * What there is of it in `nft -j list table`; undefined: there is no such table. 'none': nothing at all, 'other': not all of
+ * it, or of another version.
+ */
+export function parseRuleset(output: string | undefined): RawPorts | 'none' | 'other' {
+  if (output === undefined) return 'none';
+  const { nftables } = JSON.parse(output) as { nftables: NftObject[] };
+  const comments = nftables.flatMap(({ rule }) => (rule && CHAIN_NAMES.has(rule.chain) ? [rule.comment] : []));
+  const found = new Map(nftables.flatMap(({ set }) => (set ? [[set.name, set.elem ?? []] as const] : [])));
+  const [tcp, udp] = [found.get(RAW_TCP_SET), found.get(RAW_UDP_SET)] as (number[] | undefined)[];
+  if (comments.length === 0 && !tcp && !udp) return 'none';
+  const isWhole = comments.length === RULES.length && comments.every((comment) => comment === VERSION);
+  return isWhole && tcp && udp ? { tcp, udp } : 'other';
 }
 
 /** Takes chains and sets away; what is not there can't be deleted, and is made first. */
@@ -90,13 +99,6 @@ export function planRemoval(): string {
     '',
   ].join('\n');
 }
-
-/** Asks for what `parseRuleset` reads. */
-export const LIST_RULESET = [
-  ...CHAINS.map(([name]) => `list chain ${TABLE} ${name}`),
-  ...[RAW_TCP_SET, RAW_UDP_SET].map((set) => `list set ${TABLE} ${set}`),
-  '',
-].join('\n');
 
 function checked(port: number): number {
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error(`${port} is no port for nftables`);

@@ -1,13 +1,15 @@
 /** Keeps the kernel's rules about ports of raw sockets as they should be, and ordinary sockets off these ports. */
 import { run } from '../exec.ts';
-import { LIST_RULESET, parseRuleset, planElements, planRemoval, planRuleset, type RawPorts } from './rawports.ts';
+import { TABLE } from '../egress/names.ts';
+import { parseRuleset, planElements, planRemoval, planRuleset, type RawPorts } from './rawports.ts';
 
 /** Makes the kernel's rules say `wanted`, one change after the other. */
 export class RawPortsTable {
   readonly #wanted: () => RawPorts;
   readonly #hold: (ports: RawPorts) => void;
   #turn: Promise<unknown> = Promise.resolve();
-  #used = false;
+  /** Whether rules may be there: an earlier run may have left some, which would keep a port from its pod. */
+  #used = true;
   /** What the rules were last known to say. */
   #said: RawPorts = { tcp: [], udp: [] };
 
@@ -33,15 +35,15 @@ export class RawPortsTable {
   async #sync(): Promise<number> {
     const { tcp, udp } = this.#wanted();
     this.#hold({ tcp, udp });
-    // What an earlier run left is found as soon as anybody opens a socket, and harms nobody before.
-    if (!this.#used && tcp.length + udp.length === 0) return 0;
-    this.#used = true;
-    const there = await run(['nft', '-j', '-f', '-'], { input: LIST_RULESET }).then(
-      ({ stdout }) => parseRuleset(stdout),
-      () => undefined,
-    );
-    const same = there !== undefined && sameText(there.tcp, tcp) && sameText(there.udp, udp);
-    const plan = there ? planElements : planRuleset;
+    const isNeeded = tcp.length + udp.length > 0;
+    if (!this.#used && !isNeeded) return 0;
+    // not `-f -`: with JSON it can't read what is no JSON from a socket
+    const listed = await run(['nft', '-j', 'list', 'table', ...TABLE.split(' ')]).catch(() => undefined);
+    const there = parseRuleset(listed?.stdout);
+    this.#used = isNeeded || there !== 'none';
+    if (!this.#used) return 0;
+    const same = typeof there === 'object' && sameText(there.tcp, tcp) && sameText(there.udp, udp);
+    const plan = typeof there === 'object' ? planElements : planRuleset;
     if (!same) await run(['nft', '-f', '-'], { input: plan({ tcp, udp }) });
     this.#said = { tcp, udp };
     return same ? 0 : 1;

@@ -91,6 +91,15 @@ export class SocketsWorld {
     await this.ask({ setup: given });
   }
 
+  /** As after a crash. */
+  async restart(): Promise<void> {
+    const { child } = this.#manager!;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+    await this.start();
+  }
+
   async enforce(desired: Desired): Promise<EnforcerReport> {
     return await this.ask<EnforcerReport>({ enforce: desired });
   }

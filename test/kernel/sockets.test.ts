@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { RawGrant } from '../../node-daemonset/bpf/kernel.ts';
+import { planRuleset } from '../../node-daemonset/sockets/rawports.ts';
 import { READ_ONLY } from '../../node-daemonset/volume/mounts.ts';
 import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
 import { ended, FAR4, FAR6, NODE4, SocketsWorld } from './sockets-world.ts';
@@ -292,6 +293,13 @@ describe('slivers’ raw sockets on the real kernel', () => {
       assert.equal(statSync(at('raw', name)).ino, statSync(at('plain', name)).ino, name);
       assert.equal(statSync(at('raw', name)).mode & 0o222, 0, `${name} can be written`);
     }
+  });
+
+  it('leads a port to its pod again that a raw socket had before the node manager was killed', async () => {
+    world.net.run('node', ['nft', '-f', '-'], planRuleset({ tcp: [5009], udp: [] }));
+    await world.restart();
+    await world.enforce(desired());
+    assert.doesNotMatch(world.net.run('node', ['nft', 'list set inet slice_operator raw_tcp']), /5009/);
   });
 });
 

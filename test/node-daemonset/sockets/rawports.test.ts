@@ -15,12 +15,22 @@ describe('the kernel’s rules about raw ports', () => {
     assert.throws(() => planRuleset({ tcp: [0], udp: [] }), /no port/);
   });
 
-  it('are taken for missing where a chain was emptied', () => {
-    const set = (name: string, elem?: number[]): string => JSON.stringify({ nftables: [{ set: { name, elem } }] });
-    const rules = JSON.stringify({ nftables: Array.from({ length: 12 }, () => ({ rule: {} })) });
-    const sets = [set('raw_tcp', [5001]), set('raw_udp')];
-    assert.deepEqual(parseRuleset([rules, ...sets].join('\n')), { tcp: [5001], udp: [] });
-    assert.equal(parseRuleset(sets.join('\n')), undefined);
+  it('are taken for missing where a chain was emptied, or filled by another version', () => {
+    const listed = (comment: string, count = 12): string =>
+      JSON.stringify({
+        nftables: [
+          { set: { name: 'raw_tcp', elem: [5001] } },
+          { set: { name: 'raw_udp' } },
+          { set: { name: 'exempt4', elem: [{ prefix: { addr: '192.0.2.0', len: 24 } }] } },
+          { rule: { chain: 'classify', comment: 'classify v4, 2' } },
+          ...Array.from({ length: count }, () => ({ rule: { chain: 'raw_ports', comment } })),
+        ],
+      });
+    assert.deepEqual(parseRuleset(listed('raw ports, 1')), { tcp: [5001], udp: [] });
+    assert.equal(parseRuleset(listed('raw ports, 1', 11)), 'other');
+    assert.equal(parseRuleset(listed('raw ports, 0')), 'other');
+    assert.equal(parseRuleset(undefined), 'none');
+    assert.equal(parseRuleset('{"nftables":[{"rule":{"chain":"classify"}}]}'), 'none');
   });
 });
 
