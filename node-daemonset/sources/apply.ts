@@ -1,8 +1,13 @@
 /** Keeps slivers' addresses theirs: nobody else's packets come with them, whether routed or from a bridge's port. */
 import { ExecError, run } from '../exec.ts';
+import { readOr } from '../processes.ts';
 import type { Desired, Enforcer, EnforcerReport } from '../sliver.ts';
-import { parseTable, removeTable, type Table, TABLES } from './nft.ts';
+import { type Beginnings, beginningsOf, parseTable, removeTable, type Table, TABLES } from './nft.ts';
 import { type ObservedSources, planSources } from './plan.ts';
+
+/** How many connections the kernel remembers at most, and what is taken for it where it does not say. */
+const TABLE_SIZE = '/proc/sys/net/netfilter/nf_conntrack_max';
+const SMALLEST_TABLE = 65_536;
 
 /** Acts in the network namespace of this process, the node's. */
 export function createSourcesEnforcer(): Enforcer {
@@ -26,32 +31,42 @@ export function createSourcesEnforcer(): Enforcer {
     },
 
     async release(): Promise<void> {
-      for (const table of TABLES) if ((await observeTable(table)).exists) await nft(removeTable(table));
+      for (const table of TABLES) await nft((await list(table)) === undefined ? [] : removeTable(table));
     },
   };
 }
 
 async function observe(signal: AbortSignal): Promise<ObservedSources> {
+  const beginnings = beginningsOf(Number(readOr(TABLE_SIZE, '')) || SMALLEST_TABLE);
   const [links, ...tables] = await Promise.all([
     run(['ip', '-j', '-d', 'link', 'show'], { signal }),
-    ...TABLES.map((table) => observeTable(table, signal)),
+    ...TABLES.map((table) => observeTable(table, beginnings, signal)),
   ]);
   const all = JSON.parse(links.stdout) as { ifname: string; linkinfo?: { info_kind?: string } }[];
   return {
     tables: Object.fromEntries(TABLES.map((table, i) => [table, tables[i]])) as ObservedSources['tables'],
+    beginnings,
     interfaces: new Set(all.map(({ ifname }) => ifname)),
     bridges: new Set(all.filter(({ linkinfo }) => linkinfo?.info_kind === 'bridge').map(({ ifname }) => ifname)),
   };
 }
 
-/** A kernel without the family has no such table either. */
-async function observeTable(table: Table, signal?: AbortSignal): Promise<ObservedSources['tables'][Table]> {
+async function observeTable(
+  table: Table,
+  beginnings: Beginnings,
+  signal: AbortSignal,
+): Promise<ObservedSources['tables'][Table]> {
+  const json = await list(table, signal);
+  return { exists: json !== undefined, elements: json === undefined ? undefined : parseTable(table, json, beginnings) };
+}
+
+/** undefined: there is no such table; a kernel without the family has none either. */
+async function list(table: Table, signal?: AbortSignal): Promise<string | undefined> {
   try {
-    const { stdout } = await run(['nft', '-j', 'list', 'table', ...table.split(' ')], signal && { signal });
-    return { exists: true, elements: parseTable(table, stdout) };
+    return (await run(['nft', '-j', 'list', 'table', ...table.split(' ')], signal && { signal })).stdout;
   } catch (error) {
     if (!(error instanceof ExecError) || !/not supported|No such file/.test(error.stderr)) throw error;
-    return { exists: false, elements: undefined };
+    return undefined;
   }
 }
 

@@ -1,7 +1,16 @@
 /** Pure: from which interfaces packets with slivers' addresses may come, and what is to be written for it. */
 import { isInterfaceName, parseAddress } from '../egress/names.ts';
 import type { Sliver } from '../sliver.ts';
-import { elementsOf, type Observed, removeTable, replaceTable, type Source, type Table, TABLES } from './nft.ts';
+import {
+  type Beginnings,
+  elementsOf,
+  type Observed,
+  removeTable,
+  replaceTable,
+  type Source,
+  type Table,
+  TABLES,
+} from './nft.ts';
 
 export interface ObservedSources {
   /** Whether the table is there, and what is in it. */
@@ -9,12 +18,14 @@ export interface ObservedSources {
   /** The node's interfaces, and those of them that are bridges. */
   interfaces: ReadonlySet<string>;
   bridges: ReadonlySet<string>;
+  beginnings: Beginnings;
 }
 
 /** nft transactions by table; empty where all is as it should be. */
 export type SourcesPlan = Record<Table, string[]>;
 
-export function planSources({ tables, interfaces, bridges }: ObservedSources, slivers: readonly Sliver[]): SourcesPlan {
+export function planSources(observed: ObservedSources, slivers: readonly Sliver[]): SourcesPlan {
+  const { tables, interfaces, bridges, beginnings } = observed;
   const routed: Source[] = [];
   const bridged: Source[] = [];
   for (const sliver of slivers) {
@@ -35,7 +46,7 @@ export function planSources({ tables, interfaces, bridges }: ObservedSources, sl
     const { exists, elements } = tables[table];
     if (wanted[table].length === 0) return exists ? removeTable(table) : [];
     const should = elementsOf(table, wanted[table]);
-    return isSame(elements, should) ? [] : replaceTable(table, should);
+    return isSame(elements, should) ? [] : replaceTable(table, should, beginnings);
   }
 }
 

@@ -29,6 +29,15 @@ socket.bind(0, from || undefined, () => setInterval(() => socket.send(word, 9, t
 setTimeout(() => process.exit(), 250);
 `;
 
+/** Begins so many connections: by several sockets, to one port after the other. */
+const BEGIN = `
+const [to, count] = process.argv.slice(1);
+const sockets = Array.from({ length: 4 }, () => require('dgram').createSocket('udp4'));
+let left = Number(count);
+const next = (socket) => left-- > 0 ? socket.send('x', 1000 + (left >> 2), to, () => next(socket)) : socket.close();
+for (const socket of sockets) next(socket);
+`;
+
 describe('the sources enforcer on the real kernel', () => {
   let net: Namespaces;
   let enforcer: RemoteEnforcer;
@@ -139,6 +148,23 @@ describe('the sources enforcer on the real kernel', () => {
       assert.equal(believes(), false);
     });
   }
+
+  it('lets a sliver begin so many connections that the others have room, and go on with those it has', async () => {
+    const tracked = (): number => Number(net.run('node', ['sysctl', '-n', 'net.netfilter.nf_conntrack_count']));
+    await enforcer.enforce(desired);
+    // connections are tracked where a rule asks for it
+    net.run('node', [
+      'nft',
+      'add table inet other; add chain inet other c { type nat hook postrouting priority 100; }',
+    ]);
+    const size = Number(net.run('node', ['sysctl', '-n', 'net.netfilter.nf_conntrack_max']));
+    net.run('routed', [process.execPath, '-e', BEGIN, WORLD[4], String(Math.ceil(size / 12))]);
+    assert.ok(tracked() > size / 20, 'it has its part');
+    assert.ok(tracked() < size / 13, `${tracked()} of ${size}`);
+    assert.ok((await enforcer.enforce(desired)).writes === 0, 'buckets are the kernel’s');
+    say('stranger', 4, 'another');
+    assert.ok(await hears('another'));
+  });
 
   it('writes nothing when all is as it should be, mends what somebody changed, and leaves nothing behind', async () => {
     const before = ruleset();

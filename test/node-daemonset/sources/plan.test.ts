@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseTable, type Table, TABLES } from '../../../node-daemonset/sources/nft.ts';
+import { beginningsOf, parseTable, type Table, TABLES } from '../../../node-daemonset/sources/nft.ts';
 import { type ObservedSources, planSources } from '../../../node-daemonset/sources/plan.ts';
 import { makeSliver } from '../desired.ts';
 
@@ -11,6 +11,7 @@ const observed = (exists = false): ObservedSources => ({
   ) as ObservedSources['tables'],
   interfaces: new Set(['eth0', 'br0', 'p1', 'h3']),
   bridges: new Set(['br0']),
+  beginnings: beginningsOf(262_144),
 });
 const elements = (script: readonly string[], set: string): string =>
   script.find((line) => line.includes(` ${set} {`) && line.startsWith('add element')) ?? '';
@@ -40,6 +41,9 @@ describe('the plan of sources', () => {
 
   it('takes a table of another version for none', () => {
     const rule = { rule: { comment: 'sources, 0' } };
-    assert.equal(parseTable(ROUTED, JSON.stringify({ nftables: [rule, rule] })), undefined);
+    assert.equal(
+      parseTable(ROUTED, JSON.stringify({ nftables: [rule, rule, rule, rule] }), beginningsOf(262_144)),
+      undefined,
+    );
   });
 });
