@@ -10,15 +10,17 @@ const ENOPROTOOPT = 92;
  * The uid of the pod whose cgroup the process is in; undefined where it is in no pod's. A process that has ended since is
  * in none: another might have its pid by now, which the kernel tells apart from 6.5 on.
  */
-export function podOfPeer(connection: number): string | undefined {
-  const pid = getOption(connection, SOL_SOCKET, SO_PEERCRED, 12).readInt32LE(0);
-  if (pid <= 0) return undefined;
-  const pidfd = peerPidfd(connection);
+export function podOfPeer(connection: number, option: typeof getOption = getOption): string | undefined {
+  let pidfd: number | undefined;
   try {
+    const pid = option(connection, SOL_SOCKET, SO_PEERCRED, 12).readInt32LE(0);
+    if (pid <= 0) return undefined;
+    pidfd = peerPidfd(connection, option);
     const pod = podOfCgroup(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
     // Only now: a process that still lives had this pid when its cgroup was read.
     return pidfd !== undefined && !isStill(pid, pidfd) ? undefined : pod;
   } catch {
+    // Whoever connected may make any of this fail, by ending: kernels from 6.5 on have no descriptor of him then.
     return undefined;
   } finally {
     if (pidfd !== undefined) closeSocket(pidfd);
@@ -38,9 +40,10 @@ export function podOfCgroup(text: string): string | undefined {
   return found.size === 1 ? [...found][0] : undefined;
 }
 
-function peerPidfd(connection: number): number | undefined {
+/** undefined where the kernel knows of no such thing. */
+function peerPidfd(connection: number, option: typeof getOption): number | undefined {
   try {
-    return getOption(connection, SOL_SOCKET, SO_PEERPIDFD, 4).readInt32LE(0);
+    return option(connection, SOL_SOCKET, SO_PEERPIDFD, 4).readInt32LE(0);
   } catch (error) {
     if (error instanceof SystemError && error.errno === ENOPROTOOPT) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { podOfCgroup } from '../../../node-daemonset/sockets/peer.ts';
+import { SystemError } from '../../../node-daemonset/sockets/libc.ts';
+import { podOfCgroup, podOfPeer } from '../../../node-daemonset/sockets/peer.ts';
 
 const UID = '0b5c6a1e-0000-4000-8000-000000000001';
 const OTHER = '0b5c6a1e-0000-4000-8000-000000000002';
@@ -24,4 +25,15 @@ describe('the pod of a process', () => {
   ] as const) {
     it(`is none: ${what}`, () => assert.equal(podOfCgroup(text), undefined));
   }
+
+  it('is none, and no error, where the kernel has nothing left of a process that ended', () => {
+    const [EINVAL, ENODATA, EMFILE] = [22, 61, 24];
+    for (const errno of [EINVAL, ENODATA, EMFILE]) {
+      const option = (_fd: number, _level: number, name: number): Buffer => {
+        if (name === 77) throw new SystemError('getsockopt', errno);
+        return Buffer.from(Int32Array.of(process.pid, 0, 0).buffer);
+      };
+      assert.equal(podOfPeer(-1, option), undefined, String(errno));
+    }
+  });
 });
