@@ -28,9 +28,9 @@ export class Record {
     if (this.#errors.size > MAX_REASONS) this.#errors.delete(oldest!);
   }
 
-  /** Changes only when it begins or ceases to fail, or fails otherwise. */
+  /** Changes only when it is first read, begins or ceases to fail, or fails otherwise: what a person should hear of. */
   get verdict(): string {
-    return `${this.#failing} ${[...this.#errors.keys()].join()}`;
+    return `${this.#readings > 0} ${this.#failing} ${[...this.#errors.keys()].toSorted().join()}`;
   }
 
   status(name: string, generation: number | undefined): ServedSensor {

@@ -51,8 +51,8 @@ export interface NodeSensors {
   close(): Promise<void>;
 }
 
-/** Counts alone are no reason for a write of the status sooner. */
-const STATUS_MS = 30_000;
+/** Counts alone are no reason for a write of the status sooner: they change with every reading, on every node. */
+const STATUS_MS = 300_000;
 /** How often it is looked for Sensors that begin or cease to fail. */
 const WATCH_MS = 5_000;
 
@@ -101,6 +101,7 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     client,
     log,
     resource: Resources.Sensor,
+    transform: withoutStatus,
     onChange: () => update(),
   });
   const update = (): void => {
@@ -159,4 +160,10 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
       await Promise.all([informer.stop(), server?.close()]);
     },
   };
+}
+
+/** What other nodes say of it is nothing to this one. */
+function withoutStatus(sensor: Sensor): Sensor {
+  const { status: _, ...rest } = sensor;
+  return rest;
 }

@@ -1,6 +1,7 @@
 /** Writes what the nodes say of a Sensor to its status. */
 import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION } from '../../crds/names.ts';
+import type { SensorStatus } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
 import { STATUS_MANAGER } from '../managers.ts';
@@ -8,8 +9,9 @@ import { Pace } from '../slice/pace.ts';
 import { BY_SENSOR, type Stores } from '../stores.ts';
 import { planSensorStatus } from './plan.ts';
 
-/** Counts of readings change all the time: what people watch is the condition. */
+/** Between two writes; where only counts changed, which they do all the time, and each node is told of every write. */
 const INTERVAL_MS = 5_000;
+const COUNTS_MS = 60_000;
 
 export interface SensorDeps {
   client: Pick<ApiClient, 'apply'>;
@@ -21,17 +23,17 @@ export interface SensorDeps {
 }
 
 export function sensorReconciler({ client, stores, releaseNamespace, now, monotonic }: SensorDeps) {
-  const pace = new Pace(monotonic, INTERVAL_MS);
+  const pace = { verdict: new Pace(monotonic, INTERVAL_MS), counts: new Pace(monotonic, COUNTS_MS) };
   return async (key: string, signal: AbortSignal): Promise<Outcome> => {
     const sensor = stores.sensors.get(key);
     if (!sensor || sensor.metadata.deletionTimestamp) {
-      pace.forget(key);
+      for (const one of Object.values(pace)) one.forget(key);
       return Done;
     }
     const nodes = stores.sliceNodes.byIndex(BY_SENSOR, key);
     const status = planSensorStatus({ sensor, nodes, releaseNamespace, now: now() });
     if (isDeepStrictEqual(status, sensor.status)) return Done;
-    const wait = pace.waitMs(key);
+    const wait = (isVerdict(status, sensor.status) ? pace.verdict : pace.counts).waitMs(key);
     if (wait > 0) return After(wait);
     const { name, namespace, uid, resourceVersion } = sensor.metadata;
     const metadata = { name, namespace: namespace!, uid, resourceVersion };
@@ -41,7 +43,17 @@ export function sensorReconciler({ client, stores, releaseNamespace, now, monoto
       { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' },
       signal,
     );
-    pace.wrote(key);
+    for (const one of Object.values(pace)) one.wrote(key);
     return Done;
   };
+}
+
+/** Whether something changed besides counts, and when errors happened. */
+function isVerdict(status: SensorStatus, before: SensorStatus | undefined): boolean {
+  const said = ({ nodes, failing, errors, conditions, observedGeneration }: SensorStatus): unknown => [
+    ...[nodes, failing, observedGeneration],
+    errors?.map(({ reason }) => reason),
+    conditions?.map(({ type, status: is, reason }) => [type, is, reason]),
+  ];
+  return before === undefined || !isDeepStrictEqual(said(status), said(before));
 }
