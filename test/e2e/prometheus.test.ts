@@ -46,7 +46,7 @@ describe('Prometheus', () => {
     product = await sharedProduct();
     await freshNamespace(product, NAMESPACE);
     const resources = {
-      cpu: { shares: 100, excess: 'None' as const },
+      cpu: { shares: 200, excess: 'None' as const },
       egress: { guarantee: String(GUARANTEE), limit: '50M' },
     };
     const slice = sliceOf(product, NAMESPACE, 'sender', { placement: { count: 1 }, resources });
