@@ -27,9 +27,9 @@ export const DROPS = [
   'port',
   /** An L4 protocol, or an ICMP type, that slivers do not send. */
   'protocol',
-  /** A fragment made by hand, or a header that does not parse. */
+  /** A fragment made by hand, a routing header, or a header that does not parse. */
   'malformed',
-  /** Loopback, link-local or the node's own listeners, from a sliver on the node's network. */
+  /** Loopback, link-local, groups or the node's own listeners, from a sliver on the node's network; no line. */
   'destination',
   /** A raw socket whose grant is no more, or that sends something else than was granted. */
   'grant',
@@ -39,13 +39,13 @@ export const DROPS = [
   'optionRate',
   /** Received: an echo reply for another sliver's identifier, or something that a raw socket may not see. */
   'notForIt',
-  /** A bind, connect or socket that was refused. */
+  /** A bind, connect, socket or option that was refused. */
   'refused',
 ] as const;
 export type Drop = (typeof DROPS)[number];
 
 export interface SliverCounters {
-  /** Sent and let pass, before the queue: packets as the socket gave them, and their bytes at layer 3. */
+  /** Sent and let pass, before the queue: packets that it is cut into, and bytes at layer 3 as the socket gave them. */
   packets: number;
   bytes: number;
   /** Packets and calls, by reason; every reason is there. */

@@ -8,8 +8,10 @@ import { DROPS, type RawGrant, type SliverCounters } from './kernel.ts';
 export const SLIVER_READY = 1;
 export const SLIVER_HOST = 2;
 export const SLIVER_RAW = 4;
-export const SLIVER_ECHO = 8;
 export const SLIVER_ENDED = 16;
+
+export const ADDRESS_OWN = 1;
+export const ADDRESS_BROADCAST = 2;
 
 export const ICMP = 1;
 export const TCP = 6;
@@ -25,6 +27,8 @@ export interface Settings {
   /** What the kernel chooses ports from, both ends included. */
   firstPort: number;
   lastPort: number;
+  /** That each sliver on the node's network may have open at once. */
+  sockets: number;
 }
 
 /** `struct sliver`. */
@@ -102,10 +106,11 @@ const sliverEntry: Codec<SliverEntry> = {
 
 const settings: Codec<Settings> = {
   size: 32,
-  encode({ kubepods, netns, manager, firstPort, lastPort }) {
+  encode({ kubepods, netns, manager, firstPort, lastPort, sockets }) {
     const bytes = Buffer.concat([...[kubepods, netns, manager].map(u64.encode), Buffer.alloc(8)]);
     bytes.writeUInt16LE(firstPort, 24);
     bytes.writeUInt16LE(lastPort, 26);
+    bytes.writeUInt32LE(sockets, 28);
     return bytes;
   },
   decode: (bytes) => ({
@@ -114,6 +119,7 @@ const settings: Codec<Settings> = {
     manager: bytes.readBigUInt64LE(16),
     firstPort: bytes.readUInt16LE(24),
     lastPort: bytes.readUInt16LE(26),
+    sockets: bytes.readUInt32LE(28),
   }),
 };
 
@@ -131,7 +137,7 @@ const addressKey: Codec<{ sliver: number; address: string }> = {
 };
 
 /** Written by the programs alone: a new row is all zeros. */
-const buckets: Codec<null> = { size: 24, encode: () => Buffer.alloc(24), decode: () => null };
+const zeros = (size: number): Codec<null> => ({ size, encode: () => Buffer.alloc(size), decode: () => null });
 
 /** One for each of so many processors: written by the programs alone, and read as their sum. */
 export function countersOf(processors: number): Codec<SliverCounters> {
@@ -190,18 +196,21 @@ const flowMap = (name: string): MapLayout<Buffer, Buffer> => ({
 });
 
 /**
- * Every map that has a pin. Sockets keep their grants in `raw_sockets`: with another layout, those already passed on would
- * have none, so it never changes. `flows` holds the id of the map of flows that is being filled.
+ * Every map that has a pin. Sockets keep their grants in `raw_sockets`, and whose they are in `marks`: with another layout,
+ * those already passed on would have none, so these never change. `flows` holds the id of the map of flows that is being filled.
  */
 export const LAYOUTS = {
-  settings: { name: 'settings', layout: 1, key: u32, value: settings },
+  settings: { name: 'settings', layout: 2, key: u32, value: settings },
   cgroups: { name: 'cgroups', layout: 1, key: u64, value: u32 },
   slivers: { name: 'slivers', layout: 1, key: u32, value: sliverEntry },
   ports: { name: 'ports', layout: 1, key: portKey, value: u32 },
   raw_ports: { name: 'raw_ports', layout: 1, key: portKey, value: u32 },
-  addresses: { name: 'addresses', layout: 1, key: addressKey, value: u32 },
+  addresses: { name: 'addresses', layout: 2, key: addressKey, value: u32 },
+  barred: { name: 'barred', layout: 1, key: u32, value: u32 },
+  open_sockets: { name: 'open_sockets', layout: 1, key: u32, value: u32 },
   counters: { name: 'counters', layout: 1, key: u32, value: countersOf(1) },
-  buckets: { name: 'buckets', layout: 1, key: u32, value: buckets },
+  buckets: { name: 'buckets', layout: 1, key: u32, value: zeros(24) },
+  marks: { name: 'marks', layout: 1, key: u32, value: zeros(16) },
   raw_sockets: { name: 'raw_sockets', layout: 1, key: u32, value: rawGrant },
   uplink_settings: { name: 'uplink_settings', layout: 1, key: u32, value: uplinkSettings },
   classes: { name: 'classes', layout: 1, key: u32, value: u32 },

@@ -45,7 +45,7 @@ struct {
 	__type(value, __u32);
 } raw_ports SEC(".maps");
 
-/* Of slivers with an address of their own, and of the node. */
+/* Of slivers with an address of their own, and of the node; and its broadcast addresses. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_ADDRESSES);
@@ -115,12 +115,51 @@ static __always_inline int is_raw(__u16 port, __u8 protocol)
 	return bpf_map_lookup_elem(&raw_ports, &key) != 0;
 }
 
-static __always_inline int is_own_address(__u32 sliver, const __u8 *bytes)
+/* ADDRESS_...; 0: none of its. */
+static __always_inline __u32 address_of(__u32 sliver, const __u8 *bytes)
 {
 	struct address key = {.sliver = sliver};
 	__builtin_memcpy(key.bytes, bytes, 16);
-	return bpf_map_lookup_elem(&addresses, &key) != 0;
+	__u32 *kind = bpf_map_lookup_elem(&addresses, &key);
+	return kind ? *kind : 0;
 }
+
+static __always_inline int is_own_address(__u32 sliver, const __u8 *bytes)
+{
+	return address_of(sliver, bytes) == ADDRESS_OWN;
+}
+
+/* Interfaces by which nothing of slivers may leave, by their indices. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_BARRED);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} barred SEC(".maps");
+
+/* How many sockets a sliver has open. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SLIVERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} open_sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct mark);
+} marks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct raw_grant);
+} raw_sockets SEC(".maps");
 
 /* A row of counters is made by the node manager; sliver 0 is whoever else was refused something. */
 static __always_inline void count_drop(__u32 sliver, enum drop why)
@@ -149,20 +188,33 @@ static __always_inline int is_link_local(const __u8 *bytes)
 	return words[2] == bpf_htonl(0xffff) && bytes[12] == 169 && bytes[13] == 254;
 }
 
+/* Multicast, and IPv4's limited broadcast: whoever listens on the node hears what is sent there. */
+static __always_inline int is_for_many(const __u8 *bytes)
+{
+	const __u32 *words = (const __u32 *)bytes;
+	if (words[0] || words[1])
+		return bytes[0] == 0xff;
+	return words[2] == bpf_htonl(0xffff) && ((bytes[12] & 0xf0) == 0xe0 || words[3] == 0xffffffff);
+}
+
 #define SENSOR_PORT 33080
 
 /*
- * Where a sliver on the node's network may not go: loopback but for the sensors and its own ports, link-local addresses,
- * and at the node's addresses whatever is no port of some sliver. Answers from an own UDP port to a client on this node
- * go to a port that the kernel chose for that client.
+ * Where a sliver on the node's network may not go: loopback but for the sensors and its own ports, link-local, multicast
+ * and broadcast addresses, and at the node's addresses whatever is no port of some sliver. Answers from an own UDP port to
+ * a client on this node go to a port that the kernel chose for that client. `at_home`: it is known to stay on the node,
+ * which also anycast addresses and routes of type local do.
  */
 static __always_inline int is_forbidden(const struct settings *s, __u32 sliver, __u8 protocol, const __u8 *to, __u16 port,
-	__u16 from_port)
+	__u16 from_port, int at_home)
 {
-	if (is_link_local(to))
+	if (is_link_local(to) || is_for_many(to))
 		return 1;
 	int loopback = is_loopback(to);
-	if (!loopback && !is_own_address(0, to))
+	__u32 kind = loopback ? 0 : address_of(0, to);
+	if (kind == ADDRESS_BROADCAST)
+		return 1;
+	if (!loopback && !kind && !at_home)
 		return 0;
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return loopback;

@@ -25,7 +25,9 @@ export type MapOf<N extends MapName> = BpfMap<Entry<N>[0], Entry<N>[1]>;
 
 /** Maps that the guard fills. */
 export type GuardMaps = {
-  [N in 'settings' | 'cgroups' | 'slivers' | 'ports' | 'addresses' | 'counters' | 'buckets']: MapOf<N>;
+  [
+    N in 'settings' | 'cgroups' | 'slivers' | 'ports' | 'addresses' | 'barred' | 'counters' | 'buckets' | 'open_sockets'
+  ]: MapOf<N>;
 };
 
 /** What counts flows; a kernel may lack it without the slivers being any less guarded. */
@@ -63,8 +65,10 @@ export class SliverKernel implements Kernel {
       slivers: map(LAYOUTS.slivers),
       ports: map(LAYOUTS.ports),
       addresses: map(LAYOUTS.addresses),
+      barred: map(LAYOUTS.barred),
       counters: map({ ...LAYOUTS.counters, value: countersOf(libbpf().libbpf_num_possible_cpus()) }),
       buckets: map(LAYOUTS.buckets),
+      open_sockets: map(LAYOUTS.open_sockets),
     };
     this.#raw = map(LAYOUTS.raw_sockets);
     this.#rawPorts = map(LAYOUTS.raw_ports);
@@ -106,7 +110,7 @@ export class SliverKernel implements Kernel {
     const current = new Set(Object.keys(LAYOUTS).map((name) => pinOf('', name as MapName).slice(1)));
     const old = readdirSync(this.#directory).filter((name) => /^[a-z_]+@\d+$/.test(name) && !current.has(name));
     // Sockets keep what they were bound to only while that map is there.
-    const gone = old.filter((name) => !name.startsWith('raw_sockets@'));
+    const gone = old.filter((name) => !/^(raw_sockets|marks)@/.test(name));
     for (const name of gone) rmSync(join(this.#directory, name));
     return gone.length;
   }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What sockets of slivers send and what raw sockets see. Sockets of type stream and datagram are judged by their own port,
+ * What sockets of slivers send and what raw sockets see. A socket is for ever the sliver's that made it, whoever holds it,
+ * also when that sliver is long gone: then nothing leaves by it any more. Sockets of type stream and datagram are judged by their own port,
  * which the kernel guarantees: packets come here after NAT, which may have put another one into them. Only raw sockets are
  * judged by the headers that they wrote.
  */
@@ -21,6 +22,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define TCP_ACK 16
 
 #define SECOND 1000000000ULL
+
+#define LOOPBACK_INTERFACE 1 /* in every network namespace */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -45,11 +48,18 @@ static __always_inline __u64 ancestor(struct __sk_buff *skb, const struct settin
 	return bpf_skb_ancestor_cgroup_id(skb, level + below);
 }
 
-/* The sliver that made the packet's socket, whoever holds it now; 0: none. */
+/* The sliver in whose cgroup the packet's socket was made; 0: none. */
 static __always_inline __u32 sliver_of_packet(struct __sk_buff *skb, const struct settings *s)
 {
 	__u32 number = number_of(ancestor(skb, s, 2));
 	return number ? number : number_of(ancestor(skb, s, 1));
+}
+
+/* Sockets without a mark: older than these programs, or made by the kernel itself for one of another family. */
+static __always_inline struct mark *mark_late(struct bpf_sock *sk, __u32 number)
+{
+	struct mark fresh = {.sliver = number, .named = owner_of(sk->src_port, sk->protocol) == number};
+	return bpf_sk_storage_get(&marks, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
 static __always_inline int is_managers(struct __sk_buff *skb, const struct settings *s)
@@ -57,8 +67,15 @@ static __always_inline int is_managers(struct __sk_buff *skb, const struct setti
 	return s->manager && (ancestor(skb, s, 2) == s->manager || ancestor(skb, s, 1) == s->manager);
 }
 
+/* A raw socket of the node manager that was made to be passed on, and has no grant yet. Its own probes carry a mark, which
+ * takes CAP_NET_ADMIN to set. */
+static __always_inline int is_unbound(struct __sk_buff *skb, const struct settings *s, struct bpf_sock *sk)
+{
+	return sk->mark != PROBE_MARK && is_managers(skb, s);
+}
+
 /* What is allowed in three seconds may come at once: traceroute begins with 16. `due` is that of the sliver's bucket. */
-static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rate)
+static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rate, __u32 packets)
 {
 	if (!rate)
 		return 1;
@@ -68,7 +85,7 @@ static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rat
 	__u64 next = *due > now ? *due : now;
 	over = next > now + 3 * SECOND;
 	if (!over)
-		*due = next + SECOND / rate;
+		*due = next + packets * (SECOND / rate);
 	bpf_spin_unlock(&bucket->lock);
 	return over;
 }
@@ -77,21 +94,22 @@ static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rat
 static __always_inline int send(struct __sk_buff *skb, __u32 number, const struct sliver *sliver, const struct packet *p,
 	int on_node)
 {
+	__u32 packets = skb->gso_segs > 1 ? skb->gso_segs : 1;
 	int echo = is_echo_request(p);
 	if (echo || p->options) {
 		struct buckets *bucket = bpf_map_lookup_elem(&buckets, &number);
 		if (!bucket)
 			return drop(number, UNREADY);
-		if (echo && is_over(bucket, &bucket->echo_due, sliver->echo_rate))
+		if (echo && is_over(bucket, &bucket->echo_due, sliver->echo_rate, packets))
 			return drop(number, ECHO_RATE);
-		if (p->options && is_over(bucket, &bucket->option_due, sliver->option_rate))
+		if (p->options && is_over(bucket, &bucket->option_due, sliver->option_rate, packets))
 			return drop(number, OPTION_RATE);
 	}
 	if (on_node)
 		skb->priority = sliver->priority;
 	struct counters *row = bpf_map_lookup_elem(&counters, &number);
 	if (row) {
-		row->packets++;
+		row->packets += packets;
 		row->bytes += skb->len;
 	}
 	return PASS;
@@ -109,12 +127,23 @@ static __always_inline int is_known_protocol(const struct packet *p)
 	return (p->protocol == IPPROTO_ICMP) == (p->family == 4) && is_echo_request(p);
 }
 
-/* The node's listeners are reached by a connection or a datagram; what answers a connection is let pass. */
-static __always_inline int goes_astray(const struct settings *s, __u32 number, const struct packet *p)
+/* Where the owner lets slivers' packets leave by lines alone. */
+static __always_inline int is_barred(struct __sk_buff *skb)
 {
+	__u32 interface = skb->ifindex;
+	return bpf_map_lookup_elem(&barred, &interface) != 0;
+}
+
+/* The node's listeners are reached by a connection or a datagram; what answers a connection is let pass. */
+static __always_inline int goes_astray(struct __sk_buff *skb, const struct settings *s, __u32 number,
+	const struct packet *p)
+{
+	int at_home = skb->ifindex == LOOPBACK_INTERFACE;
+	if (!at_home && is_barred(skb))
+		return 1;
 	if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return is_link_local(p->destination);
-	return is_forbidden(s, number, p->protocol, p->destination, p->destination_port, p->source_port);
+	return is_forbidden(s, number, p->protocol, p->destination, p->destination_port, p->source_port, at_home);
 }
 
 static __always_inline int send_raw(struct __sk_buff *skb, const struct settings *s, const struct raw_grant *grant)
@@ -124,7 +153,7 @@ static __always_inline int send_raw(struct __sk_buff *skb, const struct settings
 	struct packet p;
 	if (!sliver)
 		return drop(number, GRANT);
-	if (parse(skb, &p) || p.fragment)
+	if (parse(skb, &p) || p.fragment || p.routed)
 		return drop(number, MALFORMED);
 	if (p.family != grant->family || p.protocol != grant->protocol || !is_known_protocol(&p))
 		return drop(number, PROTOCOL);
@@ -132,15 +161,16 @@ static __always_inline int send_raw(struct __sk_buff *skb, const struct settings
 		return drop(number, PORT);
 	if (!is_own_address(0, p.source))
 		return drop(number, ADDRESS);
-	if (goes_astray(s, number, &p))
+	if (goes_astray(skb, s, number, &p))
 		return drop(number, DESTINATION);
 	return send(skb, number, sliver, &p, 1);
 }
 
 /* From a port that the kernel chose for a client: it accepts no connection there. */
-static __always_inline int is_clients(const struct settings *s, const struct bpf_sock *sk, const struct packet *p, __u16 port)
+static __always_inline int is_clients(const struct settings *s, const struct bpf_sock *sk, const struct mark *mark,
+	const struct packet *p, __u16 port)
 {
-	if (sk->type == SOCK_RAW || port < s->first_port || port > s->last_port)
+	if (sk->type == SOCK_RAW || mark->named || port < s->first_port || port > s->last_port)
 		return 0;
 	if (p->protocol == IPPROTO_TCP)
 		return (p->tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);
@@ -173,17 +203,26 @@ int sliver_egress(struct __sk_buff *skb)
 		struct raw_grant *grant = bpf_sk_storage_get(&raw_sockets, sk, 0, 0);
 		if (grant)
 			return send_raw(skb, s, grant);
-		if (is_managers(skb, s))
+		if (is_unbound(skb, s, sk))
 			return drop(0, GRANT);
 	}
-	__u32 number = sliver_of_packet(skb, s);
+	struct mark *mark = bpf_sk_storage_get(&marks, sk, 0, 0);
+	__u32 number = mark ? mark->sliver : sliver_of_packet(skb, s);
 	if (!number)
 		return send_as_stranger(skb, sk);
+	if (!mark && !(mark = mark_late(sk, number)))
+		return drop(number, UNREADY);
 	const struct sliver *sliver = bpf_map_lookup_elem(&slivers, &number);
-	if (!sliver || sliver->flags & SLIVER_ENDED)
-		return drop(number, ENDED);
+	if (!sliver || sliver->flags & SLIVER_ENDED) {
+		/* of a pod that lives: a node manager that lost what it knew gives it another number */
+		__u32 another = sliver_of_packet(skb, s);
+		sliver = bpf_map_lookup_elem(&slivers, &another);
+		if (!sliver || sliver->flags & SLIVER_ENDED)
+			return drop(number, ENDED);
+		mark->sliver = number = another;
+	}
 	struct packet p;
-	if (parse(skb, &p) || p.fragment)
+	if (parse(skb, &p) || p.fragment || p.routed)
 		return drop(number, MALFORMED);
 	__u32 on_node = sliver->flags & SLIVER_HOST;
 	int loopback = is_loopback(p.source) && is_loopback(p.destination);
@@ -199,10 +238,10 @@ int sliver_egress(struct __sk_buff *skb)
 		return send(skb, number, sliver, &p, 0);
 	__u16 port = sk->type == SOCK_RAW ? p.source_port : sk->src_port;
 	__u32 owner = owner_of(port, port_protocol(&p));
-	if (owner != number && (owner || !is_clients(s, sk, &p, port)))
+	if (owner != number && (owner || !is_clients(s, sk, mark, &p, port)))
 		return drop(number, PORT);
 	p.source_port = port;
-	if (goes_astray(s, number, &p))
+	if (goes_astray(skb, s, number, &p))
 		return drop(number, DESTINATION);
 	return send(skb, number, sliver, &p, 1);
 }
@@ -215,17 +254,21 @@ int sliver_ingress(struct __sk_buff *skb)
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
 	if (!s || !sk || sk->type == SOCK_STREAM || (sk->type == SOCK_DGRAM && sk->protocol == IPPROTO_UDP))
 		return PASS;
-	struct raw_grant *grant = sk->type == SOCK_RAW ? bpf_sk_storage_get(&raw_sockets, sk, 0, 0) : 0;
-	if (!grant && sk->type == SOCK_RAW && is_managers(skb, s))
-		return DROP; /* made, and not yet bound to a grant */
 	struct packet p;
-	if (parse(skb, &p))
-		return grant ? DROP : PASS;
-	if (grant)
-		return may_see(skb, grant, &p) ? PASS : drop(grant->sliver, NOT_FOR_IT);
+	int bad = parse(skb, &p);
+	if (sk->type == SOCK_RAW) {
+		struct raw_grant *grant = bpf_sk_storage_get(&raw_sockets, sk, 0, 0);
+		if (grant)
+			return !bad && may_see(skb, grant, &p) ? PASS : drop(grant->sliver, NOT_FOR_IT);
+		if (is_unbound(skb, s, sk))
+			return DROP; /* made, and not yet bound to a grant */
+	}
+	if (bad)
+		return PASS;
 	if (!is_echo_reply(&p) || !is_own_address(0, p.destination))
 		return PASS;
 	__u32 owner = owner_of(p.source_port, IPPROTO_ICMP);
-	__u32 number = sliver_of_packet(skb, s);
-	return owner && owner != number ? drop(number, NOT_FOR_IT) : PASS;
+	struct mark *mark = bpf_sk_storage_get(&marks, sk, 0, 0);
+	__u32 number = mark ? mark->sliver : sliver_of_packet(skb, s);
+	return number ? (owner == number ? PASS : drop(number, NOT_FOR_IT)) : owner ? drop(0, NOT_FOR_IT) : PASS;
 }

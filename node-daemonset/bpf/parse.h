@@ -23,7 +23,7 @@ struct packet {
 	__u8 options; /* IPv4 options or IPv6 extension headers */
 	__u8 icmp_type, icmp_code;
 	__u8 tcp_flags;
-	__u8 padding;
+	__u8 routed; /* an IPv6 routing header: its destination is another one */
 	__u16 source_port, destination_port; /* host order; source_port of ICMP echo: the identifier */
 	__u32 transport; /* where the transport header is, from the network header */
 };
@@ -99,6 +99,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, __u32 at, struct pa
 			break;
 		if (load(skb, at, extension, 4))
 			return -1;
+		if (next == 43)
+			p->routed = 1;
 		if (next == 44)
 			p->fragment = extension[2] || extension[3] & 0xf8 ? 2 : 1;
 		else

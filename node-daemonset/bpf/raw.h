@@ -6,13 +6,6 @@
 #include "maps.h"
 #include "parse.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct raw_grant);
-} raw_sockets SEC(".maps");
-
 /* A raw socket's right is looked up anew for every packet: what is not there is no right. */
 static __always_inline const struct sliver *live_grant(const struct raw_grant *grant)
 {

@@ -13,15 +13,18 @@
 
 #define IPPROTO_ICMPV6 58 /* linux/in6.h does not go with the rest */
 
+/* As in sensors/builtin/probe.ts; none of the bits that kube-proxy and the CNIs use. */
+#define PROBE_MARK 46
+
 #define MAX_SLIVERS 8192 /* tombstones are among them */
 #define MAX_PORTS 65536
 #define MAX_ADDRESSES 65536
+#define MAX_BARRED 4096
 
 /* struct sliver's flags */
 #define SLIVER_READY 1 /* its address is known and leads to its class: it may send */
 #define SLIVER_HOST 2  /* on the node's network */
 #define SLIVER_RAW 4   /* may have raw sockets */
-#define SLIVER_ECHO 8  /* owns an echo identifier */
 #define SLIVER_ENDED 16 /* a tombstone */
 
 /* In the order of DROPS in kernel.ts. */
@@ -33,7 +36,7 @@ struct settings {
 	__u64 netns;    /* cookie of the node's network namespace */
 	__u64 manager;  /* id of the node manager's own pod, 0 where it is in none */
 	__u16 first_port, last_port; /* what the kernel chooses from for sockets that name no port */
-	__u32 padding;
+	__u32 sockets; /* that each sliver on the node's network may have open at once */
 };
 
 struct sliver {
@@ -48,6 +51,10 @@ struct port {
 	__u8 protocol; /* ICMP stands for ICMPv6, too */
 	__u8 padding;
 };
+
+/* Values of addresses. */
+#define ADDRESS_OWN 1
+#define ADDRESS_BROADCAST 2 /* it reaches the node's listeners, and nothing comes from it */
 
 struct address {
 	__u32 sliver; /* 0: the node's */
@@ -64,6 +71,13 @@ struct buckets {
 struct counters {
 	__u64 packets, bytes;
 	__u64 drops[DROPS];
+};
+
+/* In the storage of every socket that a sliver made, and of those that were accepted by it: whose it is, whoever holds it. */
+struct mark {
+	__u32 sliver;
+	__u32 named;  /* it was bound to a port that its sliver owned: it is no client that the kernel chose one for */
+	__u64 cookie; /* of the socket that was counted; what was accepted by it has another */
 };
 
 /* In a raw socket's storage. */

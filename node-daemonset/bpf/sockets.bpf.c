@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What sockets of pods may do on the node's network: which may be made, which ports they bind, where they connect to. Pods
- * with a network of their own are left alone. Errors here are for people: packets are judged again on their way out.
+ * What sockets of pods may do on the node's network: which may be made and how many, which ports they bind, where they
+ * connect to. Of pods with a network of their own is noted only which sliver made a socket. Errors here are for people:
+ * packets are judged again on their way out.
  */
 #include "maps.h"
-#include "raw.h"
+#include "options.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,13 +16,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 
-#define SOL_IP 0
-#define SOL_IPV6 41
-#define IP_RECVERR 11
-#define IPV6_RECVERR 25
-
 #define EPERM 1
+#define ENOMEM 12
 #define EACCES 13
+#define EMFILE 24
+#define EPROTONOSUPPORT 93
 #define EADDRINUSE 98
 
 static __always_inline int refuse(__u32 sliver, int error)
@@ -72,18 +71,28 @@ int sliver_bind6(struct bpf_sock_addr *ctx)
 	return judge_bind(ctx);
 }
 
-/* The port that the kernel chose: it may be owned for as long as it is not reserved against being chosen. */
+/*
+ * The port that it has now: one that the kernel chose may be owned for as long as it is not reserved against being chosen.
+ * Whoever was bound to a port of his own sends nothing any more when he loses it.
+ */
 static __always_inline int judge_choice(struct bpf_sock *sk)
 {
 	const struct settings *s = get_settings();
 	if (!s || bpf_get_netns_cookie(sk) != s->netns || (sk->type != SOCK_STREAM && sk->type != SOCK_DGRAM))
 		return ALLOW;
 	__u32 owner = owner_of(sk->src_port, port_protocol(sk->protocol));
-	if (!owner)
-		return ALLOW;
 	__u32 number = sliver_of_task(s);
-	int ordinary = owner == number && !is_raw(sk->src_port, port_protocol(sk->protocol));
-	return ordinary ? ALLOW : refuse(number, EADDRINUSE);
+	if (owner && (owner != number || is_raw(sk->src_port, port_protocol(sk->protocol))))
+		return refuse(number, EADDRINUSE);
+	if (!number)
+		return ALLOW;
+	struct mark fresh = {.sliver = number};
+	struct mark *mark = bpf_sk_storage_get(&marks, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!mark)
+		return refuse(number, ENOMEM);
+	if (owner)
+		mark->named = 1;
+	return ALLOW;
 }
 
 SEC("cgroup/post_bind4")
@@ -98,25 +107,56 @@ int sliver_post_bind6(struct bpf_sock *sk)
 	return judge_choice(sk);
 }
 
-/* TCP, MPTCP and UDP, and ping sockets for who owns an identifier: those bind one past every hook. */
+SEC("cgroup/sock_release")
+int sliver_sock_release(struct bpf_sock *sk)
+{
+	struct mark *mark = bpf_sk_storage_get(&marks, sk, 0, 0);
+	if (!mark || !mark->cookie || mark->cookie != bpf_get_socket_cookie(sk))
+		return ALLOW;
+	__u32 number = mark->sliver;
+	__u32 *sockets = bpf_map_lookup_elem(&open_sockets, &number);
+	if (sockets)
+		__sync_fetch_and_add(sockets, -1);
+	return ALLOW;
+}
+
+/* Every one may take a port of those that the kernel chooses for everybody on the node. */
+static __always_inline int is_one_too_many(const struct settings *s, __u32 number)
+{
+	__u32 *sockets = bpf_map_lookup_elem(&open_sockets, &number);
+	if (!sockets)
+		return 1;
+	if (__sync_fetch_and_add(sockets, 1) < s->sockets)
+		return 0;
+	__sync_fetch_and_add(sockets, -1);
+	return 1;
+}
+
+/*
+ * On the node's network slivers have TCP and UDP. Ping sockets would take identifiers past every hook, others' too; and of
+ * MPTCP the kernel makes sockets by itself, for which programs go back to TCP.
+ */
 SEC("cgroup/sock_create")
 int sliver_sock_create(struct bpf_sock *sk)
 {
 	const struct settings *s = get_settings();
-	if (!s || bpf_get_netns_cookie(sk) != s->netns)
+	__u32 number = s ? sliver_of_task(s) : 0;
+	if (!number)
 		return ALLOW;
-	__u32 number = sliver_of_task(s);
-	const struct sliver *sliver = on_node(number);
-	if (!sliver)
+	struct mark fresh = {.sliver = number};
+	if (bpf_get_netns_cookie(sk) == s->netns && on_node(number)) {
+		if (sk->protocol == IPPROTO_MPTCP)
+			return refuse(number, EPROTONOSUPPORT);
+		if (!(sk->type == SOCK_STREAM && sk->protocol == IPPROTO_TCP) &&
+		    !(sk->type == SOCK_DGRAM && sk->protocol == IPPROTO_UDP))
+			return refuse(number, EACCES);
+		if (is_one_too_many(s, number))
+			return refuse(number, EMFILE);
+		fresh.cookie = bpf_get_socket_cookie(sk);
+	}
+	if (bpf_sk_storage_get(&marks, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE))
 		return ALLOW;
-	__u32 protocol = sk->protocol;
-	if (sk->type == SOCK_STREAM && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
-		return ALLOW;
-	if (sk->type == SOCK_DGRAM && protocol == IPPROTO_UDP)
-		return ALLOW;
-	if (sk->type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) && sliver->flags & SLIVER_ECHO)
-		return ALLOW;
-	return refuse(number, EACCES);
+	return refuse(number, ENOMEM);
 }
 
 static __always_inline int judge_connect(struct bpf_sock_addr *ctx, const __u8 *to)
@@ -129,7 +169,7 @@ static __always_inline int judge_connect(struct bpf_sock_addr *ctx, const __u8 *
 		return ALLOW;
 	__u16 from = ctx->sk ? ctx->sk->src_port : 0;
 	__u16 port = bpf_ntohs((__u16)ctx->user_port);
-	return is_forbidden(s, number, port_protocol(ctx->protocol), to, port, from) ? refuse(number, EACCES) : ALLOW;
+	return is_forbidden(s, number, port_protocol(ctx->protocol), to, port, from, 0) ? refuse(number, EACCES) : ALLOW;
 }
 
 SEC("cgroup/connect4")
@@ -147,18 +187,32 @@ int sliver_connect6(struct bpf_sock_addr *ctx)
 }
 
 /*
- * The kernel puts errors into the queue of every raw socket of a protocol that goes by the addresses, past all filters: those
- * about others' packets, too. A socket that was granted for errors gets its own.
+ * Of a datagram to an IPv4 group the kernel makes a copy for the node's own listeners that comes by no other program. To a
+ * broadcast address none is sent without SO_BROADCAST.
  */
+SEC("cgroup/sendmsg4")
+int sliver_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	__u32 to[4] = {0, 0, bpf_htonl(0xffff), ctx->user_ip4};
+	return is_for_many((const __u8 *)to) ? judge_connect(ctx, (const __u8 *)to) : ALLOW;
+}
+
+#define PAGE 4096 /* at least */
+
 SEC("cgroup/setsockopt")
 int sliver_setsockopt(struct bpf_sockopt *ctx)
 {
-	int errors = (ctx->level == SOL_IP && ctx->optname == IP_RECVERR) ||
-		(ctx->level == SOL_IPV6 && ctx->optname == IPV6_RECVERR);
-	/* the kernel takes the value from the caller: what is longer than a page is not here */
-	ctx->optlen = 0;
-	if (!errors || !ctx->sk)
+	struct bpf_sock *sk = ctx->sk;
+	__s32 level = ctx->level, name = ctx->optname;
+	if (ctx->optlen > PAGE)
+		ctx->optlen = 0; /* the kernel takes the caller's value, of which it shows us no more than a page */
+	if (!sk)
 		return ALLOW;
-	struct raw_grant *grant = bpf_sk_storage_get(&raw_sockets, ctx->sk, 0, 0);
-	return grant ? refuse(grant->sliver, EPERM) : ALLOW;
+	struct raw_grant *grant = bpf_sk_storage_get(&raw_sockets, sk, 0, 0);
+	if (grant)
+		return is_for_raw_sockets(level, name) ? ALLOW : refuse(grant->sliver, EPERM);
+	struct mark *mark = bpf_sk_storage_get(&marks, sk, 0, 0);
+	if (mark && on_node(mark->sliver) && is_for_nobody(level, name))
+		return refuse(mark->sliver, EPERM);
+	return ALLOW;
 }

@@ -5,8 +5,9 @@ import { interfaceIndex, netnsCookie } from '../bpf/netns.ts';
 import { type KernelOptions, openKernel, type SliverKernel } from '../bpf/open.ts';
 import { CgroupError, type CgroupTree, findPods, openTree, type TreeOptions } from '../cpu/cgroups.ts';
 import { readDefaultRoutes } from '../egress/observe.ts';
+import { observeLinks } from '../ports/apply.ts';
 import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
-import { idOf, readPortRange, UnifiedPods } from './observe.ts';
+import { idOf, readBroadcastAddresses, readPortRange, UnifiedPods } from './observe.ts';
 import { isOnNode, planGuard } from './plan.ts';
 import type { Tombstones } from './tombstones.ts';
 import { observeMaps, writeMaps } from './write.ts';
@@ -64,6 +65,7 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     tree: CgroupTree,
     kubepods: string,
     nodeAddresses: readonly string[],
+    barred: readonly number[],
     desired: Desired,
   ): number => {
     const unified = new UnifiedPods(tree);
@@ -89,6 +91,8 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
       settings,
       cgroupIds,
       nodeAddresses,
+      broadcastAddresses: readBroadcastAddresses(),
+      barred,
       tombstones,
       endedDrops,
       now: now(),
@@ -106,7 +110,7 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
     kernel: () => kernel,
     counters: () => kernel?.counters() ?? new Map<number, SliverCounters>(),
 
-    async enforce(desired: Desired, signal?: AbortSignal): Promise<EnforcerReport> {
+    async enforce(desired: Desired, signal: AbortSignal): Promise<EnforcerReport> {
       const opened = await open();
       if (opened instanceof KernelError) return unguarded(desired, opened.message);
       let tree: CgroupTree;
@@ -121,7 +125,8 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
         return unguarded(desired, 'no cgroup v2 is mounted: mount it at /sys/fs/cgroup/unified');
       addressesAsText = readAddressesAsText();
       const { local } = await observeNodeAddresses(desired.facts.lines, signal);
-      const writes = guard(opened, tree, kubepods, local, desired);
+      const barred = await readBarred(desired, signal);
+      const writes = guard(opened, tree, kubepods, local, barred, desired);
       const flows = await countFlows(opened, desired);
       return { writes: writes + flows.writes, problems: [...flows.problems, ...(own ? [] : rawUnguarded(desired))] };
     },
@@ -139,6 +144,14 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
       kernel = undefined;
     },
   };
+}
+
+/** Interfaces that lead out of the node and are no lines, where the owner lets slivers' packets leave by lines alone. */
+async function readBarred(desired: Desired, signal: AbortSignal): Promise<number[]> {
+  if (desired.facts.otherInterfaces !== 'Drop') return [];
+  const links = await observeLinks(desired, signal);
+  const names = links.filter(({ outside, isLine }) => outside && !isLine).map(({ name }) => name);
+  return names.map(interfaceIndex).filter((index) => index > 0);
 }
 
 /** Counting what leaves is no condition of guarding it. */

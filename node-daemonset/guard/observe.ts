@@ -2,7 +2,18 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { cgroupId } from '../bpf/open.ts';
 import type { CgroupTree, PodCgroup } from '../cpu/cgroups.ts';
-import { processesOf } from '../processes.ts';
+import { processesOf, readOr } from '../processes.ts';
+
+/** IPv4's broadcast addresses of its networks; loopback's reaches nobody else. */
+export function readBroadcastAddresses(): string[] {
+  return parseBroadcasts(readOr('/proc/self/net/fib_trie', ''));
+}
+
+export function parseBroadcasts(fibTrie: string): string[] {
+  const leaves = fibTrie.split('|-- ').slice(1);
+  const found = leaves.filter((leaf) => /^ *\/32 \S+ BROADCAST$/m.test(leaf)).map((leaf) => leaf.split('\n', 1)[0]!);
+  return [...new Set(found)].filter((address) => !address.startsWith('127.')).sort();
+}
 
 /** What sockets get that name no port, both ends included. */
 export function readPortRange(): { firstPort: number; lastPort: number } {

@@ -2,11 +2,12 @@
 import { isIP } from 'node:net';
 import type { RspecPort } from '../../crds/types.ts';
 import {
+  ADDRESS_BROADCAST,
+  ADDRESS_OWN,
   ICMP,
   MAX_FLOWS,
   type PortKey,
   type Settings,
-  SLIVER_ECHO,
   SLIVER_ENDED,
   SLIVER_HOST,
   SLIVER_RAW,
@@ -26,25 +27,32 @@ export interface GuardState {
   cgroups: readonly [bigint, number][];
   slivers: readonly [number, SliverEntry][];
   ports: readonly [PortKey, number][];
-  /** `sliver` 0: the node's own. */
+  /** `sliver` 0: the node's own; ADDRESS_... */
   addresses: readonly [{ sliver: number; address: string }, number][];
+  /** Indices of interfaces by which nothing of slivers may leave. */
+  barred: readonly [number, number][];
   /** HTB class ids, major and minor. */
   classes: readonly [number, number][];
   /** Slivers with a row of counters; 0 is everybody else. */
   counters: readonly number[];
   /** Slivers with token buckets. */
   buckets: readonly number[];
+  /** Slivers whose sockets are counted. */
+  openSockets: readonly number[];
   quotas: readonly [number, { quota: number; shared: number }][];
 }
 
 export interface GuardInput {
   observed: Pick<GuardState, 'cgroups' | 'slivers'>;
   desired: Desired;
-  settings: Settings;
+  settings: Omit<Settings, 'sockets'>;
   /** The v2 id of each pod's cgroup, by the pod's uid; absent: it has none (any more). */
   cgroupIds: ReadonlyMap<string, bigint>;
   /** All addresses of the node: what it may send from, and where not everything of it is a sliver's to reach. */
   nodeAddresses: readonly string[];
+  broadcastAddresses: readonly string[];
+  /** Indices of interfaces. */
+  barred: readonly number[];
   tombstones: Tombstones;
   /** Packets dropped of slivers that have ended, by number, where counted. */
   endedDrops: ReadonlyMap<number, number>;
@@ -61,6 +69,7 @@ const PROTOCOLS = { TCP, UDP, ICMP } as const;
 
 /** More than this no node has; it bounds the map. */
 const MAX_NODE_ADDRESSES = 4096;
+const MAX_BARRED = 4096;
 
 export function planGuard(input: GuardInput): GuardPlan {
   const { observed, desired, settings, cgroupIds } = input;
@@ -76,19 +85,24 @@ export function planGuard(input: GuardInput): GuardPlan {
   const present = new Set([...numbers, ...kept.map(([number]) => number)]);
   const holders = live.filter(({ standing }) => standing === 'entitled');
   const state: GuardState = {
-    settings: [[0, settings]],
+    settings: [[0, { ...settings, sockets: socketsOf(settings, live.filter(isOnNode).length) }]],
     cgroups: [...cgroupsOf(live, observed, cgroupIds, present)],
     slivers: [...slivers, ...kept],
     ports: portsOf(holders, desired),
     addresses: [
       ...input.nodeAddresses.slice(0, MAX_NODE_ADDRESSES).map((address) => addressOf(0, address)),
+      ...input.broadcastAddresses
+        .slice(0, MAX_NODE_ADDRESSES)
+        .map((address) => addressOf(0, address, ADDRESS_BROADCAST)),
       ...live.flatMap(({ number, addresses }) => addresses.filter(isIP).map((address) => addressOf(number, address))),
     ],
+    barred: input.barred.slice(0, MAX_BARRED).map((index) => [index, 1]),
     classes: live.flatMap(({ classId, number }): [number, number][] =>
       classesOf(classId, input.desired.facts).map((minor) => [classOf(minor), number]),
     ),
     counters: [0, ...present],
     buckets: [...numbers],
+    openSockets: [...numbers],
     quotas: [[0, quotasOf(live.length)]],
   };
   return { state, tombstones };
@@ -124,8 +138,7 @@ function entryOf(sliver: Sliver, { facts }: Desired, before: SliverEntry | undef
     (standing === 'frozen' ? SLIVER_ENDED : 0) |
     (isSliverClass(classId) && (onNode || sliver.addresses.length > 0) ? SLIVER_READY : 0) |
     (onNode ? SLIVER_HOST : 0) |
-    (raw ? SLIVER_RAW : 0) |
-    (entitled && amounts.ports.some(({ protocol }) => protocol === 'ICMP') ? SLIVER_ECHO : 0);
+    (raw ? SLIVER_RAW : 0);
   return {
     flags,
     priority: classOf(classId),
@@ -168,10 +181,15 @@ function quotasOf(slivers: number): { quota: number; shared: number } {
   return { quota: Math.max(0, Math.floor(half / (slivers + 1)) - 1), shared: half };
 }
 
+/** Each socket may take a port that the kernel chooses: half of those are for the node itself. */
+function socketsOf({ firstPort, lastPort }: Pick<Settings, 'firstPort' | 'lastPort'>, onNode: number): number {
+  return Math.max(1, Math.floor((lastPort - firstPort + 1) / 2 / Math.max(1, onNode)));
+}
+
 function classOf(minor: number): number {
   return (MAJOR << 16) | minor;
 }
 
-function addressOf(sliver: number, address: string): [{ sliver: number; address: string }, number] {
-  return [{ sliver, address }, 1];
+function addressOf(sliver: number, address: string, kind = ADDRESS_OWN): [{ sliver: number; address: string }, number] {
+  return [{ sliver, address }, kind];
 }

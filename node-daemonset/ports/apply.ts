@@ -96,7 +96,8 @@ async function observeTable(signal: AbortSignal): Promise<ObservedTable> {
   }
 }
 
-async function observeLinks({ facts }: Desired, signal: AbortSignal): Promise<Link[]> {
+/** The interfaces of this process's network namespace. */
+export async function observeLinks({ facts }: Desired, signal: AbortSignal): Promise<Link[]> {
   const { stdout } = await run(['ip', '-j', '-d', 'link', 'show'], { signal });
   return parseLinks(stdout, new Set(facts.lines.map((line) => line.interface)), new Set(readDefaultRoutes()));
 }

@@ -9,6 +9,7 @@ export type OpenedRaw = Extract<Opened, { open: 'raw' | 'icmp' }>;
 const IPPROTO_IP = 0;
 const IPPROTO_IPV6 = 41;
 const IP_HDRINCL = 3;
+const IP_MULTICAST_LOOP = 34;
 const IPV6_HDRINCL = 36;
 const ICMP = 1;
 const ICMPV6 = 58;
@@ -41,6 +42,8 @@ export function openRaw(opened: OpenedRaw, sliver: number, kernel: Pick<Kernel, 
   const grant = planGrant(opened, sliver, generation);
   const fd = openSocket(opened.family === 4 ? AF_INET : AF_INET6, SOCK_RAW, grant.protocol);
   try {
+    // The node's own copies of what is sent to an IPv4 group come by no program; nobody can set this afterwards.
+    if (opened.family === 4) setOption(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
     kernel.markRaw(fd, grant);
     lockFilter(fd, receiveFilter(opened));
     // what came in between the two was not filtered

@@ -84,6 +84,38 @@ describe('ports of the node', () => {
     }
   });
 
+  it('of those that the kernel chooses leave room for the node and for other slivers', async () => {
+    const room = Math.floor((60999 - 32768 + 1) / 2 / 2);
+    const hogs = [node.peer('a'), node.peer('a')];
+    assert.equal(await hogs[0]!.ask(`hoard dgram ${room - 10}`), `${room - 10} ok`);
+    assert.equal(await hogs[1]!.ask('hoard stream 100'), '10 EMFILE', 'of all kinds together, by any process');
+    assert.equal(await peers.b.all('socket 4 stream 6', 'bind 0.0.0.0 0'), 'ok', 'another sliver');
+    assert.equal(await peers.ordinary.all('socket 4 dgram 17', 'bind 0.0.0.0 0'), 'ok', 'the node');
+    hogs[1]!.child.kill('SIGKILL');
+    await new Promise((resolve) => hogs[1]!.child.once('exit', resolve));
+    assert.equal(await peers.a.ask('hoard stream 100'), '10 EMFILE', 'what was closed may be opened again');
+    hogs[0]!.child.kill('SIGKILL');
+    peers.a.child.kill('SIGKILL');
+    await new Promise((resolve) => peers.a.child.once('exit', resolve));
+    peers.a = node.peer('a');
+    for (const peer of Object.values(peers)) await peer.ask('close');
+  });
+
+  it('are no more to be had for having accepted connections and closed them', async () => {
+    const { a, ordinary } = peers;
+    for (let i = 0; i < 20; i++) {
+      assert.equal(await a.all('socket 4 stream 6', 'option reuseaddr 1', 'bind 10.77.0.1 80', 'listen'), 'ok');
+      assert.equal(await ordinary.all('socket 4 stream 6', 'connect 10.77.0.1 80'), 'ok');
+      assert.equal(await a.all('accept 1000', 'close'), 'ok');
+    }
+    for (const peer of Object.values(peers)) await peer.ask('close');
+    const room = Math.floor((60999 - 32768 + 1) / 2 / 2);
+    const hog = node.peer('a');
+    assert.equal(await hog.ask(`hoard dgram ${room + 100}`), `${room} EMFILE`);
+    hog.child.kill('SIGKILL');
+    await new Promise((resolve) => hog.child.once('exit', resolve));
+  });
+
   it('are not for whoever is penalised, and go with the right', async () => {
     const a = hostSliver('a', 1, { ports: [tcp(7000)] });
     await node.enforce(makeDesired([{ ...a, standing: 'penalised' }]));

@@ -31,7 +31,7 @@ describe('the programs in the kernel', () => {
   afterEach(() => node.remove());
 
   it('are attached once, and nothing is written when nothing changed', async () => {
-    assert.equal(links().length, 10);
+    assert.equal(links().length, 12);
     assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
   });
 
@@ -43,7 +43,7 @@ describe('the programs in the kernel', () => {
     node.start();
     const { writes, problems } = await node.enforce(desired());
     assert.deepEqual(problems, []);
-    assert.ok(writes >= 9, 'every program gives way to the new one');
+    assert.ok(writes >= 12, 'every program gives way to the new one');
     assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
     assert.ok((await node.counters(1))!.drops.address >= 1, 'what was counted meanwhile');
   });
@@ -70,7 +70,7 @@ describe('the programs in the kernel', () => {
     node.renewKubepods();
     const { writes, problems } = await node.enforce(desired());
     assert.deepEqual(problems, []);
-    assert.ok(writes >= 9);
+    assert.ok(writes >= 12);
     assert.equal(await node.peer('a').all('socket 4 dgram 17', 'bind 10.77.0.1 7001'), 'EADDRINUSE');
     assert.deepEqual(await node.enforce(desired()), { writes: 0, problems: [] });
   });

@@ -59,16 +59,11 @@ describe('raw sockets of slivers', () => {
     return seen.filter((one) => one.destinationPort !== port && [6, 17, 1, 58].includes(one.protocol));
   }
 
-  /** As the node manager does it: made by root, bound to its grant, passed on. */
   async function give(
     grant: Partial<RawGrant> & Pick<RawGrant, 'family' | 'protocol' | 'port'>,
     to = holder,
   ): Promise<void> {
-    const { generation } = await node.request<{ generation: number }>({ generation: 1 });
-    assert.equal(await manager.ask(`socket ${grant.family} raw ${grant.protocol}`), 'ok');
-    const [pid, fd] = (await manager.ask('fd')).split(' ').map(Number);
-    await node.request({ mark: { pid: pid!, fd: fd!, grant: { sliver: 1, generation, ...grant } } });
-    await node.pass(manager, to);
+    await node.giveRaw(manager, to, { sliver: 1, ...grant });
   }
 
   for (const family of [4, 6] as const) {
@@ -234,6 +229,11 @@ describe('raw sockets of slivers', () => {
   it('send nothing before they are bound to a grant', async () => {
     assert.equal(await manager.ask('socket 4 raw 17'), 'ok');
     assert.equal(await manager.ask(`sendto 10.77.0.2 0 ${udpHeader(7000, 9008)}`), 'EPERM');
+  });
+
+  it('are told from the node manager’s own probes, which carry a mark', async () => {
+    assert.equal(await manager.all('socket 4 raw 1', 'option mark 46', `sendto 10.77.0.2 0 ${icmpEcho(8, 99)}`), 'ok');
+    assert.match(await manager.ask('receive 2000'), /0063/);
   });
 
   it('end with the port, with the privilege, and do not come back with it', async () => {

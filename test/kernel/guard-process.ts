@@ -16,6 +16,8 @@ export type GuardRequest =
   | { counters: true }
   | { drain: true }
   | { generation: number }
+  /** So many ms pass at once, by the guard's clock. */
+  | { later: number }
   /** What /proc says of each program's descriptor. */
   | { programs: true }
   /** Marks the socket that another process has as this descriptor. */
@@ -28,7 +30,9 @@ export interface GuardReplies {
 }
 
 const [prefix, directory, tc] = process.argv.slice(2);
-const guard = createGuardEnforcer({ prefix, directory: directory!, uplinksByTc: tc !== undefined });
+let ahead = 0;
+const now = (): number => Date.now() + ahead;
+const guard = createGuardEnforcer({ prefix, directory: directory!, uplinksByTc: tc !== undefined, now });
 
 /** Another process's descriptor as one of ours: pidfd_open(2), pidfd_getfd(2). */
 function takeDescriptor(pid: number, fd: number): number {
@@ -49,6 +53,7 @@ function runsOf(fd: number): { runs: number; ns: number } {
 
 async function answer(request: GuardRequest): Promise<unknown> {
   if ('enforce' in request) return await guard.enforce(request.enforce, AbortSignal.timeout(10_000));
+  if ('later' in request) return { ahead: (ahead += request.later) };
   if ('release' in request) return await guard.release().then(() => ({}));
   const kernel = guard.kernel();
   if (!kernel) throw new Error('there is no kernel');

@@ -8,7 +8,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { isBpffs } from '../../node-daemonset/bpf/bpffs.ts';
 import { parseMounts } from '../../node-daemonset/cpu/cgroups.ts';
-import type { SliverCounters } from '../../node-daemonset/bpf/kernel.ts';
+import type { RawGrant, SliverCounters } from '../../node-daemonset/bpf/kernel.ts';
 import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
 import type { GuardReplies, GuardRequest } from './guard-process.ts';
 import { removeDirectory, TestKubepods } from './kubepods.ts';
@@ -134,6 +134,17 @@ export class GuardedNode {
     chmodSync(path, 0o777);
     const answers = [await to.ask(`take ${path}`), await from.answer()];
     if (answers.some((answer) => answer !== 'ok')) throw new Error(`the descriptor was not passed: ${answers.join()}`);
+  }
+
+  /** As the node manager does it: a raw socket made by root in its pod, bound to its grant, passed on. */
+  async giveRaw(manager: Peer, to: Peer, grant: Omit<RawGrant, 'generation'>): Promise<void> {
+    const { generation } = await this.request<{ generation: number }>({ generation: grant.sliver });
+    const made = await manager.ask(`socket ${grant.family} raw ${grant.protocol}`);
+    if (made !== 'ok') throw new Error(`no raw socket could be made: ${made}`);
+    const [pid, fd] = (await manager.ask('fd')).split(' ').map(Number);
+    await this.request({ mark: { pid: pid!, fd: fd!, grant: { ...grant, generation } } });
+    await this.pass(manager, to);
+    await manager.ask('close');
   }
 
   /** The guard, in the node manager's pod or in none; `program`: another one that has it. */

@@ -67,6 +67,8 @@ export function expected(cell: Cell): Outcome {
   const why = inapplicable(cell);
   if (why !== undefined) return { not: why };
   if (isRaw(cell)) return expectedOfRaw(cell);
+  // they would take any identifier past every hook
+  if (cell.kind === 'ICMP' && cell.place === 'host') return refused('EACCES');
   const byAct = { bind: expectedOfBind, autobind: expectedOfChoice, connect: expectedOfConnect, send: expectedOfSend };
   return byAct[cell.act](cell);
 }
@@ -112,7 +114,7 @@ function expectedOfChoice(cell: Cell): Outcome {
   if (forges && family === 4) return refused('ENETUNREACH');
   if (place === 'ordinary') return 'allowed';
   if (forges) return forgedAddress(cell);
-  return kind === 'ICMP' && place === 'host' ? dropped(cell) : 'allowed';
+  return 'allowed';
 }
 
 /** To a port of the node's own address. */

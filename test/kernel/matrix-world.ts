@@ -107,7 +107,9 @@ export class MatrixWorld {
    */
   async tryAll(cells: readonly Cell[]): Promise<{ outcomes: Map<number, Outcome>; seen: Captured[] }> {
     const answers = new Map<number, string>();
-    const lost = cells.filter(({ kind, place, act }) => place === 'host' && act === 'send' && !kind.startsWith('raw'));
+    const lost = cells.filter(
+      ({ kind, place, act }) => place === 'host' && act === 'send' && ['TCP', 'UDP'].includes(kind),
+    );
     await this.enforce([OWN.host, ANOTHERS, UNOWNED, NODES], []);
     const prepared: [Cell, Steps][] = [];
     for (const cell of lost) prepared.push([cell, await this.#prepare(cell)]);

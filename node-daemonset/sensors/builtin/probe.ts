@@ -19,19 +19,49 @@ export interface Hop {
   rtt: number | null;
 }
 
+/** By this mark the kernel's programs know our own raw sockets from those that are made for slivers (bpf/sliver.h). */
+const PROBE_MARK = 46;
 const PACKETS = 3;
 const MAX_HOPS = 30;
 const MAX_OUTPUT = 16_384;
 
 /** Three echo requests in half a second. Rejects with SourceError. */
 export async function ping(address: string, signal: AbortSignal): Promise<Ping> {
-  const argv = ['ping', '-n', '-q', '-c', `${PACKETS}`, '-i', '0.2', '-W', '1', '-w', '3', address];
+  const argv = [
+    'ping',
+    '-m',
+    `${PROBE_MARK}`,
+    '-n',
+    '-q',
+    '-c',
+    `${PACKETS}`,
+    '-i',
+    '0.2',
+    '-W',
+    '1',
+    '-w',
+    '3',
+    address,
+  ];
   return parsePing(await output(argv, 5_000, signal));
 }
 
 /** One UDP packet a hop, eight at a time. Rejects with SourceError. */
 export async function traceroute(address: string, signal: AbortSignal): Promise<Hop[]> {
-  const argv = ['traceroute', '-n', '-q', '1', '-w', '1', '-N', '8', '-m', `${MAX_HOPS}`, address];
+  const argv = [
+    'traceroute',
+    `--fwmark=${PROBE_MARK}`,
+    '-n',
+    '-q',
+    '1',
+    '-w',
+    '1',
+    '-N',
+    '8',
+    '-m',
+    `${MAX_HOPS}`,
+    address,
+  ];
   return parseTraceroute(await output(argv, 15_000, signal));
 }
 

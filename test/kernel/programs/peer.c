@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -273,6 +274,37 @@ static int scan(const char *to, int first, int last, int size)
 	return 0;
 }
 
+/* What an ICMP error quoted of the packet that it is about. */
+static int print_error(void)
+{
+	unsigned char data[2000];
+	char control[512];
+	struct iovec io = {data, sizeof(data)};
+	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	int n = recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
+	if (n < 0) return -1;
+	printf("quoted ");
+	for (int i = 0; i < n; i++) printf("%02x", data[i]);
+	printf("\n");
+	return 0;
+}
+
+/* So many sockets more, each with a port that the kernel chose; how many it were, and why no more. */
+static int hoard(int type, int count)
+{
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+	struct rlimit files;
+	int n = 0;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	errno = 0;
+	for (int s; n < count && (s = socket(AF_INET6, type, 0)) >= 0; n++)
+		if (bind(s, (void *)&any, sizeof(any))) break;
+	printf("%d %s\n", n, errno ? strerrorname_np(errno) : "ok");
+	return 0;
+}
+
 /* One command; -1 and errno where it failed, 1 where it said its answer itself. */
 static int obey(const char *line)
 {
@@ -287,6 +319,12 @@ static int obey(const char *line)
 		if (fd >= 0) close(fd);
 		result = fd = socket(atoi(a) == 4 ? AF_INET : AF_INET6, type, atoi(c));
 	} else if (!strcmp(op, "option")) result = option(a, atoi(b));
+	else if (!strcmp(op, "setopt")) result = set(atoi(a), atoi(b), atoi(c));
+	else if (!strcmp(op, "device")) result = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, a, strlen(a) + 1);
+	else if (!strcmp(op, "big")) result = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, word, 8192);
+	else if (!strcmp(op, "ports")) result = set(IPPROTO_IP, 51, atoi(a) << 16 | atoi(a));
+	else if (!strcmp(op, "quoted")) result = print_error(), silent = result == 0;
+	else if (!strcmp(op, "hoard")) result = hoard(!strcmp(a, "stream") ? SOCK_STREAM : SOCK_DGRAM, atoi(b)), silent = 1;
 	else if (!strcmp(op, "bind")) result = bind_to(a, atoi(b));
 	else if (!strcmp(op, "connect")) result = connect_to(a, atoi(b));
 	else if (!strcmp(op, "listen")) result = listen(fd, 128);

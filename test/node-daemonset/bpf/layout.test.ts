@@ -26,7 +26,7 @@ describe('what the node manager and the programs have in common', () => {
     );
     fc.assert(fc.property(entry, (value) => same(LAYOUTS.slivers.value, value)));
     const settings = fc.record(
-      { kubepods: u64, manager: u64, netns: u64, firstPort: u16, lastPort: u16 },
+      { kubepods: u64, manager: u64, netns: u64, firstPort: u16, lastPort: u16, sockets: u32 },
       { noNullPrototype: true },
     );
     fc.assert(fc.property(settings, (value) => same(LAYOUTS.settings.value, value)));

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import {
-  SLIVER_ECHO,
   SLIVER_ENDED,
   SLIVER_HOST,
   SLIVER_RAW,
@@ -24,6 +23,8 @@ function input(slivers: Sliver[], given: Partial<GuardInput> = {}): GuardInput {
     settings: SETTINGS,
     cgroupIds: new Map(slivers.map(({ id, number }) => [id, BigInt(1000 + number)])),
     nodeAddresses: ['10.0.0.1', 'fd00::1'],
+    broadcastAddresses: [],
+    barred: [],
     tombstones: new Map(),
     endedDrops: new Map(),
     now: NOW,
@@ -39,7 +40,7 @@ describe('the plan of the guard', () => {
     const { state, tombstones } = planGuard(input([a, b]));
     const rest = { generation: 1, echoRate: 5, optionRate: 6 };
     assert.deepEqual(state.slivers, [
-      [1, { flags: SLIVER_READY | SLIVER_HOST | SLIVER_RAW | SLIVER_ECHO, priority: 0x10101, ...rest }],
+      [1, { flags: SLIVER_READY | SLIVER_HOST | SLIVER_RAW, priority: 0x10101, ...rest }],
       [2, { flags: SLIVER_READY, priority: 0x10102, ...rest }],
     ]);
     assert.deepEqual(state.cgroups, [
@@ -64,8 +65,27 @@ describe('the plan of the guard', () => {
       [0x10101, 1],
       [0x10102, 2],
     ]);
-    assert.deepEqual([state.counters, state.buckets, state.settings], [[0, 1, 2], [1, 2], [[0, SETTINGS]]]);
+    assert.deepEqual(
+      [state.counters, state.buckets, state.openSockets],
+      [
+        [0, 1, 2],
+        [1, 2],
+        [1, 2],
+      ],
+    );
+    assert.deepEqual(state.settings, [[0, { ...SETTINGS, sockets: 14_116 }]]);
     assert.equal(tombstones.size, 0);
+  });
+
+  it("gives half of the ports that the kernel chooses from to the slivers on the node's network, in equal parts", () => {
+    const hosts = [1, 2, 3, 4].map((n) => hostSliver(`h${n}`, n));
+    assert.equal(planGuard(input([...hosts, b])).state.settings[0]![1].sockets, 3529);
+  });
+
+  it('says what reaches the node besides its addresses, and by what nothing may leave', () => {
+    const { state } = planGuard(input([], { broadcastAddresses: ['10.0.0.255'], barred: [7] }));
+    assert.deepEqual(state.addresses.at(-1), [{ sliver: 0, address: '10.0.0.255' }, 2]);
+    assert.deepEqual(state.barred, [[7, 1]]);
   });
 
   it('knows whose the second classes are, where there are exempt destinations', () => {
