@@ -5,6 +5,7 @@
 import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
 import { answerFlows, answerPairs } from './answer.ts';
 import type { FlowLog } from './flowlog.ts';
@@ -90,7 +91,7 @@ export async function ask(
   const deadline = clock() + ANSWER_MS;
   let torn = 0;
   const segments = await flows.segments(query.from, query.to, () => torn++);
-  const found = await from({ node: settings().node, query, segments, clock, deadline });
+  const found = await from({ node: settings().node, query, segments, clock, deadline, pause });
   const notes = flows.notes();
   if (torn > 0) notes.push(`${torn} files of the record could not be read to their ends`);
   return { ...found, ...(flows.since !== undefined && { since: new Date(flows.since).toISOString() }), notes };

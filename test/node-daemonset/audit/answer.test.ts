@@ -24,6 +24,7 @@ const question = (text: string, ...segments: Segment[]) => ({
   segments,
   clock: () => 0,
   deadline: 1,
+  pause: () => Promise.resolve(),
 });
 const overflow = { protocol: 255, source: '', destination: '' };
 
@@ -50,6 +51,27 @@ describe('an answer about flows', () => {
     assert.ok(matches(query('destination=192.0.2.1&port=80&protocol=udp'), owned(overflow)));
     assert.ok(matches(query('destination=192.0.2.1'), owned({ ...overflow, sliver: 0 })));
     assert.ok(!matches(query('slice=other'), owned(overflow)));
+  });
+
+  it('leaves three quarters of the time to others', async () => {
+    let now = 0;
+    let rested = 0;
+    const busy: Segment = {
+      ...segmentOf(),
+      async *read() {
+        for (let i = 0; i < 50; i++) {
+          now += 5;
+          yield [owned()];
+        }
+      },
+    };
+    const pause = (ms: number): Promise<void> => {
+      rested += ms;
+      now += ms;
+      return Promise.resolve();
+    };
+    await answerFlows({ ...question('', busy), clock: () => now, deadline: Infinity, pause });
+    assert.deepEqual([rested, now], [750, 1000]);
   });
 
   it('adds up over segments, and loses no byte', async () => {
