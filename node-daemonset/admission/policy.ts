@@ -179,6 +179,9 @@ export function portRefusal(policy: Policy, protocol: PortRange['protocol'], por
   if (protocol === 'TCP' && policy.audit.page?.port === port) {
     return `TCP port ${port} is that of the node's page`;
   }
+  if (protocol === 'TCP' && policy.sensors.page?.port === port) {
+    return `TCP port ${port} is that of the node's published sensors`;
+  }
   if (!policy.ports.some((range) => range.protocol === protocol && within(range))) {
     return `${protocol} port ${port} is not among the ports that the node's owner offers`;
   }

@@ -1,7 +1,8 @@
 /** The sensors of a node over HTTP: on its loopback address for everybody there, and on each sliver's socket. */
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { answer, type AnswerParts } from './answer.ts';
+import { Allowance } from './allowance.ts';
+import { answer, type AnswerParts, sendText } from './answer.ts';
 import type { Asker } from './registry.ts';
 
 /** PlanetLab's. Slivers on the node's own network may reach it, and nothing else on its loopback address. */
@@ -15,6 +16,8 @@ export const HTTP_BOUNDS: ServerOptions = {
   maxHeaderSize: 8_192,
 };
 const MAX_CONNECTIONS = 512;
+/** Requests of all who come by TCP; this process has other things to do as well. */
+const REQUESTS = { perSecond: 3_000, burst: 6_000 };
 /** A connection on which nothing moves for so long is over; streams are not meant. */
 const STILL_MS = 30_000;
 
@@ -28,7 +31,8 @@ export async function serveSensors(
   parts: AnswerParts,
   { host = '127.0.0.1', port = SENSOR_PORT }: { host?: string; port?: number } = {},
 ): Promise<SensorServer> {
-  const server = createHttpServer(parts, () => ({ kind: 'public' }));
+  const allowance = new Allowance(REQUESTS.perSecond, REQUESTS.burst, performance.now());
+  const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance }));
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new Error(`port ${port} for sensors can't be had: ${error.message}`)));
@@ -44,10 +48,21 @@ export async function serveSensors(
   };
 }
 
+/** Who is at the other end of a connection, and what it may still ask. */
+export interface Client {
+  asker: Asker;
+  allowance: Pick<Allowance, 'take'>;
+}
+
 /** A server that listens nowhere yet; connections can be given to it. */
-export function createHttpServer(parts: AnswerParts, askerOf: (socket: Socket) => Asker): Server {
+export function createHttpServer(parts: AnswerParts, clientOf: (socket: Socket) => Client): Server {
   const server = createServer(HTTP_BOUNDS, (request, response) => {
-    answer(parts, request, response, askerOf(request.socket));
+    const { asker, allowance } = clientOf(request.socket);
+    if (allowance.take(performance.now())) return answer(parts, request, response, asker);
+    // what it has sent already is not read
+    response.setHeader('connection', 'close');
+    response.setHeader('retry-after', '1');
+    sendText(response, 429, 'too many requests: the answer holds for as long as its cache-control says');
   });
   server.setTimeout(STILL_MS);
   // a request that is none costs no more than its connection

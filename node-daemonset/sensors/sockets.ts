@@ -4,13 +4,15 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
+import { Bucket } from '../sockets/bucket.ts';
 import { descriptorOf } from '../sockets/connection.ts';
 import { Listener } from '../sockets/listener.ts';
 import { podOfPeer } from '../sockets/peer.ts';
 import type { Agents } from './agents.ts';
+import { Allowance } from './allowance.ts';
 import type { AnswerParts } from './answer.ts';
 import type { Asker } from './registry.ts';
-import { createHttpServer } from './server.ts';
+import { type Client, createHttpServer } from './server.ts';
 
 /** The socket's name in the sliver's directory, which the sliver sees at /run/slice. */
 export const SENSORS_SOCKET = 'sensors';
@@ -18,6 +20,9 @@ export const SENSORS_SOCKET = 'sensors';
 const AGENT = 'slice-sensors';
 const MAX_CONNECTIONS = 16;
 const MAX_IN_ALL = 512;
+/** Connections and requests of one sliver; beyond them connections wait in the kernel, and requests are refused. */
+const CONNECTS = { perSecond: 50, burst: 100 };
+const REQUESTS = { perSecond: 200, burst: 400 };
 
 export interface SliverSocketsOptions {
   answering: AnswerParts;
@@ -33,6 +38,8 @@ export interface SliverSocketsOptions {
 interface Served {
   listener: Listener;
   connections: Set<Socket>;
+  connects: Bucket;
+  requests: Allowance;
 }
 
 /** An enforcer, so that a sliver has its socket for as long as it has its right. */
@@ -43,12 +50,14 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
   const uids = new WeakMap<Socket, string>();
   let inAll = 0;
 
-  const askerOf = (socket: Socket): Asker => {
-    const sliver = slivers.get(uids.get(socket) ?? '');
-    if (sliver?.standing !== 'entitled') return { kind: 'public' };
-    return { kind: 'sliver', slice: sliceOf(sliver) };
+  const clientOf = (socket: Socket): Client => {
+    const uid = uids.get(socket) ?? '';
+    const sliver = slivers.get(uid);
+    const isRight = sliver?.standing === 'entitled';
+    const asker: Asker = isRight ? { kind: 'sliver', slice: sliceOf(sliver) } : { kind: 'public' };
+    return { asker, allowance: served.get(uid)?.requests ?? NOTHING };
   };
-  const server: Server = createHttpServer(answering, askerOf);
+  const server: Server = createHttpServer(answering, clientOf);
   server.on('upgrade', ({ headers, socket: asking }, socket: Socket) => {
     const uid = uids.get(asking);
     if (headers.upgrade !== AGENT || uid === undefined) {
@@ -60,7 +69,15 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     agents.add(uid, socket);
   });
 
-  const accept = (uid: string, connections: Set<Socket>, socket: Socket): void => {
+  const accept = (uid: string, socket: Socket): void => {
+    const own = served.get(uid);
+    if (!own) {
+      socket.destroy();
+      return;
+    }
+    const { connections, connects, listener } = own;
+    const wait = connects.take(performance.now());
+    if (wait > 0) listener.rest(wait);
     const full = connections.size >= MAX_CONNECTIONS || (inAll >= MAX_IN_ALL && connections.size > 0);
     if (full || podOf(descriptorOf(socket)) !== uid) {
       socket.destroy();
@@ -81,9 +98,13 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     const directory = directoryOf(uid);
     mkdirSync(directory, { recursive: true });
     chmodSync(directory, 0o755);
-    const connections = new Set<Socket>();
-    const path = join(directory, SENSORS_SOCKET);
-    served.set(uid, { connections, listener: new Listener(path, (socket) => accept(uid, connections, socket)) });
+    const now = performance.now();
+    served.set(uid, {
+      listener: new Listener(join(directory, SENSORS_SOCKET), (socket) => accept(uid, socket)),
+      connections: new Set(),
+      connects: new Bucket(CONNECTS.perSecond, CONNECTS.burst, now),
+      requests: new Allowance(REQUESTS.perSecond, REQUESTS.burst, now),
+    });
   };
   const end = (uid: string): void => {
     const { listener, connections } = served.get(uid)!;
@@ -131,6 +152,9 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     close,
   };
 }
+
+/** Of a sliver that is gone. */
+const NOTHING = { take: () => false };
 
 function sliceOf({ rcap, slice }: Sliver): string {
   return `${rcap.namespace}/${slice ?? rcap.name}`;

@@ -105,6 +105,13 @@ const REFUSALS: Case[] = [
     message: /that of the node's page/,
   },
   {
+    what: "the port of the node's published sensors",
+    rcap: right('b', port(8080)),
+    change: { spec: { sensors: { page: { port: 8080 } } } },
+    reason: 'PortNotOffered',
+    message: /that of the node's published sensors/,
+  },
+  {
     what: "the kubelet's port, even where the owner offers it",
     rcap: right('b', port(10250)),
     change: { spec: { ports: [{ protocol: 'TCP', from: 1, to: 65535 }] } },

@@ -100,6 +100,19 @@ describe('the sensor server', () => {
     await world.serve([], [sliver]);
   });
 
+  it('answers a sliver that floods no more than its part, and others as before', async () => {
+    const socket = connect(world.socketOf(sliver));
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk));
+    socket.on('error', () => undefined);
+    socket.write('GET /load HTTP/1.1\r\nHost: node\r\n\r\n'.repeat(2_000));
+    await new Promise((resolve) => socket.once('close', resolve));
+    const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status);
+    assert.ok(statuses.length < 1_500, `${statuses.length}`);
+    assert.equal(statuses.at(-1), '429');
+    assert.equal((await world.get('/load')).status, 200);
+  });
+
   it('hangs up on a half-sent request, and goes on', async () => {
     const socket = connect(world.server.port, '127.0.0.1');
     socket.write('GET /load HTT\0\r\n\r\n');
