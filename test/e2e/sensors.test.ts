@@ -23,7 +23,7 @@ const { hostname, port, pathname } = new URL(url);
 require("http").request({ ...(socketPath ? { socketPath } : { hostname, port }), path: pathname, method }, (response) => {
   process.stdout.write(response.statusCode + "\\n");
   response.pipe(process.stdout);
-  setTimeout(() => process.exit(), 4000);
+  setTimeout(() => process.exit(), 4000).unref();
 }).end();`;
 
 describe('sensors', () => {
