@@ -20,7 +20,7 @@ export interface Libbpf {
   bpf_program__name(program: Handle): string;
   bpf_program__fd(program: Handle): number;
   bpf_program__get_expected_attach_type(program: Handle): number;
-  bpf_link_create(program: number, target: number, attachType: number, options: null): number;
+  bpf_link_create(program: number, target: number, attachType: number, options: Buffer | null): number;
   bpf_link_update(link: number, program: number, options: null): number;
   bpf_obj_pin(fd: number, path: string): number;
   bpf_obj_get(path: string): number;

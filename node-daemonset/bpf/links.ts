@@ -10,6 +10,11 @@ export const TCX_EGRESS = 47;
 
 const ENOENT = 2;
 
+/** `struct bpf_link_create_opts`: BPF_F_BEFORE, and before nobody in particular. Its other fields are 0. */
+const FIRST = Buffer.alloc(64);
+FIRST.writeBigUInt64LE(64n, 0);
+FIRST.writeUInt32LE(8, 8);
+
 /** Ends the name of a link that is about to take its place. */
 const NEW = '@new';
 
@@ -62,7 +67,9 @@ export class Links {
   /** The new one is attached before the old one goes. */
   #create(path: string, program: Program, target: Target): void {
     const [fd, type] = target.kind === 'cgroup' ? [target.fd, program.attachType] : [target.index, TCX_EGRESS];
-    const link = check(libbpf().bpf_link_create(program.fd, fd, type, null), `${program.name} could not be attached`);
+    // Whoever else is there may let a packet pass for good: what comes after him does not see it.
+    const first = target.kind === 'interface' ? FIRST : null;
+    const link = check(libbpf().bpf_link_create(program.fd, fd, type, first), `${program.name} could not be attached`);
     try {
       const fresh = `${path}${NEW}`;
       rmSync(fresh, { force: true });

@@ -6,9 +6,13 @@ import { check, libbpf } from './libbpf.ts';
 import { lacksTcx, Links } from './links.ts';
 import type { Program } from './object.ts';
 
-/** Of our filter, so that it is found again and replaced in place. */
-const PREFERENCE = '33080';
-const HANDLE = '1';
+/**
+ * Of our filter, so that it is found again and replaced in place. Among bpf filters of one preference the newest is asked
+ * first, and no preference is before 1: whoever else is there may let a packet pass for good.
+ */
+const FILTER = ['pref', '1', 'handle', '0x8138', 'protocol', 'all', 'bpf'];
+/** That of earlier versions. */
+const OLD_PREFERENCE = '33080';
 
 export class UplinkLinks {
   readonly #links: Links;
@@ -63,17 +67,22 @@ export class UplinkLinks {
     await run(['tc', 'qdisc', 'add', 'dev', name, 'clsact']).catch((error: unknown) => {
       if (!(error instanceof ExecError) || !/exists|Exclusivity/.test(error.stderr)) throw error;
     });
-    const at = ['dev', name, 'egress', 'pref', PREFERENCE, 'handle', HANDLE, 'protocol', 'all'];
-    await run(['tc', 'filter', 'replace', ...at, 'bpf', 'direct-action', 'object-pinned', this.#pin]);
+    const at = ['dev', name, 'egress', ...FILTER];
+    await run(['tc', 'filter', 'replace', ...at, 'direct-action', 'object-pinned', this.#pin]);
+    await remove(['dev', name, 'egress', 'pref', OLD_PREFERENCE]);
   }
 
   async #unfilter(name: string): Promise<void> {
     this.#filtered?.delete(name);
-    await run(['tc', 'filter', 'del', 'dev', name, 'egress', 'pref', PREFERENCE]).catch((error: unknown) => {
-      // The interface itself may be gone.
-      if (!(error instanceof ExecError) || error.code === null) throw error;
-    });
+    await remove(['dev', name, 'egress', ...FILTER]);
   }
+}
+
+/** It may be gone already, and the interface itself. */
+async function remove(filter: readonly string[]): Promise<void> {
+  await run(['tc', 'filter', 'del', ...filter]).catch((error: unknown) => {
+    if (!(error instanceof ExecError) || error.code === null) throw error;
+  });
 }
 
 /** Names in a BPF file system have no dots, those of VLANs do. */

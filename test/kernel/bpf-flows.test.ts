@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { arch } from 'node:os';
+import { join } from 'node:path';
 import { REST } from '../../node-daemonset/bpf/flows.ts';
 import { makeDesired } from '../node-daemonset/desired.ts';
 import type { GuardReplies } from './guard-process.ts';
@@ -79,6 +83,34 @@ for (const by of ['links', 'tc'] as const) {
       assert.deepEqual([echo?.sourcePort, echo?.destinationPort], [77, 8 << 8]);
       const cut = flows.find(({ destinationPort }) => destinationPort === 9003);
       assert.deepEqual([cut?.packets, cut?.bytes], [5, 4500 + 5 * (14 + 20 + 8)]);
+    });
+
+    it('are those of all packets, also where a program of somebody else lets packets pass for good', async () => {
+      const second = new GuardedNode('other');
+      try {
+        second.addPod('a');
+        const object = join(second.directory, 'pass.o');
+        const source = new URL('programs/pass.c', import.meta.url).pathname;
+        const include = `-I/usr/include/${arch() === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+        execFileSync('clang', ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', include, '-c', source, '-o', object]);
+        if (by === 'tc') {
+          second.net.run('node', ['tc', 'qdisc', 'add', 'dev', 'upl0', 'clsact']);
+          const filter = ['dev', 'upl0', 'egress', 'pref', '1', 'bpf', 'direct-action'];
+          second.net.run('node', ['tc', 'filter', 'add', ...filter, 'object-file', object, 'section', 'tc']);
+        } else {
+          const program = new URL('tcx-process.ts', import.meta.url).pathname;
+          const stdio = ['pipe', 'pipe', 'inherit'] as const;
+          const child = second.net.spawn('node', [process.execPath, program, object, 'upl0'], { stdio: [...stdio] });
+          await once(child.stdout!, 'data');
+        }
+        second.start({ tc: by === 'tc' });
+        await second.enforce(makeDesired([hostSliver('a', 1, { ports: [udp(7000)] })]));
+        const peer = second.peer('a');
+        assert.equal(await peer.all('socket 4 dgram 17', 'bind 10.77.0.1 7000', 'sendto 10.77.0.2 9 00'), 'ok');
+        assert.equal((await second.drain()).flows.filter(({ sliver }) => sliver === 1).length, 1);
+      } finally {
+        await second.remove();
+      }
     });
 
     it("have one row for what is no sliver's", async () => {

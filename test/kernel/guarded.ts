@@ -57,7 +57,7 @@ export class Peer {
 }
 
 export class GuardedNode {
-  readonly net = new Namespaces('sob');
+  readonly net: Namespaces;
   readonly directory = mkdtempSync(join(tmpdir(), 'guard-'));
   readonly #kubepods: TestKubepods;
   readonly #unified: string;
@@ -65,14 +65,16 @@ export class GuardedNode {
   #passed = 0;
   #guard: { child: ChildProcess; lines: Interface } | undefined;
 
-  constructor() {
+  /** `name`: where two are there at a time. */
+  constructor(name = '') {
+    this.net = new Namespaces(`sob${name.slice(0, 1)}`);
     execFileSync('make', ['-s', 'bpf'], { cwd: ROOT });
     const source = new URL('programs/peer.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-static', '-w', '-o', join(this.directory, 'peer'), source]);
     chmodSync(this.directory, 0o755);
     mkdirSync(join(this.directory, 'passed'));
     chmodSync(join(this.directory, 'passed'), 0o777);
-    this.#kubepods = new TestKubepods('slice-guard', 2000);
+    this.#kubepods = new TestKubepods(`slice-guard${name}`, 2000);
     const mounts = parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
     this.#unified = mounts.find(({ version }) => version === 2)!.point;
     for (const namespace of ['node', 'world']) this.net.add(namespace);
