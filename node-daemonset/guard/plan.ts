@@ -43,7 +43,7 @@ export interface GuardState {
 }
 
 export interface GuardInput {
-  observed: Pick<GuardState, 'cgroups' | 'slivers'>;
+  observed: Pick<GuardState, 'cgroups' | 'slivers' | 'ports'>;
   desired: Desired;
   settings: Omit<Settings, 'sockets'>;
   /** The v2 id of each pod's cgroup, by the pod's uid; absent: it has none (any more). */
@@ -78,17 +78,20 @@ export function planGuard(input: GuardInput): GuardPlan {
   const numbers = new Set(live.map(({ number }) => number));
   const gone = observed.slivers.filter(([number]) => !numbers.has(number));
   const { tombstones, kept } = planTombstones(input, gone);
+  const holders = live.filter(({ standing }) => standing === 'entitled');
+  const ports = portsOf(holders, desired);
+  const losers = losersOf(observed.ports, ports);
+  const first = firstGeneration(input.now);
   const slivers = live.map((sliver): [number, SliverEntry] => [
     sliver.number,
-    entryOf(sliver, desired, known.get(sliver.number)),
+    entryOf(sliver, desired, (raw) => generationOf(known.get(sliver.number), raw && !losers.has(sliver.number), first)),
   ]);
   const present = new Set([...numbers, ...kept.map(([number]) => number)]);
-  const holders = live.filter(({ standing }) => standing === 'entitled');
   const state: GuardState = {
     settings: [[0, { ...settings, sockets: socketsOf(settings, live.filter(isOnNode).length) }]],
     cgroups: [...cgroupsOf(live, observed, cgroupIds, present)],
     slivers: [...slivers, ...kept],
-    ports: portsOf(holders, desired),
+    ports,
     addresses: [
       ...input.nodeAddresses.slice(0, MAX_NODE_ADDRESSES).map((address) => addressOf(0, address)),
       ...input.broadcastAddresses
@@ -129,7 +132,7 @@ export function isOnNode(sliver: Sliver): boolean {
   return sliver.network === 'Host';
 }
 
-function entryOf(sliver: Sliver, { facts }: Desired, before: SliverEntry | undefined): SliverEntry {
+function entryOf(sliver: Sliver, { facts }: Desired, generation: (raw: boolean) => number): SliverEntry {
   const { standing, amounts, classId } = sliver;
   const entitled = standing === 'entitled';
   const onNode = isOnNode(sliver);
@@ -142,15 +145,28 @@ function entryOf(sliver: Sliver, { facts }: Desired, before: SliverEntry | undef
   return {
     flags,
     priority: classOf(classId),
-    generation: generationOf(before, raw),
+    generation: generation(raw),
     echoRate: facts.echoRate,
     optionRate: facts.optionRate,
   };
 }
 
-/** A right that was lost does not give its old sockets back when it is granted again. */
-export function generationOf(before: SliverEntry | undefined, raw: boolean): number {
-  if (!before) return 1;
+/** Numbers of slivers that owned a port which is not theirs any more. */
+function losersOf(before: GuardState['ports'], after: GuardState['ports']): Set<number> {
+  const text = ([{ protocol, port }, owner]: GuardState['ports'][number]): string => `${protocol} ${port} ${owner}`;
+  const kept = new Set(after.map(text));
+  return new Set(before.filter((one) => !kept.has(text(one))).map(([, owner]) => owner));
+}
+
+/** Raw sockets outlive the maps that say which of them are dead: what begins later begins with a greater number. */
+export function firstGeneration(now: number): number {
+  return Math.max(1, Math.floor((now - GENERATIONS_BEGAN) / 1000) % 0xffff_ffff);
+}
+const GENERATIONS_BEGAN = Date.UTC(2026, 0, 1);
+
+/** A right that was lost, or a port, does not give its old sockets back when it is granted again. */
+export function generationOf(before: SliverEntry | undefined, raw: boolean, first: number): number {
+  if (!before) return first;
   const lost = (before.flags & SLIVER_RAW) !== 0 && !raw;
   return lost ? (before.generation % 0xffff_ffff) + 1 : before.generation;
 }

