@@ -118,7 +118,8 @@ describe('a watchdog', () => {
     const { message } = await whenCondition(product, slice, 'Ready', ({ reason }) => reason === 'Suspended');
     assert.match(message, /Restraint e2e-\w+ \(noc@example\.org\): sent bytes \d+ .* is above 6M/);
     await product.until('the pods to go', async () => (await podsOf(product, slice)).length === 0);
-    for (const { status } of await product.list<SliceNode>(Resources.SliceNode)) {
+    for (const name of NODES) {
+      const { status } = (await product.get<SliceNode>(Resources.SliceNode, { name }))!;
       assert.ok(status?.restraints?.some(({ slice: name, suspended }) => name === 'flood' && suspended));
     }
     assert.equal((await sliversOf(product, slice)).length, 0);
@@ -141,8 +142,8 @@ describe('a watchdog', () => {
   it('holds down a pod that the author makes by hand with the suspended right', async () => {
     await whenCondition(product, slice, 'Allocated', ({ status }) => status === 'True');
     await product.until('the nodes to know', async () => {
-      const nodes = await product.list<SliceNode>(Resources.SliceNode);
-      return nodes.every(({ status }) => status?.restraints?.some(({ suspended }) => suspended));
+      const nodes = await Promise.all(NODES.map((name) => product.get<SliceNode>(Resources.SliceNode, { name })));
+      return nodes.every((node) => node?.status?.restraints?.some(({ suspended }) => suspended));
     });
     const rights = await product.list(Resources.ResourceCapability, NAMESPACE);
     const [right] = rights;
