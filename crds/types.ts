@@ -506,7 +506,7 @@ export interface ResourceCapabilitySpec {
    */
   sliceName?: string;
   /**
-   * The right, in the same namespace and on the same node, that this one is split from.
+   * The right, in the same namespace and on the same node, that this one is split from. What it takes is taken from there and not from the node again (but for its pod), so it must fit in there at every instant. Releasing it gives that back. It can't be changed once it was granted.
    */
   from?: string;
   /**
@@ -548,7 +548,16 @@ export interface Grant {
    * The slice it is bound to.
    */
   sliceName?: string;
+  /**
+   * The right that it is part of now, as <namespace>/<name>; absent where it is of the node itself.
+   */
+  from?: string;
   resources: Rspec;
+  left?: Rspec;
+  /**
+   * Whether what is split from it leaves too little for a sliver of its own now.
+   */
+  givenAway?: boolean;
   window?: Window;
 }
 /**

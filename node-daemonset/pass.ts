@@ -88,7 +88,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
     budgeted = parts.budgets.apply(standings.slivers, reading.policy);
     attempt(problems, 'BudgetNotSaved', () => parts.budgets.save());
     const slivers = full ? countSent(parts, budgeted.slivers) : budgeted.slivers;
-    const ports = grantsOf(ledger).flatMap(({ amounts }) => amounts.ports);
+    const ports = grantsOf(ledger).flatMap(({ amounts, parent }) => (parent === undefined ? amounts.ports : []));
     const desired = { slivers, ports, facts: factsOf(parts.nodeName, node, reading.policy) };
     parts.onDesired(desired);
     problems.push(...(await enforce(parts, desired)));

@@ -1,8 +1,11 @@
 /** What each sliver pod is entitled to at this instant. Losing a right is never a promotion. */
 import type { NodeRestraint } from '../crds/types.ts';
-import type { Entry, Ledger } from './admission/ledger.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Amounts } from '../crds/rspec.ts';
+import type { Entry, Grant, Ledger } from './admission/ledger.ts';
 import { holdsAt } from './admission/ledger.ts';
 import type { Policy } from './admission/policy.ts';
+import { leftAt, partsOf } from './admission/split.ts';
 import type { PodRecord } from './pods.ts';
 import { restrained } from './restraint.ts';
 import type { Sliver } from './sliver.ts';
@@ -23,18 +26,20 @@ export interface Standings {
   wakeAt: number | undefined;
 }
 
-/** Why a right gives nothing at this instant; undefined where it holds. */
+/** Why a right gives nothing at this instant; undefined where it holds. `parts`: what is split from it. */
 export function whyNot(
   entry: Entry | undefined,
   blackouts: Policy['blackouts'],
   now: number,
   restraints: readonly NodeRestraint[] = [],
+  parts: readonly Grant[] = [],
 ): string | undefined {
   const grant = entry?.grant;
   if (!entry || !grant) return entry?.refusal?.reason ?? 'NotGranted';
   if (!grant.sliceName) return 'NotBound';
   if (!holdsAt(grant.period, now)) return (grant.period.end ?? Infinity) <= now ? 'Expired' : 'WindowNotOpen';
   if (blackouts.some(({ period }) => holdsAt(period, now))) return 'Blackout';
+  if (!leftAt(grant, parts, now)) return 'GivenAway';
   return restrained(restraints, entry.namespace, grant.sliceName).suspended ? 'Suspended' : undefined;
 }
 
@@ -48,6 +53,7 @@ export function planStandings(
   restraints: readonly NodeRestraint[] = [],
 ): Standings {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+  const parts = partsOf(ledger.entries);
   const holders = new Map<string, PodRecord>();
   for (const pod of pods.filter((one) => !one.unpublished)) {
     const first = holders.get(pod.rcap.uid);
@@ -56,8 +62,9 @@ export function planStandings(
   let wakeAt: number | undefined;
   const next = pods.map((pod) => {
     const entry = entries.get(pod.rcap.uid);
-    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now, restraints) === undefined) {
-      return entitle(pod, entry!.grant!);
+    const own = parts.get(pod.rcap.uid) ?? [];
+    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now, restraints, own) === undefined) {
+      return entitle(pod, entry!.grant!.sliceName, leftAt(entry!.grant!, own, now)!);
     }
     // A clock that was set back must not stretch the penalty.
     const penalisedSince = Math.min(pod.penalisedSince ?? now, now);
@@ -75,10 +82,11 @@ export function planStandings(
   return { slivers, pods: next, wakeAt };
 }
 
-function entitle(pod: PodRecord, grant: NonNullable<Entry['grant']>): PodRecord {
-  if (pod.penalisedSince === undefined && pod.amounts === grant.amounts && pod.slice === grant.sliceName) return pod;
+function entitle(pod: PodRecord, slice: string | undefined, left: Amounts): PodRecord {
+  const isSame = pod.amounts === left || isDeepStrictEqual(pod.amounts, left);
+  if (pod.penalisedSince === undefined && isSame && pod.slice === slice) return pod;
   const { penalisedSince: _, ...rest } = pod;
-  return { ...rest, amounts: grant.amounts, slice: grant.sliceName };
+  return { ...rest, amounts: left, slice };
 }
 
 function sliver(pod: PodRecord, restraints: readonly NodeRestraint[], now: number): Sliver {

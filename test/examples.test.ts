@@ -73,7 +73,8 @@ const NOT_SHOWN = [
 describe('examples', () => {
   const files = globSync('*.yaml', { cwd: EXAMPLES }).toSorted();
 
-  it('are these', () => assert.deepEqual(files, ['everything.yaml', 'minimal.yaml', 'sensors.yaml', 'watchdog.yaml']));
+  it('are these', () =>
+    assert.deepEqual(files, ['capabilities.yaml', 'everything.yaml', 'minimal.yaml', 'sensors.yaml', 'watchdog.yaml']));
 
   for (const file of files) {
     it(`${file} is valid`, () => {

@@ -16,6 +16,8 @@ export interface Ask {
   period: Period;
   contact: string;
   sliceName: string | undefined;
+  /** The name, in its namespace, of the right that it is to be split from. */
+  from: string | undefined;
 }
 
 /** Why not: a reason for programs and a message on which a person can act. */
@@ -31,9 +33,8 @@ export function readAsk(rcap: ResourceCapability, nodeName: string): Ask | Refus
   const violations = validateCapability(rcap);
   if (violations.length > 0) return { reason: CapabilityReason.InvalidSpec, message: describe(violations) };
   const { spec } = rcap;
-  if (spec.from !== undefined || spec.redeem !== undefined) {
-    const field = spec.from === undefined ? 'redeem' : 'from';
-    return { reason: CapabilityReason.Unsupported, message: `spec.${field} is not supported yet: leave it out` };
+  if (spec.redeem !== undefined) {
+    return { reason: CapabilityReason.Unsupported, message: 'spec.redeem is not supported yet: leave it out' };
   }
   return {
     ...identity(rcap),
@@ -42,6 +43,7 @@ export function readAsk(rcap: ResourceCapability, nodeName: string): Ask | Refus
     period: periodOf(spec.window),
     contact: spec.contact,
     sliceName: spec.sliceName || undefined,
+    from: spec.from || undefined,
   };
 }
 
@@ -63,6 +65,7 @@ export function readRecovered(rcap: ResourceCapability, nodeName: string, nodeUI
     period: periodOf(window),
     contact,
     sliceName: granted.sliceName || undefined,
+    from: rcap.spec.from || undefined,
   };
   const asked = readAsk(rcap, nodeName);
   if (generation < (rcap.metadata.generation ?? 0)) {

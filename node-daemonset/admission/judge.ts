@@ -1,20 +1,13 @@
 /** Whether this node can grant what is asked: one rule after the other, the first that fails is the answer. */
 import { CapabilityReason } from '../../crds/conditions.ts';
-import { formatBytes, formatRate } from '../../crds/quantity.ts';
 import { portKey } from '../../crds/rspec.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
 import type { KnownHolder } from './held.ts';
-import {
-  booked,
-  type Books,
-  type Entry,
-  type Grant,
-  overlaps,
-  type Period,
-  type Stretch,
-  stretches,
-} from './ledger.ts';
+import { type Books, type Entry, overlaps, taken } from './ledger.ts';
+import { fitsInParent, holdsItsParts } from './parts.ts';
 import { budgetOf, type Policy, portRefusal } from './policy.ts';
+import { heldIn, lineageOf } from './split.ts';
+import { ahead, KINDS, tooTight, when } from './tight.ts';
 
 /** Everything that a judgement depends on. */
 export interface Bench {
@@ -23,6 +16,10 @@ export interface Bench {
   offered: Books;
   /** Every other entry of the ledger: never the asking one, whose old grant the new one would take the place of. */
   others: readonly Entry[];
+  /** All of the ledger, the asking entry too. */
+  entries: ReadonlyMap<string, Entry>;
+  /** The right that the asking one is, or is to be, part of. */
+  parent: Entry | undefined;
   /** Ports that were asked for and are in use on the node; empty where nothing is judged that was not granted before. */
   held: readonly KnownHolder[];
   now: number;
@@ -42,6 +39,8 @@ const RULES: readonly Rule[] = [
   budgetOfPorts,
   portsAreFree,
   portsAreUnused,
+  holdsItsParts,
+  fitsInParent,
   sumsFit,
 ];
 
@@ -104,22 +103,25 @@ function budgetOfPending({ namespace }: Ask, { policy, others }: Bench): Refused
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
-function budgetOfShares(ask: Ask, { policy, others, now }: Bench): Refused | undefined {
+function budgetOfShares(ask: Ask, bench: Bench): Refused | undefined {
+  if (isOwn(ask, bench)) return undefined;
+  const { policy, others, entries, now } = bench;
   const budget = budgetOf(policy, ask.namespace).shares;
   const { shares } = ask.amounts;
-  const tight = tooTight(ahead(grantsIn(others, ask.namespace), ask.period, now), 'shares', shares, budget);
+  const tight = tooTight(ahead(heldIn(others, entries, ask.namespace), ask.period, now), 'shares', shares, budget);
   if (!tight) return undefined;
   const left = Math.max(0, budget - tight.sums.shares);
   const message = `asks ${shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
-function budgetOfPorts(ask: Ask, { policy, others }: Bench): Refused | undefined {
+function budgetOfPorts(ask: Ask, bench: Bench): Refused | undefined {
+  const { policy, others, entries } = bench;
   const wanted = ask.amounts.ports.length;
-  if (wanted === 0) return undefined;
+  if (wanted === 0 || isOwn(ask, bench)) return undefined;
   const budget = budgetOf(policy, ask.namespace).ports;
   // counted over the whole window rather than at each instant: simpler, and never too few
-  const used = grantsIn(others, ask.namespace)
+  const used = heldIn(others, entries, ask.namespace)
     .filter((grant) => overlaps(grant.period, ask.period))
     .reduce((sum, grant) => sum + grant.amounts.ports.length, 0);
   if (used + wanted <= budget) return undefined;
@@ -127,15 +129,18 @@ function budgetOfPorts(ask: Ask, { policy, others }: Bench): Refused | undefined
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
-function portsAreFree(ask: Ask, { others }: Bench): Refused | undefined {
+/** What it is part of has its ports too, and so has what is part of it. */
+function portsAreFree(ask: Ask, { others, entries, parent }: Bench): Refused | undefined {
   if (ask.amounts.ports.length === 0) return undefined;
   const wanted = new Set(ask.amounts.ports.map(portKey));
-  for (const { namespace, name, grant } of others) {
+  const above = new Set(parent && lineageOf(entries, parent).map(({ uid }) => uid));
+  for (const entry of others) {
+    const { namespace, name, grant } = entry;
     if (!grant || !overlaps(grant.period, ask.period)) continue;
-    const taken = grant.amounts.ports.find((port) => wanted.has(portKey(port)));
-    if (!taken) continue;
+    const port = grant.amounts.ports.find((one) => wanted.has(portKey(one)));
+    if (!port || above.has(entry.uid) || lineageOf(entries, entry).some(({ uid }) => uid === ask.uid)) continue;
     const until = grant.period.end === undefined ? '' : ` until ${formatInstant(grant.period.end)}`;
-    const message = `${taken.protocol} port ${taken.port} belongs to ${namespace}/${name}${until}`;
+    const message = `${port.protocol} port ${port.port} belongs to ${namespace}/${name}${until}`;
     return { reason: CapabilityReason.PortInUse, message };
   }
   return undefined;
@@ -150,16 +155,8 @@ function portsAreUnused({ uid, amounts }: Ask, { held }: Bench): Refused | undef
   return { reason: CapabilityReason.PortInUse, message: `${portKey(holder)} is held by ${holder.by}` };
 }
 
-const KINDS: readonly [keyof Books, string, (amount: number) => string][] = [
-  ['shares', CapabilityReason.InsufficientShares, String],
-  ['egress', CapabilityReason.InsufficientEgress, formatRate],
-  ['memory', CapabilityReason.InsufficientMemory, formatBytes],
-  ['disk', CapabilityReason.InsufficientDisk, formatBytes],
-  ['pods', CapabilityReason.InsufficientPods, String],
-];
-
-function sumsFit(ask: Ask, { offered, others, now }: Bench): Refused | undefined {
-  const wanted = booked(ask.amounts);
+function sumsFit(ask: Ask, { offered, others, parent, now }: Bench): Refused | undefined {
+  const wanted = taken({ amounts: ask.amounts, ...(parent && { parent: parent.uid }) });
   const grants = others.flatMap((entry) => entry.grant ?? []);
   const parts = ahead(grants, ask.period, now);
   for (const [kind, reason, format] of KINDS) {
@@ -173,30 +170,7 @@ function sumsFit(ask: Ask, { offered, others, now }: Bench): Refused | undefined
   return undefined;
 }
 
-/** What is granted over the rest of a period: what is past needs not fit. */
-function ahead(grants: readonly Grant[], { start, end }: Period, now: number): Stretch[] {
-  return stretches(grants, { start: Math.max(start ?? now, now), end });
-}
-
-/** The first time in which it does not fit, as one stretch, with the most that is granted in it; undefined where it always fits. */
-function tooTight(parts: readonly Stretch[], kind: keyof Books, wanted: number, limit: number): Stretch | undefined {
-  const isTight = ({ sums }: Stretch): boolean => sums[kind] + wanted > limit;
-  // What exceeds all there is fits at no time; what is left now is what a person can ask for.
-  if (wanted > limit) return { ...parts[0]!, end: undefined };
-  const from = parts.findIndex(isTight);
-  if (from < 0) return undefined;
-  const end = parts.findIndex((part, i) => i > from && !isTight(part));
-  const run = parts.slice(from, end < 0 ? undefined : end);
-  const { sums } = run.reduce((most, part) => (part.sums[kind] > most.sums[kind] ? part : most));
-  return { start: run[0]!.start, end: run.at(-1)!.end, sums };
-}
-
-/** When a stretch is, in words. */
-function when({ start, end }: Stretch, now: number): string {
-  const from = start !== undefined && start > now ? ` from ${formatInstant(start)}` : '';
-  return from + (end === undefined ? '' : ` until ${formatInstant(end)}`);
-}
-
-function grantsIn(entries: readonly Entry[], namespace: string): Grant[] {
-  return entries.flatMap((entry) => (entry.namespace === namespace && entry.grant ? [entry.grant] : []));
+/** Part of what its namespace holds already: the budget has it. */
+function isOwn({ namespace }: Ask, { entries, parent }: Bench): boolean {
+  return parent !== undefined && lineageOf(entries, parent).some((one) => one.namespace === namespace);
 }

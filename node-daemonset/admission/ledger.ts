@@ -22,6 +22,10 @@ export interface Grant {
   sliceName: string | undefined;
   /** When it was granted, in ms since the epoch. */
   time: number;
+  /** What `spec.from` named when it was granted; it never changes. */
+  from?: string;
+  /** The uid of the granted right that it is part of now: what it takes is taken from there, not from the node. */
+  parent?: string;
 }
 
 /** What a node refused. It is final for its generation. */
@@ -77,7 +81,12 @@ export function overlaps(a: Period, b: Period): boolean {
   return (a.start ?? -Infinity) < (b.end ?? Infinity) && (b.start ?? -Infinity) < (a.end ?? Infinity);
 }
 
-/** What one grant takes from the books. */
+/** What a right takes from the node: one that is part of another no more than its pod. */
+export function taken({ amounts, parent }: Pick<Grant, 'amounts' | 'parent'>): Books {
+  return parent === undefined ? booked(amounts) : { ...NO_BOOKS, pods: 1 };
+}
+
+/** What one right is worth, whomever it is taken from. */
 export function booked(amounts: Amounts): Books {
   return {
     shares: amounts.shares,
@@ -106,7 +115,7 @@ export function stretches(grants: readonly Grant[], period: Period): Stretch[] {
   const changes: { at: number; sign: 1 | -1; books: Books }[] = [];
   for (const grant of grants) {
     if (!overlaps(grant.period, period)) continue;
-    const books = booked(grant.amounts);
+    const books = taken(grant);
     const start = grant.period.start ?? -Infinity;
     const end = grant.period.end ?? Infinity;
     if (start <= from) sums = plus(sums, books);
@@ -131,7 +140,7 @@ export function stretches(grants: readonly Grant[], period: Period): Stretch[] {
 export function sumsAt(grants: readonly Grant[], instant: number): Books {
   return grants
     .filter((grant) => holdsAt(grant.period, instant))
-    .reduce((sums, grant) => plus(sums, booked(grant.amounts)), NO_BOOKS);
+    .reduce((sums, grant) => plus(sums, taken(grant)), NO_BOOKS);
 }
 
 /** The most that is granted of each kind at any instant of a period. */

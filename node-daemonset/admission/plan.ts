@@ -4,11 +4,14 @@
  */
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
-import { type Ask, formatInstant, isRefused, readAsk, readRecovered, type Refused } from './ask.ts';
+import { type Ask, formatInstant, readRecovered, type Refused } from './ask.ts';
+import { adopt, answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
+import { inOrder } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
+import { relink } from './split.ts';
 
 export interface AdmissionInput {
   ledger: Ledger;
@@ -61,42 +64,53 @@ export function planAdmission(input: AdmissionInput): Admission {
   const turns = new Map<string, number>();
   const waiting = new Set<string>();
   const byUid = new Map(before.entries.map((entry) => [entry.uid, expire(entry, now, decisions)]));
+  let seen: ReadonlyMap<string, ResourceCapability> | undefined;
   if (rcaps) {
-    const seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
+    seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
     for (const entry of byUid.values()) {
       if (seen.has(entry.uid)) continue;
       byUid.delete(entry.uid);
       if (entry.grant) decisions.push({ event: 'released', ...named(entry), grant: entry.grant });
     }
-    if (node && policy) {
-      const books = offered(policy, node, input.otherRequests, input.lineRate);
-      const ordered = [...seen.values()].sort(byAge);
-      const weighWith =
-        (held: readonly KnownHolder[]) =>
-        (ask: Ask): Refused | undefined => {
-          const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);
-          return judge(ask, { policy, offered: books, others, held, now });
-        };
-      // What is taken back was looked at when it was granted: by now its own sliver has the ports.
-      for (const rcap of before.recovered ? [] : ordered) {
-        decisions.push(...adopt(readRecovered(rcap, nodeName, node.uid), byUid, input, weighWith([])));
+  }
+  relink(byUid, before.entries);
+  if (seen && node && policy) {
+    const books = offered(policy, node, input.otherRequests, input.lineRate);
+    const ordered = inOrder([...seen.values()]);
+    const weighWith =
+      (held: readonly KnownHolder[]) =>
+      (ask: Ask, parent: Entry | undefined): Refused | undefined => {
+        const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);
+        return judge(ask, { policy, offered: books, others, entries: byUid, parent, held, now });
+      };
+    // What is taken back was looked at when it was granted: by now its own sliver has the ports.
+    for (const rcap of before.recovered ? [] : ordered) {
+      decisions.push(...adopt(rcap, readRecovered(rcap, nodeName, node.uid), byUid, weighWith([]), now));
+    }
+    recovered = true;
+    const weigh = weighWith(input.held ?? []);
+    const skipped = new Set<string>();
+    for (const rcap of ordered) {
+      const { namespace = '', name } = rcap.metadata;
+      const entry = byUid.get(rcap.metadata.uid ?? '');
+      // What is to be split waits for the answer to what it is to be split from.
+      const waitsForParent = !entry?.grant && skipped.has(`${namespace}/${rcap.spec.from}`);
+      if (waitsForParent || (!input.held && newPorts(rcap, entry).length > 0)) {
+        skipped.add(`${namespace}/${name}`);
+        continue;
       }
-      recovered = true;
-      const weigh = weighWith(input.held ?? []);
-      for (const rcap of ordered) {
-        if (!input.held && newPorts(rcap, byUid.get(rcap.metadata.uid ?? '')).length > 0) continue;
-        const { namespace = '' } = rcap.metadata;
-        const left = turns.get(namespace) ?? input.turns?.(namespace) ?? Infinity;
-        if (left < 1 && answeredUntil(byUid.get(rcap.metadata.uid ?? '')) < (rcap.metadata.generation ?? 0)) {
-          waiting.add(namespace);
-          continue;
-        }
-        const answer = decide(rcap, byUid.get(rcap.metadata.uid ?? ''), { ledger: before, nodeName, weigh, now });
-        if (!answer) continue;
-        turns.set(namespace, left - 1);
-        byUid.set(answer.entry.uid, answer.entry);
-        decisions.push(answer.decision);
+      const left = turns.get(namespace) ?? input.turns?.(namespace) ?? Infinity;
+      if (left < 1 && answeredUntil(entry) < (rcap.metadata.generation ?? 0)) {
+        waiting.add(namespace);
+        skipped.add(`${namespace}/${name}`);
+        continue;
       }
+      const answer = decide(rcap, entry, { ledger: before, entries: byUid, nodeName, weigh, now });
+      if (!answer) continue;
+      turns.set(namespace, left - 1);
+      byUid.set(answer.entry.uid, answer.entry);
+      if (entry?.grant && !answer.entry.grant) relink(byUid, [entry]);
+      decisions.push(answer.decision);
     }
   }
   const entries = [...byUid.values()];
@@ -134,97 +148,4 @@ function expire(entry: Entry, now: number, decisions: Decision[]): Entry {
   decisions.push({ event: 'expired', ...named(entry), grant, reason: refusal.reason, message });
   // A refused edit stays refused: its generation is the newer one.
   return { ...named(entry), refusal: entry.refusal ? { ...refusal, generation: entry.refusal.generation } : refusal };
-}
-
-/** It is taken back into the books before anything new is granted, and only if it fits. */
-function adopt(ask: Ask | undefined, byUid: Map<string, Entry>, input: AdmissionInput, weigh: Weigh): Decision[] {
-  if (!ask || byUid.has(ask.uid) || weigh(ask)) return [];
-  const entry = { ...named(ask), grant: grantOf(ask, input.now) };
-  byUid.set(entry.uid, entry);
-  return [{ event: 'granted', ...named(entry), grant: entry.grant, reason: 'Recovered' }];
-}
-
-type Weigh = (ask: Ask) => Refused | undefined;
-
-interface Context {
-  ledger: Ledger;
-  nodeName: string;
-  weigh: Weigh;
-  now: number;
-}
-
-/** The answer to one rcap; undefined where its generation was answered before. */
-function decide(
-  rcap: ResourceCapability,
-  entry: Entry | undefined,
-  context: Context,
-): { entry: Entry; decision: Decision } | undefined {
-  const { ledger, nodeName, weigh, now } = context;
-  const generation = rcap.metadata.generation ?? 0;
-  const ask = readAsk(rcap, nodeName);
-  const movedAway = isRefused(ask) && ask.reason === CapabilityReason.WrongNode;
-  // A label can change without a new generation; what names another node is given up whenever it is seen.
-  const answered = answeredUntil(entry) >= generation;
-  if (answered && !(movedAway && entry?.grant)) return undefined;
-  if (!entry?.grant && rcap.metadata.deletionTimestamp) return undefined;
-
-  const identity = { uid: rcap.metadata.uid ?? '', namespace: rcap.metadata.namespace ?? '', name: rcap.metadata.name };
-  const refused = isRefused(ask)
-    ? ask
-    : (refuseMove(rcap, entry, ledger) ?? refuseRebinding(ask, entry?.grant) ?? weigh(ask));
-  if (!refused) {
-    const next: Entry = { ...identity, grant: grantOf(ask as Ask, now) };
-    return {
-      entry: next,
-      decision: { event: entry?.grant ? 'renewed' : 'granted', ...identity, grant: next.grant! },
-    };
-  }
-  const refusal = { generation, ...refused, time: now };
-  if (entry?.grant && !movedAway) {
-    const next: Entry = { ...identity, grant: entry.grant, refusal };
-    return { entry: next, decision: { event: 'resizeDenied', ...identity, ...refused } };
-  }
-  return { entry: { ...identity, refusal }, decision: { event: 'denied', ...identity, ...refused } };
-}
-
-/**
- * A right that another node granted, and whose spec was edited since, has been moved here: that is refused, as both
- * might hold it. Unedited it is our own, from before the Node was registered anew.
- */
-function refuseMove(rcap: ResourceCapability, entry: Entry | undefined, ledger: Ledger): Refused | undefined {
-  const granted = rcap.status?.granted;
-  if (!granted || entry || granted.nodeUID === ledger.nodeUID || ledger.formerNodeUIDs.includes(granted.nodeUID)) {
-    return undefined;
-  }
-  if (granted.observedGeneration === rcap.metadata.generation) return undefined;
-  const message = "another node granted it: a right can't move; delete it and ask here anew";
-  return { reason: CapabilityReason.WrongNode, message };
-}
-
-function refuseRebinding(ask: Ask, grant: Grant | undefined): Refused | undefined {
-  if (!grant?.sliceName || grant.sliceName === ask.sliceName) return undefined;
-  const message = `it is bound to slice ${grant.sliceName} and stays so: release it and acquire another`;
-  return { reason: CapabilityReason.InvalidSpec, message };
-}
-
-function answeredUntil(entry: Entry | undefined): number {
-  return Math.max(entry?.grant?.generation ?? -1, entry?.refusal?.generation ?? -1);
-}
-
-function grantOf(ask: Ask, now: number): Grant {
-  const { generation, amounts, period, contact, sliceName } = ask;
-  return { generation, amounts, period, contact, sliceName, time: now };
-}
-
-function named({
-  uid,
-  namespace,
-  name,
-}: Pick<Entry, 'uid' | 'namespace' | 'name'>): Pick<Entry, 'uid' | 'namespace' | 'name'> {
-  return { uid, namespace, name };
-}
-
-function byAge(a: ResourceCapability, b: ResourceCapability): number {
-  const created = Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? '');
-  return created || (a.metadata.uid ?? '').localeCompare(b.metadata.uid ?? '');
 }

@@ -6,7 +6,7 @@ import {
   setCondition,
 } from '../../crds/conditions.ts';
 import { formatRate } from '../../crds/quantity.ts';
-import { toRspec } from '../../crds/rspec.ts';
+import { type Amounts, toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability, ResourceCapabilityStatus, Window } from '../../crds/types.ts';
 import { formatInstant } from '../admission/ask.ts';
 import type { Entry, Grant, Period } from '../admission/ledger.ts';
@@ -24,6 +24,8 @@ export interface CapabilityFacts {
   problems: readonly Problem[];
   /** Why the right gives nothing at this instant; undefined where it holds. */
   whyNot: string | undefined;
+  /** What its own sliver may use of it now (undefined: too little is left), and the right that it is part of. */
+  split: { left: Amounts | undefined; from: string | undefined };
   /** What its budget of bytes makes of the pod; undefined where it has none. */
   budget?: Pick<BudgetVerdict, 'reason' | 'message'> | undefined;
   now: number;
@@ -61,7 +63,7 @@ export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapability
   conditions = withBudget(conditions, facts, generation);
   return {
     observedGeneration: generation,
-    ...(entry.grant && { granted: grantStatus(entry.grant, nodeUID) }),
+    ...(entry.grant && { granted: grantStatus(entry.grant, nodeUID, facts.split) }),
     conditions,
   };
 }
@@ -118,26 +120,39 @@ function enforced({ entry, pod, problems, whyNot, now }: CapabilityFacts): Verdi
 }
 
 /** What others end, or time does: nothing is wrong with the pod. */
-const AWAITED: ReadonlySet<string> = new Set([Reason.WindowNotOpen, Reason.Blackout, Reason.Suspended]);
+const AWAITED: ReadonlySet<string> = new Set([
+  Reason.WindowNotOpen,
+  Reason.Blackout,
+  Reason.Suspended,
+  Reason.GivenAway,
+]);
 
 /** The first thing that is missing is the reason. */
 function ready(verdicts: readonly [string, Verdict][], whyNot: string | undefined): Verdict {
   const missing = verdicts.find(([, verdict]) => verdict.status !== 'True');
   if (missing?.[0] === Type.Enforced && whyNot !== undefined && AWAITED.has(whyNot)) {
-    return no(whyNot, 'the right does not hold now');
+    const gone = 'what is split from it leaves less than 1 share or 1 kbit/s, or no memory or disk, for a sliver';
+    return no(whyNot, whyNot === Reason.GivenAway ? gone : 'the right does not hold now');
   }
   if (missing) return no(missing[1].reason, missing[1].message);
   return yes(Reason.Enforced, verdicts.at(-1)![1].message);
 }
 
-function grantStatus(grant: Grant, nodeUID: string): NonNullable<ResourceCapabilityStatus['granted']> {
+function grantStatus(
+  grant: Grant,
+  nodeUID: string,
+  { left, from }: CapabilityFacts['split'],
+): NonNullable<ResourceCapabilityStatus['granted']> {
   const window = windowOf(grant.period);
   return {
     nodeUID,
     observedGeneration: grant.generation,
     time: formatInstant(grant.time),
     ...(grant.sliceName && { sliceName: grant.sliceName }),
+    ...(from !== undefined && { from }),
     resources: toRspec(grant.amounts),
+    ...(left && left !== grant.amounts && { left: toRspec(left) }),
+    ...(!left && { givenAway: true }),
     ...(window && { window }),
   };
 }

@@ -111,7 +111,7 @@ function books(of: Books): NodeBooks {
 
 function portsAt(grants: readonly Grant[], now: number): number {
   return grants
-    .filter(({ period }) => holdsAt(period, now))
+    .filter(({ period, parent }) => parent === undefined && holdsAt(period, now))
     .reduce((sum, { amounts }) => sum + amounts.ports.length, 0);
 }
 

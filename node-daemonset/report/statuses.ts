@@ -3,6 +3,7 @@ import { API_VERSION } from '../../crds/names.ts';
 import type { NodeRestraint, ResourceCapability } from '../../crds/types.ts';
 import type { Entry, Ledger } from '../admission/ledger.ts';
 import type { Policy } from '../admission/policy.ts';
+import { leftAt, partsOf } from '../admission/split.ts';
 import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
@@ -32,6 +33,7 @@ interface Sources {
   problems: string;
   whyNot: string | undefined;
   budget: string | undefined;
+  split: string;
 }
 
 /** A thousand statuses need not be made anew in each pass when nothing changed. */
@@ -72,6 +74,7 @@ export class Statuses {
   #capabilities(outcome: PassOutcome, withPod: boolean): void {
     const { rcaps, ledger, pods, problems, blackouts, restraints, budgets, now } = outcome;
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+    const parts = partsOf(ledger.entries);
     const holders = new Map(pods.filter((pod) => !pod.unpublished).map((pod) => [pod.rcap.uid, pod]));
     const general = problems.filter(({ sliver }) => sliver === undefined);
     const verdicts = new Map(budgets?.map((verdict) => [verdict.sliver, verdict]));
@@ -82,7 +85,13 @@ export class Statuses {
       const pod = holders.get(uid);
       if (!entry || (pod && !withPod)) continue;
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
-      const why = whyNot(entry, blackouts, now, restraints);
+      const away = parts.get(uid) ?? [];
+      const why = whyNot(entry, blackouts, now, restraints, away);
+      const parent = entry.grant?.parent === undefined ? undefined : entries.get(entry.grant.parent);
+      const split = {
+        left: entry.grant && leftAt(entry.grant, away, now),
+        from: parent && `${parent.namespace}/${parent.name}`,
+      };
       const budget = pod && verdicts.get(pod.uid);
       const sources: Sources = {
         rcap,
@@ -91,12 +100,23 @@ export class Statuses {
         problems: JSON.stringify(known),
         whyNot: why,
         budget: budget && `${budget.reason} ${budget.message}`,
+        split: JSON.stringify(split),
       };
       // A pod without an address is a matter of time as well.
       const awaited = pod?.addresses.length === 0 && pod.amounts.network === 'Pod';
       if (!awaited && isSame(this.#made.get(uid), sources)) continue;
       this.#made.set(uid, sources);
-      const facts = { rcap, entry, nodeUID: ledger.nodeUID ?? '', pod, problems: known, whyNot: why, budget, now };
+      const facts = {
+        rcap,
+        entry,
+        nodeUID: ledger.nodeUID ?? '',
+        pod,
+        problems: known,
+        whyNot: why,
+        budget,
+        split,
+        now,
+      };
       const metadata = { name, namespace, uid };
       const status = planCapabilityStatus(facts);
       this.#reporter.report(

@@ -2,7 +2,8 @@
  * A sliver's volume: its identity and its gate. The kubelet starts no container of a pod before its volume is there, so
  * a pod runs only after its right was checked and the kernel enforces it.
  */
-import type { Entry } from '../admission/ledger.ts';
+import type { Entry, Grant } from '../admission/ledger.ts';
+import { leftAt, partsOf } from '../admission/split.ts';
 import { NO_RIGHT, planClassId, planNumber, type PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
 import { whyNot } from '../standing.ts';
@@ -80,12 +81,15 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
     }
   };
 
+  const splitFrom = (entry: Entry | undefined): Grant[] =>
+    (entry && partsOf(store.get().ledger.entries).get(entry.uid)) ?? [];
+
   const right = ({ pod, capability }: PublishRequest): Entry => {
     const named = store
       .get()
       .ledger.entries.filter((entry) => entry.namespace === pod.namespace && entry.name === capability);
     const entry = named.find((one) => one.grant) ?? named[0];
-    const why = whyNot(entry, parts.blackouts(), now(), store.get().restraints);
+    const why = whyNot(entry, parts.blackouts(), now(), store.get().restraints, splitFrom(entry));
     if (entry && why === undefined) return entry;
     const detail = entry?.grant ? '' : (entry?.refusal?.message ?? 'this node has not granted it');
     const message = `ResourceCapability ${pod.namespace}/${capability} gives no right here now: ${why}${detail && ` (${detail})`}`;
@@ -117,7 +121,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
       publishedAt: known?.publishedAt ?? now(),
       addresses: known?.addresses ?? [],
       ...(known?.interfaces && { interfaces: known.interfaces }),
-      amounts: entry.grant?.amounts ?? NO_RIGHT,
+      amounts: (entry.grant && leftAt(entry.grant, splitFrom(entry), now())) ?? NO_RIGHT,
     };
     store.set({ pods: [...others, fresh], nextClassId: next, nextNumber: number.next });
     return { isNew: known === undefined };

@@ -1,7 +1,8 @@
 /** What the node granted and refused, and to whom each port belongs. */
 import type { Column } from '../../../crds/reading.ts';
 import type { NodeState } from '../../checkpoint.ts';
-import { type Entry, holdsAt } from '../../admission/ledger.ts';
+import { type Entry, type Grant, holdsAt } from '../../admission/ledger.ts';
+import { leftAt, partsOf } from '../../admission/split.ts';
 import type { Source } from '../source.ts';
 import { builtin, type Row, SLICE_ARGUMENT, sliceFilter } from './builtin.ts';
 
@@ -32,7 +33,11 @@ export function rightsSensors({ state, now }: RightsParts): Source[] {
         name: 'ports',
         description: 'Ports of the node that belong to somebody now.',
         columns: PORTS,
-        rows: () => state().ledger.entries.flatMap((entry) => portRows(entry, now())),
+        rows() {
+          const { entries } = state().ledger;
+          const parts = partsOf(entries);
+          return entries.flatMap((entry) => portRows(entry, parts.get(entry.uid) ?? [], now()));
+        },
       },
       now,
     ),
@@ -92,8 +97,10 @@ const PORTS: readonly Column[] = [
   { name: 'network', type: 'string', help: 'Pod: what comes to it is forwarded to the sliver.' },
 ];
 
-function portRows({ namespace, grant }: Entry, now: number): Row[] {
-  if (!grant || !holdsAt(grant.period, now)) return [];
-  const { ports, network } = grant.amounts;
+/** A port that is split off belongs to what it was split off to. */
+function portRows({ namespace, grant }: Entry, parts: readonly Grant[], now: number): Row[] {
+  const left = grant && holdsAt(grant.period, now) ? leftAt(grant, parts, now) : undefined;
+  if (!grant || !left) return [];
+  const { ports, network } = left;
   return ports.map(({ protocol, port }) => ({ protocol, port, namespace, slice: grant.sliceName ?? '', network }));
 }

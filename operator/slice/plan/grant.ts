@@ -2,7 +2,7 @@
 import { CapabilityCondition, CapabilityReason, getCondition, type Condition } from '../../../crds/conditions.ts';
 import { QuantityError } from '../../../crds/quantity.ts';
 import { amounts } from '../../../crds/rspec.ts';
-import type { Grant, ResourceCapability } from '../../../crds/types.ts';
+import type { Grant, ResourceCapability, Rspec } from '../../../crds/types.ts';
 import type { NodeState } from './input.ts';
 
 export type Standing = 'granted' | 'denied' | 'expired' | 'pending';
@@ -37,6 +37,11 @@ export function grantOf(capability: ResourceCapability): Grant | undefined {
   return grantProblem(capability) ? undefined : capability.status?.granted;
 }
 
+/** What the right's own sliver may use: less than was granted where others were split from it; undefined where that is nothing. */
+export function leftOf({ resources, left, givenAway }: Grant): Rspec | undefined {
+  return givenAway ? undefined : (left ?? resources);
+}
+
 /**
  * Why what a node says it granted can't be acted on. A schema bounds no quantity (`1e999` has the shape of one), and what one
  * node writes must not keep the slice from its other nodes.
@@ -44,6 +49,7 @@ export function grantOf(capability: ResourceCapability): Grant | undefined {
 export function grantProblem(capability: ResourceCapability): string | undefined {
   try {
     amounts(capability.status?.granted?.resources);
+    amounts(capability.status?.granted?.left);
     return undefined;
   } catch (error) {
     if (!(error instanceof QuantityError)) throw error;

@@ -52,6 +52,7 @@ export type RemoveReason =
   | 'Suspended'
   | 'NotGranted'
   | 'Expired'
+  | 'GivenAway'
   | 'Outdated'
   | 'NodeGone'
   | 'Unused';

@@ -3,7 +3,16 @@ import { CapabilityCondition, CapabilityReason, isTrue } from '../../../crds/con
 import { podName } from '../../../crds/names.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, type Pod } from '../../kinds.ts';
-import { grantedCondition, grantOf, grantProblem, isJudged, isResizeDenied, standing, type Standing } from './grant.ts';
+import {
+  grantedCondition,
+  grantOf,
+  grantProblem,
+  isJudged,
+  isResizeDenied,
+  leftOf,
+  standing,
+  type Standing,
+} from './grant.ts';
 import type { NodeState, SliceInput } from './input.ts';
 import { mustNotBeRoot, templateHash } from './podspec.ts';
 import { hashOf, isReady } from './pods.ts';
@@ -44,7 +53,8 @@ function observeOne(input: SliceInput, capability: ResourceCapability, node: Nod
   const pod = input.pods.get(podName(capability.metadata.name));
   const state = standing(capability, node);
   const granted = grantOf(capability);
-  const hash = granted && templateHash(input.slice, granted.resources, mustNotBeRoot(input.namespaceLabels));
+  const hash =
+    granted && templateHash(input.slice, leftOf(granted) ?? granted.resources, mustNotBeRoot(input.namespaceLabels));
   const enforced = isTrue(capability.status?.conditions, CapabilityCondition.Ready);
   const up = pod !== undefined && isReady(pod);
   return {

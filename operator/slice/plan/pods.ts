@@ -1,11 +1,11 @@
 /** The sliver pods: which to make, which to end, and how many may be down meanwhile. */
 import { LABEL_TEMPLATE, podName } from '../../../crds/names.ts';
-import type { Grant, ResourceCapability, UpdateStrategy } from '../../../crds/types.ts';
+import type { ResourceCapability, Rspec, UpdateStrategy } from '../../../crds/types.ts';
 import { holds, isDeleting, refOf, type KubeObject, type Pod } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isSuspended } from '../../restraint/applied.ts';
 import { isOpen } from './eligible.ts';
-import { grantOf, isJudged, standing } from './grant.ts';
+import { grantOf, isJudged, leftOf, standing } from './grant.ts';
 import { nameKey, type Effect, type NodeState, type RemoveReason, type SliceInput } from './input.ts';
 import { mustNotBeRoot, sliverPod, templateHash } from './podspec.ts';
 
@@ -20,7 +20,8 @@ export interface PodPlan {
 /** A sliver that ought to run, with what is there of it. */
 interface Sliver {
   capability: ResourceCapability;
-  granted: Grant;
+  /** What was granted, less what is split from it. */
+  granted: Rspec;
   node: NodeState;
   pod: Pod | undefined;
   hash: string;
@@ -68,7 +69,7 @@ function planOne(input: SliceInput, sliver: Sliver, mayCreate: boolean, now: num
   const { slice, namespaceLabels } = input;
   const nonRoot = mustNotBeRoot(namespaceLabels);
   const podOf = (attempt: number) =>
-    sliverPod({ slice, capability, granted: granted.resources, allocatable: node.allocatable!, nonRoot, attempt });
+    sliverPod({ slice, capability, granted, allocatable: node.allocatable!, nonRoot, attempt });
   if (!pod) {
     const other = input.taken.get(nameKey('Pod', podName(capability.metadata.name)));
     if (other) plan.taken.push(other);
@@ -120,7 +121,9 @@ function mustEnd(input: SliceInput, capability: ResourceCapability, now: number)
   if (input.slice.spec.suspended || isSuspended(input.restraints)) return 'Suspended';
   // a node that came back has yet to grant the right anew: what runs there stays, nothing new is started
   if (state === 'pending') return 'Waiting';
-  const { start, end } = capability.status?.granted?.window ?? {};
+  const granted = capability.status?.granted;
+  if (granted && !leftOf(granted)) return 'GivenAway';
+  const { start, end } = granted?.window ?? {};
   if (end && Date.parse(end) <= now) return 'Expired';
   return start && Date.parse(start) > now ? 'Waiting' : undefined;
 }
@@ -131,11 +134,12 @@ function sliverOf(
   pod: Pod | undefined,
   renewing: ReadonlySet<string>,
 ): Sliver | undefined {
-  const granted = grantOf(capability);
+  const grant = grantOf(capability);
+  const granted = grant && leftOf(grant);
   const node = input.nodes.get(capability.spec.nodeName);
   // a Node that is gone must not use up what may be down: it may never come back
   if (!granted || node?.uid === undefined) return undefined;
-  const hash = templateHash(input.slice, granted.resources, mustNotBeRoot(input.namespaceLabels));
+  const hash = templateHash(input.slice, granted, mustNotBeRoot(input.namespaceLabels));
   const settled = isJudged(capability) && !renewing.has(capability.metadata.uid ?? '');
   return { capability, granted, node, pod, hash, settled };
 }

@@ -237,7 +237,6 @@ const REFUSALS: Case[] = [
     reason: 'InvalidSpec',
     message: /guarantee must not exceed/,
   },
-  { what: 'a split', rcap: right('b', {}, { from: 'a' }), reason: 'Unsupported', message: /spec.from/ },
   { what: 'a transfer', rcap: right('b', {}, { redeem: 'a' }), reason: 'Unsupported', message: /spec.redeem/ },
   {
     what: 'another node',

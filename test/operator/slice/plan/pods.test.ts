@@ -53,6 +53,20 @@ describe('pods', () => {
     assert.deepEqual(plan(one(right, n1, aPod(slice, right))).effects, []);
   });
 
+  it('are made for what splits leave of the right, replaced when that changes, and ended when nothing is left', () => {
+    const right = granted(aRight(slice, 'n1'));
+    const grant = right.status!.granted!;
+    const split = { ...right, status: { ...right.status!, granted: { ...grant, left: { cpu: { shares: 7 } } } } };
+    const [effect] = plan(one(split)).effects;
+    const pod = (effect as Effect & { kind: 'create' }).object as Pod;
+    const [container] = pod.spec['containers'] as { resources: { requests: { cpu: string } } }[];
+    assert.equal(container!.resources.requests.cpu, `${(7 * n1.allocatable!.cpuMilli!) / 1000}m`);
+    assert.deepEqual(brief(plan(one(split, n1, aPod(slice, right))).effects), ['Outdated n1']);
+    const gone = { ...right, status: { ...right.status!, granted: { ...grant, givenAway: true } } };
+    assert.deepEqual(plan(one(gone)).effects, []);
+    assert.deepEqual(brief(plan(one(gone, n1, aPod(slice, right))).effects), ['GivenAway n1']);
+  });
+
   it('end when the right is refused or expired', () => {
     const right = granted(aRight(slice, 'n1'));
     const pod = aPod(slice, right);

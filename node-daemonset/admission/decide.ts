@@ -1,0 +1,129 @@
+/** The answer to one rcap: granted, renewed or refused, with the reason. */
+import { CapabilityReason } from '../../crds/conditions.ts';
+import type { ResourceCapability } from '../../crds/types.ts';
+import { type Ask, isRefused, readAsk, type Refused } from './ask.ts';
+import type { Entry, Grant, Ledger } from './ledger.ts';
+import type { Decision } from './plan.ts';
+
+/** It is taken back into the books before anything new is granted, and only if it fits. */
+export function adopt(
+  rcap: ResourceCapability,
+  ask: Ask | undefined,
+  byUid: Map<string, Entry>,
+  weigh: Weigh,
+  now: number,
+): Decision[] {
+  if (!ask || byUid.has(ask.uid)) return [];
+  // What it was part of may be no more: then it is of the node itself.
+  const from = rcap.status?.granted?.from;
+  const parent = [...byUid.values()].find((one) => one.grant && `${one.namespace}/${one.name}` === from);
+  if (weigh(ask, parent)) return [];
+  const entry = { ...named(ask), grant: grantOf(ask, parent, now) };
+  byUid.set(entry.uid, entry);
+  return [{ event: 'granted', ...named(entry), grant: entry.grant, reason: 'Recovered' }];
+}
+
+export type Weigh = (ask: Ask, parent: Entry | undefined) => Refused | undefined;
+
+export interface Context {
+  ledger: Ledger;
+  /** What is granted and refused by now, in this pass too. */
+  entries: ReadonlyMap<string, Entry>;
+  nodeName: string;
+  weigh: Weigh;
+  now: number;
+}
+
+/** The answer to one rcap; undefined where its generation was answered before. */
+export function decide(
+  rcap: ResourceCapability,
+  entry: Entry | undefined,
+  context: Context,
+): { entry: Entry; decision: Decision } | undefined {
+  const { ledger, entries, nodeName, weigh, now } = context;
+  const generation = rcap.metadata.generation ?? 0;
+  const ask = readAsk(rcap, nodeName);
+  const movedAway = isRefused(ask) && ask.reason === CapabilityReason.WrongNode;
+  // A label can change without a new generation; what names another node is given up whenever it is seen.
+  const answered = answeredUntil(entry) >= generation;
+  if (answered && !(movedAway && entry?.grant)) return undefined;
+  if (!entry?.grant && rcap.metadata.deletionTimestamp) return undefined;
+
+  const identity = { uid: rcap.metadata.uid ?? '', namespace: rcap.metadata.namespace ?? '', name: rcap.metadata.name };
+  const parent = isRefused(ask) ? undefined : parentOf(ask, entry, entries);
+  const refused = isRefused(ask)
+    ? ask
+    : (refuseMove(rcap, entry, ledger) ??
+      refuseRebinding(ask, entry?.grant) ??
+      refuseFrom(ask, entry?.grant, parent) ??
+      weigh(ask, parent));
+  if (!refused) {
+    const next: Entry = { ...identity, grant: grantOf(ask as Ask, parent, now) };
+    return {
+      entry: next,
+      decision: { event: entry?.grant ? 'renewed' : 'granted', ...identity, grant: next.grant! },
+    };
+  }
+  const refusal = { generation, ...refused, time: now };
+  if (entry?.grant && !movedAway) {
+    const next: Entry = { ...identity, grant: entry.grant, refusal };
+    return { entry: next, decision: { event: 'resizeDenied', ...identity, ...refused } };
+  }
+  return { entry: { ...identity, refusal }, decision: { event: 'denied', ...identity, ...refused } };
+}
+
+/**
+ * A right that another node granted, and whose spec was edited since, has been moved here: that is refused, as both
+ * might hold it. Unedited it is our own, from before the Node was registered anew.
+ */
+function refuseMove(rcap: ResourceCapability, entry: Entry | undefined, ledger: Ledger): Refused | undefined {
+  const granted = rcap.status?.granted;
+  if (!granted || entry || granted.nodeUID === ledger.nodeUID || ledger.formerNodeUIDs.includes(granted.nodeUID)) {
+    return undefined;
+  }
+  if (granted.observedGeneration === rcap.metadata.generation) return undefined;
+  const message = "another node granted it: a right can't move; delete it and ask here anew";
+  return { reason: CapabilityReason.WrongNode, message };
+}
+
+function refuseRebinding(ask: Ask, grant: Grant | undefined): Refused | undefined {
+  if (!grant?.sliceName || grant.sliceName === ask.sliceName) return undefined;
+  const message = `it is bound to slice ${grant.sliceName} and stays so: release it and acquire another`;
+  return { reason: CapabilityReason.InvalidSpec, message };
+}
+
+/** What a right is part of: of one that is granted the ledger says so, whatever became of the name. */
+function parentOf(ask: Ask, entry: Entry | undefined, entries: ReadonlyMap<string, Entry>): Entry | undefined {
+  if (entry?.grant) return entry.grant.parent === undefined ? undefined : entries.get(entry.grant.parent);
+  if (ask.from === undefined) return undefined;
+  const named = [...entries.values()].filter(({ namespace, name }) => namespace === ask.namespace && name === ask.from);
+  return named.find(({ uid, grant }) => grant && uid !== ask.uid);
+}
+
+function refuseFrom(ask: Ask, grant: Grant | undefined, parent: Entry | undefined): Refused | undefined {
+  if (grant && grant.from !== ask.from) {
+    const message = `spec.from was ${grant.from ?? 'absent'} when it was granted and stays so: release it and split another`;
+    return { reason: CapabilityReason.InvalidSpec, message };
+  }
+  if (grant || ask.from === undefined || parent) return undefined;
+  const message = `namespace ${ask.namespace} holds no right ${ask.from} on this node: only a right that is granted can be split`;
+  return { reason: CapabilityReason.NoParent, message };
+}
+
+export function answeredUntil(entry: Entry | undefined): number {
+  return Math.max(entry?.grant?.generation ?? -1, entry?.refusal?.generation ?? -1);
+}
+
+function grantOf(ask: Ask, parent: Entry | undefined, now: number): Grant {
+  const { generation, amounts, period, contact, sliceName, from } = ask;
+  const part = { ...(from !== undefined && { from }), ...(parent && { parent: parent.uid }) };
+  return { generation, amounts, period, contact, sliceName, time: now, ...part };
+}
+
+export function named({
+  uid,
+  namespace,
+  name,
+}: Pick<Entry, 'uid' | 'namespace' | 'name'>): Pick<Entry, 'uid' | 'namespace' | 'name'> {
+  return { uid, namespace, name };
+}

@@ -1,0 +1,95 @@
+/** What a right may be split into: at every instant its parts fit in it, in amount and in kind. */
+import { CapabilityReason } from '../../crds/conditions.ts';
+import { portKey } from '../../crds/rspec.ts';
+import { type Ask, formatInstant, type Refused } from './ask.ts';
+import type { Bench } from './judge.ts';
+import { booked, type Entry, type Grant, overlaps, type Period } from './ledger.ts';
+import { under } from './split.ts';
+import { ahead, KINDS, tooTight, when } from './tight.ts';
+
+type Right = Pick<Grant, 'amounts' | 'period'>;
+
+/** Beside all else that is split from the same right. */
+export function fitsInParent(ask: Ask, { others, parent, now }: Bench): Refused | undefined {
+  const whole = parent?.grant;
+  if (!parent || !whole) return undefined;
+  const name = `${parent.namespace}/${parent.name}`;
+  const why = notWithin(ask, whole, now);
+  if (why) return { reason: CapabilityReason.OutsideParent, message: `${name} ${why}` };
+  const siblings = others.filter(({ grant }) => grant?.parent === parent.uid);
+  const wanted = booked(ask.amounts);
+  const parts = ahead(
+    siblings.map(({ grant }) => under(undefined, grant!)),
+    ask.period,
+    now,
+  );
+  for (const [kind, reason, format] of KINDS) {
+    if (kind === 'pods' || wanted[kind] === 0) continue;
+    const has = booked(whole.amounts)[kind];
+    const tight = tooTight(parts, kind, wanted[kind], has);
+    if (!tight) continue;
+    const free = format(Math.max(0, has - tight.sums[kind]));
+    const message = `asks ${format(wanted[kind])}, ${free} of ${format(has)} of ${name} free${when(tight, now)}`;
+    return { reason, message };
+  }
+  return portTaken(ask, siblings);
+}
+
+/** What asks to be another than it was must still hold all that was split from it. */
+export function holdsItsParts(ask: Ask, { others, now }: Bench): Refused | undefined {
+  const own = others.filter(({ grant }) => grant?.parent === ask.uid);
+  const reason = CapabilityReason.GivenAway;
+  for (const { namespace, name, grant } of own) {
+    const why = notWithin(grant!, ask, now);
+    if (why) return { reason, message: `${namespace}/${name} was split from it: as asked, it ${why}` };
+  }
+  const grants = own.map(({ grant }) => under(undefined, grant!));
+  const parts = ahead(grants, { start: now, end: undefined }, now);
+  for (const [kind, , format] of KINDS) {
+    const has = booked(ask.amounts)[kind];
+    const tight = kind === 'pods' ? undefined : tooTight(parts, kind, 0, has);
+    if (!tight) continue;
+    const message = `asks ${format(has)}, and ${format(tight.sums[kind])} of it are split off${when(tight, now)}`;
+    return { reason, message };
+  }
+  return undefined;
+}
+
+function portTaken(ask: Ask, siblings: readonly Entry[]): Refused | undefined {
+  const wanted = new Set(ask.amounts.ports.map(portKey));
+  for (const { namespace, name, grant } of siblings) {
+    const port = grant!.amounts.ports.find((one) => wanted.has(portKey(one)));
+    if (!port || !overlaps(grant!.period, ask.period)) continue;
+    return { reason: CapabilityReason.PortInUse, message: `${portKey(port)} belongs to ${namespace}/${name}` };
+  }
+  return undefined;
+}
+
+/** Why the one is not part of the other, whatever the amounts; what is past needs not fit. */
+function notWithin(part: Right, whole: Right, now: number): string | undefined {
+  const begins = Math.max(part.period.start ?? now, now);
+  if ((whole.period.start ?? -Infinity) > begins || (whole.period.end ?? Infinity) < (part.period.end ?? Infinity)) {
+    return `holds${inWords(whole.period)}: the window must lie within that`;
+  }
+  const [one, all] = [part.amounts, whole.amounts];
+  const foreign = one.ports.find((port) => !all.ports.some((own) => portKey(own) === portKey(port)));
+  if (foreign) return `does not have port ${portKey(foreign)}`;
+  const privilege = one.privileges.find((own) => !all.privileges.includes(own));
+  if (privilege) return `does not have the privilege ${privilege}`;
+  if (one.network === 'Host' && all.network !== 'Host') return "does not have the node's network";
+  if (one.excess === 'Share' && all.excess === 'None') return 'has cpu.excess None, and so must what is split from it';
+  if (one.egressLimit > all.egressLimit)
+    return `has an egress limit of ${all.egressLimit} bits/s, and no more is in it`;
+  if ((one.memory ?? 0) > 0 && all.memory === undefined) return 'has no memory reserved';
+  if ((one.disk ?? 0) > 0 && all.disk === undefined) return 'has no disk reserved';
+  for (const bound of ['processes', 'openFiles'] as const) {
+    const most = all[bound];
+    if (most !== undefined && (one[bound] ?? Infinity) > most) return `has ${bound} ${most}: give no more, and give it`;
+  }
+  return undefined;
+}
+
+function inWords({ start, end }: Period): string {
+  const from = start === undefined ? '' : ` from ${formatInstant(start)}`;
+  return `${from}${end === undefined ? ' without end' : ` until ${formatInstant(end)}`}`;
+}

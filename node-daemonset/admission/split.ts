@@ -1,0 +1,82 @@
+/**
+ * Rights that are parts of others. A part is taken from its parent at every instant at which it holds, so the node's books
+ * have it once, in the parent; when a parent ends, its parts are parts of what it was part of itself.
+ */
+import { type Amounts, portKey } from '../../crds/rspec.ts';
+import { LEAST_EGRESS } from '../sliver.ts';
+import { booked, type Entry, type Grant, holdsAt, NO_BOOKS, plus } from './ledger.ts';
+
+/** Everything in the ledger, by uid. */
+export type Entries = ReadonlyMap<string, Entry>;
+
+/** What is split from each right, by the right's uid. */
+export function partsOf(entries: readonly Entry[]): ReadonlyMap<string, Grant[]> {
+  const parts = new Map<string, Grant[]>();
+  for (const { grant } of entries) {
+    if (grant?.parent === undefined) continue;
+    const known = parts.get(grant.parent);
+    if (known) known.push(grant);
+    else parts.set(grant.parent, [grant]);
+  }
+  return parts;
+}
+
+/** What a right's own sliver may use at an instant; undefined where what is split from it leaves too little for one. */
+export function leftAt({ amounts }: Grant, parts: readonly Grant[], instant: number): Amounts | undefined {
+  const away = parts.filter(({ period }) => holdsAt(period, instant));
+  if (away.length === 0) return amounts;
+  const gone = away.reduce((sum, part) => plus(sum, booked(part.amounts)), NO_BOOKS);
+  const { shares, egress, memory, disk } = plus(booked(amounts), gone, -1);
+  const isSpent = (given: number | undefined, left: number): boolean => given !== undefined && given > 0 && left <= 0;
+  const isTooLittle = shares < 1 || egress < LEAST_EGRESS;
+  if (isTooLittle || isSpent(amounts.memory, memory) || isSpent(amounts.disk, disk)) return undefined;
+  const ports = new Set(away.flatMap((part) => part.amounts.ports.map(portKey)));
+  return {
+    ...amounts,
+    shares,
+    egressGuarantee: Math.min(egress, amounts.egressGuarantee),
+    memory: amounts.memory === undefined ? undefined : memory,
+    disk: amounts.disk === undefined ? undefined : disk,
+    ports: amounts.ports.filter((port) => !ports.has(portKey(port))),
+  };
+}
+
+/** The right itself, what it is part of, what that is part of, and so on. */
+export function lineageOf(entries: Entries, of: Entry): Entry[] {
+  const line = [of];
+  for (let next = above(entries, of); next && !line.includes(next); next = above(entries, next)) line.push(next);
+  return line;
+}
+
+function above(entries: Entries, { grant }: Entry): Entry | undefined {
+  return grant?.parent === undefined ? undefined : entries.get(grant.parent);
+}
+
+/** What a namespace holds, each part of its own rights only once; parts of other namespaces' rights are its own here. */
+export function heldIn(others: readonly Entry[], entries: Entries, namespace: string): Grant[] {
+  return others.flatMap((entry) => {
+    const { grant } = entry;
+    if (!grant || entry.namespace !== namespace) return [];
+    if (grant.parent === undefined) return [grant];
+    const isWithin = lineageOf(entries, entry).some((one) => one !== entry && one.namespace === namespace);
+    return isWithin ? [] : [under(undefined, grant)];
+  });
+}
+
+/** Parts of rights that are no more become parts of what those were part of; `before`: the entries when they were there. */
+export function relink(byUid: Map<string, Entry>, before: readonly Entry[]): void {
+  const old = new Map(before.map((entry) => [entry.uid, entry]));
+  for (const entry of byUid.values()) {
+    const { grant } = entry;
+    if (grant?.parent === undefined || byUid.get(grant.parent)?.grant) continue;
+    let parent: string | undefined = grant.parent;
+    while (parent !== undefined && !byUid.get(parent)?.grant) parent = old.get(parent)?.grant?.parent;
+    byUid.set(entry.uid, { ...entry, grant: under(parent, grant) });
+  }
+}
+
+/** The same grant as part of another right, or of none. */
+export function under(parent: string | undefined, grant: Grant): Grant {
+  const { parent: _, ...rest } = grant;
+  return { ...rest, ...(parent !== undefined && { parent }) };
+}

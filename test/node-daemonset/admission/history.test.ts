@@ -1,0 +1,147 @@
+/** Random histories of every operation: what is promised fits, and every part of a right is somewhere once. */
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import type { ResourceCapability } from '../../../crds/types.ts';
+import { EMPTY_LEDGER, grantsOf, type Ledger, stretches, sumsAt } from '../../../node-daemonset/admission/ledger.ts';
+import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
+import { admit, edited, NODE, NOW, right } from '../rights.ts';
+import { checkBooks } from './books.ts';
+
+/** A longer run: LEDGER_RUNS=100000. */
+const RUNS = Number(process.env['LEDGER_RUNS'] ?? 2000);
+const HOUR = 3_600_000;
+const BUDGET = { shares: 500, ports: 3 };
+const SPEC = { budget: { ...BUDGET, pending: 1000 }, memory: '1Gi', pods: 9 };
+const BOOKS = offered(policyOf(SPEC), NODE, 0);
+const NAMESPACES = ['team', 'lab', 'shop'];
+
+const iso = (hours: number): string => new Date(NOW + hours * HOUR).toISOString();
+const asks = fc.record({
+  shares: fc.integer({ min: 1, max: 400 }),
+  guarantee: fc.integer({ min: 0, max: 40_000_000 }),
+  memory: fc.option(fc.integer({ min: 0, max: 2 ** 29 }), { nil: undefined }),
+  ports: fc.uniqueArray(fc.integer({ min: 2000, max: 2003 }), { maxLength: 2 }),
+  start: fc.option(fc.integer({ min: -5, max: 10 })),
+  hours: fc.option(fc.integer({ min: 1, max: 10 })),
+  namespace: fc.constantFrom(...NAMESPACES),
+});
+type AskSample = typeof asks extends fc.Arbitrary<infer T> ? T : never;
+
+/** `scale`: parts are smaller than what they are split from. */
+function specOf(ask: AskSample, scale = 1): Partial<ResourceCapability['spec']> {
+  const { shares, guarantee, memory, ports, start, hours } = ask;
+  const end = hours === null ? undefined : iso((start ?? 0) + hours);
+  return {
+    resources: {
+      cpu: { shares: Math.ceil(shares / scale) },
+      egress: { guarantee: Math.floor(guarantee / scale), limit: '60M' },
+      ...(memory !== undefined && { memory: Math.floor(memory / scale) }),
+      ports: ports.map((port) => ({ protocol: 'TCP', port })),
+    },
+    window: { ...(start !== null && { start: iso(start) }), ...(end && { end }) },
+  };
+}
+
+const pick = fc.nat(20);
+const steps = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('acquire' as const), ask: asks }) },
+    {
+      weight: 5,
+      // without a window of its own, a part mostly lies within what it is split from
+      arbitrary: fc.record({ kind: fc.constant('split' as const), pick, ask: asks, same: fc.boolean() }),
+    },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('renew' as const), pick, ask: asks }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const), pick }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 5 }) }) },
+  ),
+  { maxLength: 20 },
+);
+type Step = (typeof steps extends fc.Arbitrary<infer T> ? T : never)[number];
+
+interface World {
+  ledger: Ledger;
+  rcaps: ResourceCapability[];
+  now: number;
+}
+
+function created(world: World, index: number, spec: Partial<ResourceCapability['spec']>, namespace: string): World {
+  const metadata = { namespace, creationTimestamp: iso(-100 + index) };
+  return { ...world, rcaps: [...world.rcaps, right(`uid-${index}`, {}, spec, metadata)] };
+}
+
+function act(world: World, step: Step, index: number): World {
+  if (step.kind === 'acquire') return created(world, index, specOf(step.ask), step.ask.namespace);
+  if (step.kind === 'wait') return { ...world, now: world.now + step.hours * HOUR };
+  const chosen = world.rcaps[step.pick % Math.max(world.rcaps.length, 1)];
+  if (!chosen) return world;
+  if (step.kind === 'release') return { ...world, rcaps: world.rcaps.filter((one) => one !== chosen) };
+  if (step.kind === 'renew') {
+    const scale = chosen.spec.from === undefined ? 1 : 4;
+    return { ...world, rcaps: world.rcaps.map((one) => (one === chosen ? edited(one, specOf(step.ask, scale)) : one)) };
+  }
+  const { name, namespace = '' } = chosen.metadata;
+  const spec = specOf(step.ask, chosen.spec.from === undefined ? 4 : 16);
+  const owned = new Set(chosen.spec.resources?.ports?.map(({ port }) => port));
+  const ports = spec.resources?.ports?.filter(({ port }) => owned.has(port)) ?? [];
+  const window = step.same && chosen.spec.window ? { window: chosen.spec.window } : {};
+  return created(world, index, { ...spec, resources: { ...spec.resources, ports }, ...window, from: name }, namespace);
+}
+
+/** Giving back takes nothing from the node, at no instant: what others held of it is not booked anew. */
+function checkNothingGrew(before: Ledger, after: Ledger, now: number): void {
+  for (const { start = now } of stretches(grantsOf(before), { start: now, end: undefined })) {
+    const [had, has] = [sumsAt(grantsOf(before), start), sumsAt(grantsOf(after), start)];
+    for (const kind of ['shares', 'egress', 'memory', 'pods'] as const) assert.ok(has[kind] <= had[kind], kind);
+  }
+}
+
+describe('a history of rights', () => {
+  it('never promises more than there is, counts nothing twice and loses nothing', () => {
+    const seen = { parts: 0, partsOfParts: 0, orphans: 0 };
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        let world: World = { ledger: EMPTY_LEDGER, rcaps: [], now: NOW };
+        for (const [index, step] of sequence.entries()) {
+          world = act(world, step, index);
+          const before = world.ledger;
+          world.ledger = admit(before, world.rcaps, { spec: SPEC, now: world.now }).ledger;
+          if (step.kind === 'release' || step.kind === 'wait') checkNothingGrew(before, world.ledger, world.now);
+          checkBooks(world.ledger, BOOKS, BUDGET, world.now);
+          const { entries } = world.ledger;
+          const parents = new Map(entries.map(({ uid, grant }) => [uid, grant?.parent]));
+          for (const { grant } of entries) {
+            if (grant?.parent !== undefined) seen.parts++;
+            if (grant?.parent !== undefined && parents.get(grant.parent) !== undefined) seen.partsOfParts++;
+            if (grant?.from !== undefined && grant.parent === undefined) seen.orphans++;
+          }
+        }
+        const over = admit(world.ledger, [], { spec: SPEC, now: world.now });
+        assert.deepEqual(over.ledger.entries, [], 'when all is released the books are empty');
+      }),
+      { numRuns: RUNS },
+    );
+    for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no history came to ${what}`);
+  });
+
+  it('does not depend on the order of events', () => {
+    const worlds = fc.array(fc.tuple(asks, fc.option(fc.nat(8))), { minLength: 2, maxLength: 10 }).chain((all) => {
+      const rcaps = all.map(([ask, of], index) => {
+        const from = of !== null && of !== index ? { from: `right-uid-${of % all.length}` } : {};
+        return created({ ledger: EMPTY_LEDGER, rcaps: [], now: NOW }, index, { ...specOf(ask, 2), ...from }, 'team')
+          .rcaps[0]!;
+      });
+      return fc.tuple(fc.constant(rcaps), fc.shuffledSubarray(rcaps, { minLength: rcaps.length }));
+    });
+    fc.assert(
+      fc.property(worlds, (orders) => {
+        const [a, b] = orders.map((rcaps) => {
+          const { entries } = admit(EMPTY_LEDGER, rcaps, { spec: SPEC }).ledger;
+          return [...entries].sort((x, y) => x.uid.localeCompare(y.uid));
+        });
+        assert.deepEqual(a, b);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
