@@ -5,6 +5,10 @@ export const GROUP = 'slice-operator.io';
 export const VERSION = 'v1alpha1';
 export const API_VERSION = `${GROUP}/${VERSION}`;
 
+/** The type of Secrets that carry the value of a right, and the key under which they do: 32 hex digits. */
+export const SECRET_TYPE = `${GROUP}/capability`;
+export const SECRET_KEY = 'value';
+
 /** The CSI driver through which the kubelet asks for a sliver's volume: a sliver's identity and its gate. */
 export const DRIVER = GROUP;
 /** Attribute of that volume: the name of the rcap, in the pod's own namespace. */

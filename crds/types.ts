@@ -510,18 +510,38 @@ export interface ResourceCapabilitySpec {
    */
   from?: string;
   /**
-   * The Secret of type slice-operator.io/capability, in the same namespace, whose right is taken over.
+   * The Secret of type slice-operator.io/capability, in the same namespace, whose value's right is taken over, as it is; resources and window may be left out. The right must be one of the same node.
    */
   redeem?: string;
+  /**
+   * The Secret, in the same namespace, that the operator makes with the right's value, 128 random bits. Whoever shows the value to the node takes the right over. Another name, or none, makes the value worthless.
+   */
+  valueSecret?: string;
 }
 /**
- * What the node says, written by its node manager alone.
+ * What the node says, written by its node manager alone; but for the digests, which are the operator's.
  */
 export interface ResourceCapabilityStatus {
   /**
    * The generation of the spec that this status speaks of.
    */
   observedGeneration?: number;
+  /**
+   * The Secret whose value valueDigest is about.
+   */
+  valueSecret?: string;
+  /**
+   * The SHA-256 of the right's value.
+   */
+  valueDigest?: string;
+  /**
+   * The SHA-256 of the value in the Secret of spec.redeem, or of nothing.
+   */
+  redeemDigest?: string;
+  /**
+   * The generation of the spec that redeemDigest is about.
+   */
+  redeemGeneration?: number;
   granted?: Grant;
   /**
    * Ready (the sliver runs and is enforced), Granted, Bound, Enforced; the reason of each is one that a person can act on.

@@ -82,6 +82,9 @@ export function validateCapability(capability: ResourceCapability): Violation[] 
   if (spec.from !== undefined && spec.redeem !== undefined) {
     collect(violations, 'spec')('', 'from and redeem exclude each other');
   }
+  if (spec.redeem !== undefined && spec.redeem === spec.valueSecret) {
+    collect(violations, 'spec')('', 'valueSecret and redeem must name two Secrets');
+  }
   checkRspec(spec.resources, collect(violations, 'spec.resources'));
   checkWindow(spec.window, collect(violations, 'spec.window'));
   return violations;

@@ -31,6 +31,7 @@ export const Resources = {
   Watchdog: of(API_VERSION, 'Watchdog', 'watchdogs', false),
   Pod: of('v1', 'Pod', 'pods', true),
   ConfigMap: of('v1', 'ConfigMap', 'configmaps', true),
+  Secret: of('v1', 'Secret', 'secrets', true),
   Node: of('v1', 'Node', 'nodes', false),
   Namespace: of('v1', 'Namespace', 'namespaces', false),
   Event: of('v1', 'Event', 'events', true),

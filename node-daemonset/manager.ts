@@ -247,7 +247,7 @@ function decided({ metadata, spec, status }: SliceNode): string {
 }
 
 /** Everything of an rcap that admission goes by. */
-function asked({ metadata }: ResourceCapability): string {
+function asked({ metadata, status }: ResourceCapability): string {
   const { uid, generation, labels, deletionTimestamp } = metadata;
-  return `${uid} ${generation} ${labels?.[LABEL_NODE]} ${deletionTimestamp}`;
+  return `${uid} ${generation} ${labels?.[LABEL_NODE]} ${deletionTimestamp} ${status?.redeemGeneration}`;
 }

@@ -64,6 +64,7 @@ const NOT_SHOWN = [
   'spec.broker',
   'spec.from',
   'spec.redeem',
+  'spec.valueSecret',
   // taken from sliver.network
   'spec.resources.network',
   'spec.sliceName',

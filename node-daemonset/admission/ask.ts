@@ -26,21 +26,22 @@ export interface Refused {
   message: string;
 }
 
+/** What an rcap holds that took a right over: its spec need not repeat it. */
+export type Held = Pick<Ask, 'amounts' | 'period'>;
+
 /** The question that an rcap puts to the node of this name; refused where it could be granted nowhere, or not here. */
-export function readAsk(rcap: ResourceCapability, nodeName: string): Ask | Refused {
+export function readAsk(rcap: ResourceCapability, nodeName: string, held?: Held): Ask | Refused {
   const wrongNode = refuseNode(rcap, nodeName);
   if (wrongNode) return wrongNode;
   const violations = validateCapability(rcap);
   if (violations.length > 0) return { reason: CapabilityReason.InvalidSpec, message: describe(violations) };
   const { spec } = rcap;
-  if (spec.redeem !== undefined) {
-    return { reason: CapabilityReason.Unsupported, message: 'spec.redeem is not supported yet: leave it out' };
-  }
+  const takenOver = spec.redeem === undefined ? undefined : held;
   return {
     ...identity(rcap),
     generation: rcap.metadata.generation ?? 0,
-    amounts: amounts(spec.resources),
-    period: periodOf(spec.window),
+    amounts: (spec.resources ? undefined : takenOver?.amounts) ?? amounts(spec.resources),
+    period: (spec.window ? undefined : takenOver?.period) ?? periodOf(spec.window),
     contact: spec.contact,
     sliceName: spec.sliceName || undefined,
     from: spec.from || undefined,
@@ -67,7 +68,7 @@ export function readRecovered(rcap: ResourceCapability, nodeName: string, nodeUI
     sliceName: granted.sliceName || undefined,
     from: rcap.spec.from || undefined,
   };
-  const asked = readAsk(rcap, nodeName);
+  const asked = readAsk(rcap, nodeName, ask);
   if (generation < (rcap.metadata.generation ?? 0)) {
     return isRefused(asked) && asked.reason !== CapabilityReason.InvalidSpec ? undefined : ask;
   }

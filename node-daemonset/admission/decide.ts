@@ -42,7 +42,7 @@ export function decide(
 ): { entry: Entry; decision: Decision } | undefined {
   const { ledger, entries, nodeName, weigh, now } = context;
   const generation = rcap.metadata.generation ?? 0;
-  const ask = readAsk(rcap, nodeName);
+  const ask = readAsk(rcap, nodeName, entry?.grant);
   const movedAway = isRefused(ask) && ask.reason === CapabilityReason.WrongNode;
   // A label can change without a new generation; what names another node is given up whenever it is seen.
   const answered = answeredUntil(entry) >= generation;

@@ -53,6 +53,24 @@ export function judge(ask: Ask, bench: Bench): Refused | undefined {
   return undefined;
 }
 
+/** What another holds already takes nothing from the node: it only must be welcome, and within its new holder's budget. */
+const RULES_OF_TRANSFER: readonly Rule[] = [
+  windowIsNotOver,
+  namespaceIsWelcome,
+  budgetOfPending,
+  budgetOfShares,
+  budgetOfPorts,
+];
+
+/** The first reason against letting another hold the right; `others` has neither of the two. */
+export function judgeTransfer(ask: Ask, bench: Bench): Refused | undefined {
+  for (const rule of RULES_OF_TRANSFER) {
+    const refused = rule(ask, bench);
+    if (refused) return refused;
+  }
+  return undefined;
+}
+
 function windowIsNotOver({ period }: Ask, { now }: Bench): Refused | undefined {
   if (period.end === undefined || period.end > now) return undefined;
   return { reason: CapabilityReason.WindowPast, message: `the window ended at ${formatInstant(period.end)}` };

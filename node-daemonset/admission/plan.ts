@@ -7,11 +7,12 @@ import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, formatInstant, readRecovered, type Refused } from './ask.ts';
 import { adopt, answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
-import { judge } from './judge.ts';
+import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import { inOrder } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { relink } from './split.ts';
+import { adoptTransferred, awaitsValue, isRead, planTransfer } from './transfer.ts';
 
 export interface AdmissionInput {
   ledger: Ledger;
@@ -36,7 +37,7 @@ export interface AdmissionInput {
 
 /** One line of the grant log. */
 export interface Decision {
-  event: 'granted' | 'renewed' | 'denied' | 'resizeDenied' | 'expired' | 'released';
+  event: 'granted' | 'renewed' | 'denied' | 'resizeDenied' | 'expired' | 'released' | 'transferred';
   uid: string;
   namespace: string;
   name: string;
@@ -83,10 +84,16 @@ export function planAdmission(input: AdmissionInput): Admission {
         const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);
         return judge(ask, { policy, offered: books, others, entries: byUid, parent, held, now });
       };
+    const weighTransfer = (ask: Ask, holder: Entry): Refused | undefined => {
+      const others = [...byUid.values()].filter(({ uid }) => uid !== ask.uid && uid !== holder.uid);
+      const parent = holder.grant?.parent === undefined ? undefined : byUid.get(holder.grant.parent);
+      return judgeTransfer(ask, { policy, offered: books, others, entries: byUid, parent, held: [], now });
+    };
     // What is taken back was looked at when it was granted: by now its own sliver has the ports.
     for (const rcap of before.recovered ? [] : ordered) {
       decisions.push(...adopt(rcap, readRecovered(rcap, nodeName, node.uid), byUid, weighWith([]), now));
     }
+    if (!before.recovered) adoptTransferred(ordered, byUid, now);
     recovered = true;
     const weigh = weighWith(input.held ?? []);
     const skipped = new Set<string>();
@@ -103,6 +110,17 @@ export function planAdmission(input: AdmissionInput): Admission {
       if (left < 1 && answeredUntil(entry) < (rcap.metadata.generation ?? 0)) {
         waiting.add(namespace);
         skipped.add(`${namespace}/${name}`);
+        continue;
+      }
+      if (awaitsValue(rcap, entry)) {
+        const moved = planTransfer(rcap, { ordered, entries: byUid, nodeName, weigh: weighTransfer, now });
+        if (!moved) {
+          skipped.add(`${namespace}/${name}`);
+          continue;
+        }
+        turns.set(namespace, left - 1);
+        for (const one of moved.entries) byUid.set(one.uid, one);
+        decisions.push(...moved.decisions);
         continue;
       }
       const answer = decide(rcap, entry, { ledger: before, entries: byUid, nodeName, weigh, now });
@@ -122,8 +140,10 @@ export function planAdmission(input: AdmissionInput): Admission {
 /** Whether some rcap has a generation that was not answered yet; one that goes without having been granted gets no answer. */
 export function hasQuestions(ledger: Ledger, rcaps: readonly ResourceCapability[]): boolean {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
-  return rcaps.some(({ metadata: { uid = '', generation = 0, deletionTimestamp } }) => {
+  return rcaps.some((rcap) => {
+    const { uid = '', generation = 0, deletionTimestamp } = rcap.metadata;
     const entry = entries.get(uid);
+    if (awaitsValue(rcap, entry) && !isRead(rcap)) return false;
     return answeredUntil(entry) < generation && !(deletionTimestamp && !entry?.grant);
   });
 }

@@ -50,7 +50,9 @@ const NOT_OURS: ReadonlySet<string> = new Set([
 /** The whole status. Pure; `lastTransitionTime` is taken over from the rcap as it is. */
 export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapabilityStatus {
   const { rcap, entry, nodeUID, now } = facts;
-  const generation = Math.max(entry.grant?.generation ?? 0, entry.refusal?.generation ?? 0);
+  const answered = Math.max(entry.grant?.generation ?? 0, entry.refusal?.generation ?? 0);
+  // what is refused for good is so for generations to come
+  const generation = Math.min(answered, Math.max(rcap.metadata.generation ?? answered, entry.grant?.generation ?? 0));
   const verdicts: [string, Verdict][] = [
     [Type.Granted, granted(entry)],
     [Type.Bound, bound(entry.grant)],

@@ -122,10 +122,17 @@ export class Statuses {
       this.#reporter.report(
         uid,
         { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata, status },
-        rcap.status,
+        ownPart(rcap.status),
       );
     }
   }
+}
+
+/** The digests are the operator's. */
+function ownPart(status: ResourceCapability['status']): object | undefined {
+  if (!status) return undefined;
+  const { valueSecret: _, valueDigest: __, redeemDigest: ___, redeemGeneration: ____, ...own } = status;
+  return own;
 }
 
 function isSame(a: Sources | undefined, b: Sources): boolean {

@@ -10,6 +10,7 @@ import { BY_CONTROLLER, controllerKey, type Stores } from '../stores.ts';
 import type { NodeState } from '../slice/plan/input.ts';
 import { planCapability, planEnd, planUnblock } from './plan.ts';
 import { whyUnanswered } from './unanswered.ts';
+import { capabilityValues } from './values.ts';
 
 export interface CapabilityDeps {
   client: ApiClient;
@@ -20,6 +21,8 @@ export interface CapabilityDeps {
 }
 
 export function capabilityReconciler({ client, stores, nodes, recorder, log }: CapabilityDeps) {
+  const values = capabilityValues({ client, recorder, log });
+
   /** Whether the Slice that controls the rcap is there: by uid. */
   function sliceIsThere(capability: ResourceCapability | undefined): boolean {
     const owner = capability && controllerOf(capability);
@@ -33,6 +36,7 @@ export function capabilityReconciler({ client, stores, nodes, recorder, log }: C
     // a Slice says in its status what it waits for
     const unanswered = capability && !sliceIsThere(capability) ? whyUnanswered(capability, nodes()) : undefined;
     if (unanswered) recorder.record(capability!, 'Warning', unanswered.reason, unanswered.message);
+    await values(capability, signal);
     const owner = { kind: 'ResourceCapability', uid: capability?.metadata.uid };
     const pods: Pod[] = capability
       ? stores.pods.byIndex(BY_CONTROLLER, controllerKey(owner, capability.metadata.namespace))

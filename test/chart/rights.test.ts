@@ -114,6 +114,22 @@ describe("the chart's rights", () => {
     assert.ok(grantsIn(role.rules as Rule[]).includes(`${GROUP}/slices delete`));
   });
 
+  it('let the operator read and make Secrets, and write into the status of rights, only where transfers are wanted', async () => {
+    const render = async (kubeVersion: string) =>
+      (await renderChart({ kubeVersion, values: { operator: { transfers: true } } })).objects;
+    const asked = await render('1.30.0');
+    const rights = grantsIn(one(asked, 'ClusterRole', 'slice-operator').rules as Rule[]);
+    const more = rights.filter((right) => !rightsOf('Deployment', 'ClusterRole').includes(right));
+    assert.deepEqual(more.toSorted(), [
+      'core/secrets create',
+      'core/secrets get',
+      `${GROUP}/resourcecapabilities/status patch`,
+    ]);
+    const policies = (of: Manifest[]) => of.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy').length;
+    assert.equal(policies(asked), policies(objects) + 1, 'and there a policy holds it to their values and digests');
+    assert.equal(policies(await render('1.29.0')), 0);
+  });
+
   it('let nobody restrain slices by a right in a namespace: only a role of its own does', () => {
     for (const { metadata, rules } of objects.filter(({ kind }) => kind === 'ClusterRole')) {
       const writes = grantsIn(rules as Rule[]).some((right) => /(restraints|watchdogs) create$/.test(right));

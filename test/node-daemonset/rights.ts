@@ -41,6 +41,28 @@ export function edited(rcap: ResourceCapability, spec: Partial<ResourceCapabilit
   return { ...rcap, metadata, spec: { ...rcap.spec, ...spec } };
 }
 
+/** The right with the digest of its value in its status, as the operator writes it. */
+export function offering(rcap: ResourceCapability, digest: string): ResourceCapability {
+  const offered = edited(rcap, { valueSecret: 'value' });
+  return { ...offered, status: { ...rcap.status, valueSecret: 'value', valueDigest: digest } };
+}
+
+/** An rcap that shows this digest, as the operator read it. */
+export function redeeming(
+  uid: string,
+  digest: string,
+  spec: Partial<ResourceCapability['spec']> = {},
+  metadata: Partial<ResourceCapability['metadata']> = {},
+): ResourceCapability {
+  const { nodeName, contact } = right(uid).spec;
+  const rcap = right(uid, {}, {}, { namespace: 'lab', creationTimestamp: '2026-10-03T00:00:00Z', ...metadata });
+  return {
+    ...rcap,
+    spec: { nodeName, contact, redeem: 'shown', ...spec },
+    status: { redeemDigest: digest, redeemGeneration: 1 },
+  };
+}
+
 /** The owner's budget for one namespace is as large as the node unless a test says otherwise. */
 export function admit(
   ledger: Ledger,

@@ -75,9 +75,12 @@ function labels(slice: Slice, node: string): Record<string, string> {
 function renewal(slice: Slice, capability: ResourceCapability): Effect[] {
   const node = capability.spec.nodeName;
   const present = capability.metadata.labels ?? {};
+  // whoever wants to pass the right on may say so
+  const { valueSecret } = capability.spec;
+  const spec = { ...desiredSpec(slice, node), ...(valueSecret !== undefined && { valueSecret }) };
   const patch = mergePatch(
     { metadata: { labels: present }, spec: capability.spec },
-    { metadata: { labels: { ...present, ...labels(slice, node) } }, spec: desiredSpec(slice, node) },
+    { metadata: { labels: { ...present, ...labels(slice, node) } }, spec },
   );
   return patch ? [{ kind: 'edit', ref: refOf(capability), patch, node }] : [];
 }

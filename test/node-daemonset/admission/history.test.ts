@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { EMPTY_LEDGER, grantsOf, type Ledger, stretches, sumsAt } from '../../../node-daemonset/admission/ledger.ts';
 import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
-import { admit, edited, NODE, NOW, right } from '../rights.ts';
+import { admit, edited, NODE, NOW, offering, redeeming, right } from '../rights.ts';
 import { checkBooks } from './books.ts';
 
 /** A longer run: LEDGER_RUNS=100000. */
@@ -52,6 +52,16 @@ const steps = fc.array(
       arbitrary: fc.record({ kind: fc.constant('split' as const), pick, ask: asks, same: fc.boolean() }),
     },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('renew' as const), pick, ask: asks }) },
+    {
+      weight: 3,
+      // a value may be false, and may be shown again and again
+      arbitrary: fc.record({
+        kind: fc.constant('transfer' as const),
+        pick,
+        truly: fc.boolean(),
+        namespace: fc.constantFrom(...NAMESPACES),
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const), pick }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 5 }) }) },
   ),
@@ -70,6 +80,18 @@ function created(world: World, index: number, spec: Partial<ResourceCapability['
   return { ...world, rcaps: [...world.rcaps, right(`uid-${index}`, {}, spec, metadata)] };
 }
 
+/** Of the right that it was made for. */
+const valueOf = (uid: string): string => Buffer.from(uid).toString('hex').padEnd(64, '0');
+
+function transferred(world: World, holder: ResourceCapability, truly: boolean, to: string, index: number): World {
+  const digest = valueOf(holder.metadata.uid ?? '');
+  const rcaps = holder.spec.valueSecret
+    ? world.rcaps
+    : world.rcaps.map((one) => (one === holder ? offering(one, digest) : one));
+  const metadata = { namespace: to, creationTimestamp: iso(-100 + index) };
+  return { ...world, rcaps: [...rcaps, redeeming(`uid-${index}`, truly ? digest : 'f'.repeat(64), {}, metadata)] };
+}
+
 function act(world: World, step: Step, index: number): World {
   if (step.kind === 'acquire') return created(world, index, specOf(step.ask), step.ask.namespace);
   if (step.kind === 'wait') return { ...world, now: world.now + step.hours * HOUR };
@@ -80,6 +102,7 @@ function act(world: World, step: Step, index: number): World {
     const scale = chosen.spec.from === undefined ? 1 : 4;
     return { ...world, rcaps: world.rcaps.map((one) => (one === chosen ? edited(one, specOf(step.ask, scale)) : one)) };
   }
+  if (step.kind === 'transfer') return transferred(world, chosen, step.truly, step.namespace, index);
   const { name, namespace = '' } = chosen.metadata;
   const spec = specOf(step.ask, chosen.spec.from === undefined ? 4 : 16);
   const owned = new Set(chosen.spec.resources?.ports?.map(({ port }) => port));
@@ -98,9 +121,10 @@ function checkNothingGrew(before: Ledger, after: Ledger, now: number): void {
 
 describe('a history of rights', () => {
   it('never promises more than there is, counts nothing twice and loses nothing', () => {
-    const seen = { parts: 0, partsOfParts: 0, orphans: 0 };
+    const seen = { parts: 0, partsOfParts: 0, orphans: 0, transfers: 0, movedParts: 0 };
     fc.assert(
       fc.property(steps, (sequence) => {
+        const redeemers = new Map<string, string>();
         let world: World = { ledger: EMPTY_LEDGER, rcaps: [], now: NOW };
         for (const [index, step] of sequence.entries()) {
           world = act(world, step, index);
@@ -110,7 +134,14 @@ describe('a history of rights', () => {
           checkBooks(world.ledger, BOOKS, BUDGET, world.now);
           const { entries } = world.ledger;
           const parents = new Map(entries.map(({ uid, grant }) => [uid, grant?.parent]));
-          for (const { grant } of entries) {
+          for (const { uid, grant } of entries) {
+            const shown = world.rcaps.find(({ metadata }) => metadata.uid === uid)?.status?.redeemDigest;
+            if (grant && shown) {
+              assert.equal(redeemers.get(shown) ?? uid, uid, 'a value granted twice');
+              redeemers.set(shown, uid);
+              seen.transfers++;
+              if (entries.some((one) => one.grant?.parent === uid)) seen.movedParts++;
+            }
             if (grant?.parent !== undefined) seen.parts++;
             if (grant?.parent !== undefined && parents.get(grant.parent) !== undefined) seen.partsOfParts++;
             if (grant?.from !== undefined && grant.parent === undefined) seen.orphans++;

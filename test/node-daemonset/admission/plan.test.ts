@@ -237,7 +237,6 @@ const REFUSALS: Case[] = [
     reason: 'InvalidSpec',
     message: /guarantee must not exceed/,
   },
-  { what: 'a transfer', rcap: right('b', {}, { redeem: 'a' }), reason: 'Unsupported', message: /spec.redeem/ },
   {
     what: 'another node',
     rcap: right('b', {}, { nodeName: 'node2' }),

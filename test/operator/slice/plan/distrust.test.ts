@@ -44,7 +44,7 @@ describe('a node that writes nonsense', () => {
 
   it('is no reason not to ask another, whatever its reason', () => {
     const slice = aSlice({ placement: { count: 1 } });
-    for (const reason of ['InvalidSpec', 'WrongNode', 'Unsupported', 'WindowPast', 'Nonsense']) {
+    for (const reason of ['InvalidSpec', 'WrongNode', 'NotRedeemable', 'WindowPast', 'Nonsense']) {
       const capabilities = [denied(aRight(slice, 'n1'), 0, 0, reason)];
       const input = anInput(slice, [aNode('n1'), aNode('n2')], { capabilities });
       const { acquire } = planPlacement(input, amounts(undefined), NOW);

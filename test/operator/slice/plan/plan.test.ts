@@ -4,7 +4,7 @@ import { bootKey } from '../../../../operator/slice/plan/bootscript.ts';
 import type { ResourceCapability } from '../../../../crds/types.ts';
 import type { Effect, SliceInput } from '../../../../operator/slice/plan/input.ts';
 import { planSlice } from '../../../../operator/slice/plan/plan.ts';
-import { aNode, anInput, aRight, aSlice, at, denied, granted, NOW, running } from '../objects.ts';
+import { aNode, anInput, aPod, aRight, aSlice, at, denied, granted, NOW, running } from '../objects.ts';
 
 const nodes = [aNode('n1'), aNode('n2')];
 const brief = (effect: Effect) => {
@@ -46,6 +46,22 @@ describe('the plan of a slice', () => {
     assert.deepEqual(metadata.labels, { 'slice-operator.io/slice': 'web', 'slice-operator.io/node': 'n1' });
     assert.deepEqual(metadata.ownerReferences, [controllerReference(slice)]);
     assert.equal(metadata.annotations, undefined);
+  });
+
+  it('leaves it to whoever wants to pass a right on to ask for its value', () => {
+    const slice = aSlice();
+    const right = granted(aRight(slice, 'n1'));
+    const capabilities = [{ ...right, spec: { ...right.spec, valueSecret: 'gift' } }];
+    const { all } = plan(anInput(slice, [aNode('n1')], { capabilities }));
+    assert.deepEqual(all.map(brief), ['create Pod n1']);
+  });
+
+  it('asks for another right where one passed to somebody else, and ends its pod', () => {
+    const slice = aSlice();
+    const right = denied(aRight(slice, 'n1'), 3_600_000, 0, 'Transferred');
+    const pods = new Map([[right.metadata.name, aPod(slice, right)]]);
+    const { all } = plan(anInput(slice, [aNode('n1')], { capabilities: [right], pods }));
+    assert.deepEqual(all.map(brief), ['replace ResourceCapability n1', 'remove Pod n1']);
   });
 
   it('renews a right whose spec differs, by no more than the difference, and puts labels back', () => {

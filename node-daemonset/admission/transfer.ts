@@ -1,0 +1,139 @@
+/**
+ * Rights that pass to whoever shows their value. The operator alone reads Secrets, and writes a SHA-256 for each side; here
+ * they meet. What is wrong with a value is never told: missing, of the wrong type, spent or false read the same.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { CapabilityReason, getCondition } from '../../crds/conditions.ts';
+import { toRspec } from '../../crds/rspec.ts';
+import type { ResourceCapability } from '../../crds/types.ts';
+import { type Ask, isRefused, readAsk, type Refused } from './ask.ts';
+import type { Entry, Grant } from './ledger.ts';
+import type { Decision } from './plan.ts';
+import { under } from './split.ts';
+
+export interface Transfer {
+  /** Both sides, and what is split from the right: it is split from the new holder's now. */
+  entries: Entry[];
+  decisions: Decision[];
+}
+
+interface Context {
+  /** All rcaps, in the order in which they are answered. */
+  ordered: readonly ResourceCapability[];
+  entries: ReadonlyMap<string, Entry>;
+  nodeName: string;
+  weigh(ask: Ask, holder: Entry): Refused | undefined;
+  now: number;
+}
+
+/** No generation is newer: what passed to another is never asked for again by the same rcap. */
+const FOR_GOOD = Number.MAX_SAFE_INTEGER;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/** Whether the rcap is to take a right over and has not done so. */
+export function awaitsValue({ metadata, spec }: ResourceCapability, entry: Entry | undefined): boolean {
+  if (spec.redeem === undefined || entry?.grant) return false;
+  return (entry?.refusal?.generation ?? -1) < (metadata.generation ?? 0) && metadata.deletionTimestamp === undefined;
+}
+
+/** Whether the operator has looked into the Secret that the present spec names. */
+export function isRead({ metadata, status }: ResourceCapability): boolean {
+  return status?.redeemDigest !== undefined && status.redeemGeneration === metadata.generation;
+}
+
+/** The answer to an rcap that shows a value; undefined while its Secret was not read. */
+export function planTransfer(rcap: ResourceCapability, context: Context): Transfer | undefined {
+  const { ordered, entries, nodeName, weigh, now } = context;
+  const plain = readAsk(rcap, nodeName);
+  if (isRefused(plain)) return denied(rcap, plain, now);
+  if (!isRead(rcap)) return undefined;
+  const holder = holderOf(rcap.status?.redeemDigest ?? '', rcap, ordered, entries);
+  if (!holder?.grant) {
+    const message = 'the Secret that spec.redeem names shows no right that this node granted to another';
+    return denied(rcap, { reason: CapabilityReason.NotRedeemable, message }, now);
+  }
+  const { grant } = holder;
+  const ask = readAsk(rcap, nodeName, grant) as Ask;
+  const refused = asksForOther(ask, grant) ?? weigh(ask, holder);
+  if (refused) return denied(rcap, refused, now);
+  const { generation, contact, sliceName } = ask;
+  const { amounts, period, parent } = grant;
+  const next = { ...named(ask), grant: under(parent, { generation, amounts, period, contact, sliceName, time: now }) };
+  const message = 'another showed its value and has the right now: delete this, or keep it as a record';
+  const refusal = { generation: FOR_GOOD, reason: CapabilityReason.Transferred, message, time: now };
+  const parts = [...entries.values()].filter((one) => one.grant?.parent === holder.uid);
+  return {
+    entries: [
+      { ...named(holder), refusal },
+      next,
+      ...parts.map((part) => ({ ...part, grant: under(next.uid, part.grant!) })),
+    ],
+    decisions: [
+      {
+        event: 'transferred',
+        ...named(holder),
+        grant,
+        reason: refusal.reason,
+        message: `to ${ask.namespace}/${ask.name}`,
+      },
+      { event: 'granted', ...named(next), grant: next.grant, reason: 'Redeemed' },
+    ],
+  };
+}
+
+/** When the ledger is lost, what passed to another must not be granted again. */
+export function adoptTransferred(ordered: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
+  for (const { metadata, status } of ordered) {
+    const { uid = '', namespace = '', name } = metadata;
+    const { reason, message = '' } = getCondition(status?.conditions, 'Granted') ?? {};
+    if (byUid.has(uid) || reason !== CapabilityReason.Transferred) continue;
+    byUid.set(uid, { uid, namespace, name, refusal: { generation: FOR_GOOD, reason, message, time: now } });
+  }
+}
+
+/** Every digest is compared, each in the same time, whether one was found or not. */
+function holderOf(
+  shown: string,
+  { metadata }: ResourceCapability,
+  ordered: readonly ResourceCapability[],
+  entries: ReadonlyMap<string, Entry>,
+): Entry | undefined {
+  const wanted = bytes(shown);
+  let found: Entry | undefined;
+  for (const { metadata: of, spec, status } of ordered) {
+    const isOffered = spec.valueSecret !== undefined && spec.valueSecret === status?.valueSecret;
+    const isEqual = timingSafeEqual(wanted, bytes(status?.valueDigest ?? ''));
+    const entry = entries.get(of.uid ?? '');
+    if (isEqual && isOffered && DIGEST.test(shown) && of.uid !== metadata.uid && entry?.grant) found ??= entry;
+  }
+  return found;
+}
+
+function bytes(digest: string): Buffer {
+  return DIGEST.test(digest) ? Buffer.from(digest, 'hex') : Buffer.alloc(32);
+}
+
+/** Never silently trimmed, and never more than the value is worth. */
+function asksForOther({ amounts, period }: Ask, grant: Grant): Refused | undefined {
+  const inWords = (of: Pick<Ask, 'amounts' | 'period'>): string => {
+    const { start, end } = of.period;
+    return JSON.stringify({ resources: toRspec(of.amounts), start, end });
+  };
+  if (inWords({ amounts, period }) === inWords(grant)) return undefined;
+  const message =
+    'the right that the value stands for is another: leave out resources and window, and renew it afterwards';
+  return { reason: CapabilityReason.InvalidSpec, message };
+}
+
+function denied({ metadata }: ResourceCapability, refused: Refused, now: number): Transfer {
+  const { uid = '', namespace = '', name, generation = 0 } = metadata;
+  const who = { uid, namespace, name };
+  return {
+    entries: [{ ...who, refusal: { generation, ...refused, time: now } }],
+    decisions: [{ event: 'denied', ...who, ...refused }],
+  };
+}
+
+function named({ uid, namespace, name }: Pick<Entry, 'uid' | 'namespace' | 'name'>) {
+  return { uid, namespace, name };
+}

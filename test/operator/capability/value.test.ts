@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import type { ResourceCapability } from '../../../crds/types.ts';
+import {
+  digestIn,
+  digestOf,
+  ownDigestIn,
+  planValue,
+  type Secret,
+  secretOf,
+} from '../../../operator/capability/value.ts';
+import { aRight, aSlice, at, granted } from '../slice/objects.ts';
+
+const VALUE = '0123456789abcdef0123456789abcdef';
+
+describe('the value of a right', () => {
+  const right = granted(aRight(aSlice(), 'n1'));
+  const asking = (spec: Partial<ResourceCapability['spec']>, status = {}): ResourceCapability => ({
+    ...right,
+    spec: { ...right.spec, ...spec },
+    status: { ...right.status, ...status },
+  });
+
+  it('is made when it is asked for, once, and for a right that is granted', () => {
+    assert.equal(planValue(right).make, undefined);
+    const wanted = asking({ valueSecret: 'gift' });
+    assert.equal(planValue(wanted).make, 'gift');
+    assert.equal(planValue({ ...wanted, status: {} }).make, undefined);
+    const deleting = { ...wanted, metadata: { ...wanted.metadata, deletionTimestamp: at(0) } };
+    assert.equal(planValue(deleting).make, undefined);
+    const made = asking({ valueSecret: 'gift' }, { valueSecret: 'gift', valueDigest: digestOf(VALUE) });
+    const plan = planValue(made);
+    assert.deepEqual([plan.make, plan.stale], [undefined, false]);
+    assert.deepEqual(plan.keep, { valueSecret: 'gift', valueDigest: digestOf(VALUE) });
+  });
+
+  it('is made anew under another name, and forgotten without one', () => {
+    const status = { valueSecret: 'gift', valueDigest: digestOf(VALUE) };
+    const other = planValue(asking({ valueSecret: 'other' }, status));
+    assert.deepEqual([other.make, other.stale, other.keep], ['other', true, {}]);
+    const none = planValue(asking({}, status));
+    assert.deepEqual([none.make, none.stale, none.keep], [undefined, true, {}]);
+  });
+
+  it('is read once for each edit of who shows it', () => {
+    const taker = asking({ redeem: 'gift' });
+    assert.equal(planValue(taker).read, 'gift');
+    const { generation } = taker.metadata;
+    const shown = { redeemDigest: digestOf(VALUE), redeemGeneration: generation };
+    assert.equal(planValue(asking({ redeem: 'gift' }, shown)).read, undefined);
+    assert.equal(planValue(asking({ redeem: 'gift' }, { ...shown, redeemGeneration: generation! - 1 })).read, 'gift');
+  });
+
+  it('is in a Secret that goes with the right and that nobody changes', () => {
+    const secret = secretOf(right, 'gift', VALUE);
+    assert.equal(secret.immutable, true);
+    assert.equal(secret.metadata.ownerReferences![0]!.uid, right.metadata.uid);
+    assert.equal(ownDigestIn(secret, right), digestOf(VALUE));
+    const namesake = { ...right, metadata: { ...right.metadata, uid: 'another' } };
+    assert.equal(ownDigestIn(secret, namesake), undefined);
+  });
+
+  it('is believed of a Secret of its type alone, and of nothing else is a digest told', () => {
+    const secret = secretOf(right, 'gift', VALUE);
+    assert.equal(digestIn(secret), digestOf(VALUE));
+    const others: (Secret | undefined)[] = [
+      undefined,
+      { ...secret, type: 'Opaque' },
+      { ...secret, data: {} },
+      { ...secret, data: { value: Buffer.from('hunter2').toString('base64') } },
+    ];
+    for (const other of others) assert.equal(digestIn(other), undefined);
+  });
+});
