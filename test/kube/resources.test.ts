@@ -38,7 +38,7 @@ describe('resources', () => {
 
   it('are found by what an object says of itself', () => {
     assert.equal(resourceOf({ apiVersion: 'v1', kind: 'Pod' }), Resources.Pod);
-    assert.throws(() => resourceOf({ apiVersion: 'v1', kind: 'Secret' }), /Secret is not in/);
+    assert.throws(() => resourceOf({ apiVersion: 'v1', kind: 'Gadget' }), /Gadget is not in/);
   });
 
   it('have keys', () => {
