@@ -1,7 +1,8 @@
 /** /healthz, /readyz, /metrics and what else a process shows, over HTTP: GET only, small, bounded in connections and time. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
+import { listen, type Listening } from './listen.ts';
 
 export interface HealthOptions {
   /** 0 takes a free one. */
@@ -18,13 +19,8 @@ export interface HealthOptions {
   more?: () => string | Promise<string>;
 }
 
-export interface HealthServer {
-  port: number;
-  close(): Promise<void>;
-}
-
 /** Rejects where the port can't be had. */
-export async function serveHealth(options: HealthOptions): Promise<HealthServer> {
+export async function serveHealth(options: HealthOptions): Promise<Listening> {
   const { documents = {} } = options;
   const server = createServer(
     // the timeouts are kept only as often as connections are looked at: every 30 s by default
@@ -62,15 +58,8 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
     },
   );
   server.maxConnections = 64;
-  await listen(server, options);
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { port, host } = options;
+  return await listen(server, { port, host, what: `port ${port} for health and metrics` });
 }
 
 async function scrape({ registry, more }: HealthOptions): Promise<string> {
@@ -81,13 +70,4 @@ async function scrape({ registry, more }: HealthOptions): Promise<string> {
 /** Whether whoever asks is on this machine: it speaks from the address to which it speaks. */
 function isLocal({ localAddress, remoteAddress }: Socket): boolean {
   return remoteAddress !== undefined && remoteAddress === localAddress;
-}
-
-function listen(server: Server, { port, host }: HealthOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(new Error(`port ${port} for health and metrics can't be had: ${error.message}`)),
-    );
-    server.listen(port, host, resolve);
-  });
 }

@@ -10,6 +10,7 @@ import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts'
 import { answerFlows, answerPairs } from './answer.ts';
 import type { FlowLog } from './flowlog.ts';
 import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
+import { closeServer } from '../../kube/listen.ts';
 
 /** What the owner wants published, and where. */
 export interface PageSettings {
@@ -53,13 +54,7 @@ export async function serveAudit(options: AuditServerOptions): Promise<{ close()
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.socket, resolve));
   if (options.group !== undefined) await chown(options.socket, 0, options.group);
   await chmod(options.socket, 0o660);
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { close: () => closeServer(server) };
 }
 
 class RefusedError extends Error {

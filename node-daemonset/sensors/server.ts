@@ -1,6 +1,7 @@
 /** The sensors of a node over HTTP: on its loopback address for everybody there, and on each sliver's socket. */
 import { createServer, type Server, type ServerOptions } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { listen, type Listening } from '../../kube/listen.ts';
 import { Allowance } from './allowance.ts';
 import { answer, type AnswerParts, sendText } from './answer.ts';
 import type { Asker } from './registry.ts';
@@ -21,31 +22,15 @@ const REQUESTS = { perSecond: 3_000, burst: 6_000 };
 /** A connection on which nothing moves for so long is over; streams are not meant. */
 const STILL_MS = 30_000;
 
-export interface SensorServer {
-  port: number;
-  close(): Promise<void>;
-}
-
 /** Rejects where the port can't be had. */
 export async function serveSensors(
   parts: AnswerParts,
   { host = '127.0.0.1', port = SENSOR_PORT }: { host?: string; port?: number } = {},
-): Promise<SensorServer> {
+): Promise<Listening> {
   const allowance = new Allowance(REQUESTS.perSecond, REQUESTS.burst, performance.now());
   const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance }));
   server.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`port ${port} for sensors can't be had: ${error.message}`)));
-    server.listen(port, host, resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return await listen(server, { port, host, what: `port ${port} for sensors` });
 }
 
 /** Who is at the other end of a connection, and what it may still ask. */

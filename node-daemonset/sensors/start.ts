@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { PublishedPage, Sensor, ServedSensor } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
 import { startInformer } from '../../kube/informer.ts';
+import type { Listening } from '../../kube/listen.ts';
 import { Resources } from '../../kube/resources.ts';
 import type { Policy } from '../admission/policy.ts';
 import type { Audit } from '../audit/start.ts';
@@ -24,7 +25,7 @@ import { readUsage } from './builtin/usage.ts';
 import { Catalogue } from './catalogue.ts';
 import { SensorRegistry } from './readings.ts';
 import type { Sensors } from './registry.ts';
-import { type SensorServer, serveSensors } from './server.ts';
+import { serveSensors } from './server.ts';
 import { createSliverSockets } from './sockets.ts';
 import type { Source } from './source.ts';
 
@@ -127,7 +128,7 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
       update();
     },
   });
-  const server = await serveSensors(answering).catch((error: Error): SensorServer | undefined => {
+  const server = await serveSensors(answering).catch((error: Error): Listening | undefined => {
     log.error({ err: error }, 'sensors answer over the sockets of slivers only');
     return undefined;
   });

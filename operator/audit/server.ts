@@ -2,16 +2,9 @@
 import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
 import { clusterCsv } from '../../crds/flows.ts';
 import type { SliceNode } from '../../crds/types.ts';
+import type { Listening } from '../../kube/listen.ts';
 import type { Log } from '../../kube/log.ts';
-import {
-  type Answer,
-  type AskedQuestion,
-  CSV,
-  JSON_TYPE,
-  type QuestionServer,
-  RefusedError,
-  serveQuestions,
-} from '../fanout/server.ts';
+import { type Answer, type AskedQuestion, CSV, JSON_TYPE, RefusedError, serveQuestions } from '../fanout/server.ts';
 import type { Asker } from './ask.ts';
 
 export interface ClusterAuditOptions {
@@ -26,7 +19,7 @@ export interface ClusterAuditOptions {
 }
 
 /** Rejects where the port can't be had. */
-export async function serveClusterAudit(options: ClusterAuditOptions): Promise<QuestionServer> {
+export async function serveClusterAudit(options: ClusterAuditOptions): Promise<Listening> {
   const { port, host, log } = options;
   return await serveQuestions({ port, host, log, answer: (question) => answer(options, question) });
 }

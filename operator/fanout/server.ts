@@ -1,7 +1,7 @@
 /** Takes questions for the whole cluster over HTTP: GET and HEAD, small, few at a time, since each goes to every node. */
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
+import { listen, type Listening } from '../../kube/listen.ts';
 import type { Log } from '../../kube/log.ts';
 
 export interface AskedQuestion {
@@ -42,17 +42,12 @@ export interface QuestionServerOptions {
   log: Log;
 }
 
-export interface QuestionServer {
-  port: number;
-  close(): Promise<void>;
-}
-
 const CONCURRENT = 2;
 const WAITING = 8;
 const MAX_URL = 2_048;
 
 /** Rejects where the port can't be had. */
-export async function serveQuestions(options: QuestionServerOptions): Promise<QuestionServer> {
+export async function serveQuestions(options: QuestionServerOptions): Promise<Listening> {
   const { port, host, log } = options;
   const inTurn = createGate(CONCURRENT, WAITING);
   const ask = async (method: string, url: string, accept: string): Promise<Answer> => {
@@ -76,18 +71,7 @@ export async function serveQuestions(options: QuestionServerOptions): Promise<Qu
   );
   server.maxConnections = 64;
   server.setTimeout(60_000);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`port ${port} can't be had: ${error.message}`)));
-    server.listen(port, host, resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return await listen(server, { port, host, what: `port ${port}` });
 }
 
 function statusOf(error: Error): number {

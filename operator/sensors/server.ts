@@ -2,16 +2,9 @@
 import { clusterReadingCsv } from '../../crds/clusterreading.ts';
 import { parseSensorPath } from '../../crds/sensorpath.ts';
 import type { SliceNode } from '../../crds/types.ts';
+import type { Listening } from '../../kube/listen.ts';
 import type { Log } from '../../kube/log.ts';
-import {
-  type Answer,
-  type AskedQuestion,
-  CSV,
-  JSON_TYPE,
-  type QuestionServer,
-  RefusedError,
-  serveQuestions,
-} from '../fanout/server.ts';
+import { type Answer, type AskedQuestion, CSV, JSON_TYPE, RefusedError, serveQuestions } from '../fanout/server.ts';
 import type { SensorAsker } from './ask.ts';
 
 export interface ClusterSensorsOptions {
@@ -25,7 +18,7 @@ export interface ClusterSensorsOptions {
 }
 
 /** Rejects where the port can't be had. */
-export async function serveClusterSensors(options: ClusterSensorsOptions): Promise<QuestionServer> {
+export async function serveClusterSensors(options: ClusterSensorsOptions): Promise<Listening> {
   const { port, host, log } = options;
   return await serveQuestions({ port, host, log, answer: (question) => answer(options, question) });
 }

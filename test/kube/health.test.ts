@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { get } from 'node:http';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../kube/metrics.ts';
-import { serveHealth, type HealthServer } from '../../kube/health.ts';
+import { serveHealth } from '../../kube/health.ts';
+import type { Listening } from '../../kube/listen.ts';
 import { WorkQueue } from '../../kube/workqueue.ts';
 
 describe('health server', () => {
-  let server: HealthServer;
+  let server: Listening;
   let dead: string | undefined;
   let unready: string | undefined;
   const metrics = createMetrics();

@@ -4,7 +4,8 @@
  */
 import { createLog } from '../../../kube/log.ts';
 import { withRecent } from './recent.ts';
-import { type PageServer, servePage } from './server.ts';
+import type { Listening } from '../../../kube/listen.ts';
+import { servePage } from './server.ts';
 import { openSource } from './source.ts';
 
 const { AUDIT_SOCKET: socketPath = '/run/slice-operator/audit/query.sock', LOG_LEVEL: level = 'info' } = process.env;
@@ -15,7 +16,7 @@ const ASK_MS = 5_000;
 const log = createLog('audit-page', level);
 const source = openSource(socketPath);
 const served = withRecent(source, Date.now);
-let listening: { where: string; server: PageServer } | undefined;
+let listening: { where: string; server: Listening } | undefined;
 let silent = '';
 
 /** Listens where the owner wants it now. While the node manager does not answer, the page stays where it is. */

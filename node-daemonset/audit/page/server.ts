@@ -1,8 +1,9 @@
 /** Serves the page to strangers: bounded in connections, requests, time and memory, each visitor apart from the others. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { isIPv4, type AddressInfo, type Socket } from 'node:net';
+import { isIPv4, type Socket } from 'node:net';
 import { formatAddress, parseAddress } from '../../../crds/ipaddress.ts';
 import { BusyError, createGate, type Gate } from '../../../kube/gate.ts';
+import { listen, type Listening } from '../../../kube/listen.ts';
 import { respond } from './respond.ts';
 import { HttpError } from './route.ts';
 import type { Source } from './source.ts';
@@ -32,11 +33,6 @@ export interface Limits {
   pendingBytes: number;
 }
 
-export interface PageServer {
-  port: number;
-  close(): Promise<void>;
-}
-
 const LIMITS: Limits = {
   connections: 512,
   connectionsEach: 16,
@@ -47,7 +43,7 @@ const LIMITS: Limits = {
 };
 
 /** Rejects where the address can't be had. */
-export async function servePage(options: PageServerOptions): Promise<PageServer> {
+export async function servePage(options: PageServerOptions): Promise<Listening> {
   const limits = { ...LIMITS, ...options.limits };
   // questions that the node manager is asked at a time; it has a bound of its own, for whoever else asks
   const gate = createGate(2, 12);
@@ -67,7 +63,6 @@ export async function servePage(options: PageServerOptions): Promise<PageServer>
   server.maxHeadersCount = 64;
   limitEach(server, limits);
   const asking = createCounts();
-  await listen(server, options);
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', socket } = request;
@@ -96,14 +91,8 @@ export async function servePage(options: PageServerOptions): Promise<PageServer>
     response.writeHead(status, { ...headers, 'content-length': size }).end(bytes);
   }
 
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { address, port } = options;
+  return await listen(server, { port, host: address, what: `${address || '*'}:${port}` });
 }
 
 const refuse = (): Promise<never> => Promise.reject(new HttpError(503, 'too many visitors at once: try again soon'));
@@ -161,11 +150,4 @@ function neighbourhood(remoteAddress = ''): string {
   const text = formatAddress(parseAddress(remoteAddress.replace(/%.*$/, '')) ?? new Uint8Array(16));
   const bytes = parseAddress(text)!;
   return isIPv4(text) ? text : Buffer.from(bytes.subarray(0, 8)).toString('hex');
-}
-
-function listen(server: Server, { address, port }: PageServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, ...(address !== '' && { host: address }) }, resolve);
-  });
 }

@@ -2,7 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog } from '../../../kube/log.ts';
 import { SENSOR_PORT } from '../server.ts';
-import { type Proxy, serveProxy } from './proxy.ts';
+import type { Listening } from '../../../kube/listen.ts';
+import { serveProxy } from './proxy.ts';
 
 const { LOG_LEVEL: level = 'info' } = process.env;
 const origin = { host: '127.0.0.1', port: SENSOR_PORT };
@@ -10,7 +11,7 @@ const origin = { host: '127.0.0.1', port: SENSOR_PORT };
 const ASK_MS = 5_000;
 
 const log = createLog('sensor-page', level);
-let listening: { where: string; proxy: Proxy } | undefined;
+let listening: { where: string; proxy: Listening } | undefined;
 let silent = '';
 
 /** While the node manager does not answer, it stays where it is. */

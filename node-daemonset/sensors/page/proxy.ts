@@ -3,7 +3,7 @@
  * path and a few headers is passed on. So the node manager itself never speaks with strangers.
  */
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen, type Listening } from '../../../kube/listen.ts';
 import { HTTP_BOUNDS } from '../server.ts';
 
 export interface ProxyOptions {
@@ -12,11 +12,6 @@ export interface ProxyOptions {
   /** Where strangers come; an empty address is every address of the node. */
   address: string;
   port: number;
-}
-
-export interface Proxy {
-  port: number;
-  close(): Promise<void>;
 }
 
 const MAX_CONNECTIONS = 128;
@@ -30,7 +25,7 @@ const RETURNED = [
 ];
 
 /** Rejects where the port can't be had. */
-export async function serveProxy({ origin, address, port }: ProxyOptions): Promise<Proxy> {
+export async function serveProxy({ origin, address, port }: ProxyOptions): Promise<Listening> {
   let asked = 0;
   const server = createServer(HTTP_BOUNDS, (incoming, response) => {
     if (incoming.method !== 'GET' && incoming.method !== 'HEAD') return refuse(response, 405, 'only GET and HEAD');
@@ -42,18 +37,7 @@ export async function serveProxy({ origin, address, port }: ProxyOptions): Promi
   server.maxConnections = MAX_CONNECTIONS;
   server.setTimeout(STILL_MS);
   server.on('clientError', (_, socket) => void socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`${address || '*'}:${port} can't be had: ${error.message}`)));
-    server.listen(port, ...(address === '' ? [] : [address]), resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return await listen(server, { port, host: address, what: `${address || '*'}:${port}` });
 }
 
 function pass(

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { Broadcast } from '../../../node-daemonset/sensors/broadcast.ts';
 import { SensorRegistry } from '../../../node-daemonset/sensors/readings.ts';
-import { type SensorServer, serveSensors } from '../../../node-daemonset/sensors/server.ts';
+import type { Listening } from '../../../kube/listen.ts';
+import { serveSensors } from '../../../node-daemonset/sensors/server.ts';
 import type { Source } from '../../../node-daemonset/sensors/source.ts';
 import { eventually } from '../../kube/eventually.ts';
 import { saying } from './world.ts';
@@ -12,7 +13,7 @@ import { builtin } from '../../../node-daemonset/sensors/builtin/builtin.ts';
 const ROW = 'x'.repeat(65_536);
 
 describe('a stream', () => {
-  let server: SensorServer;
+  let server: Listening;
   let running = 0;
   const stream = new Broadcast({
     run: (row, signal) =>

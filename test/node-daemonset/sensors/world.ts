@@ -9,7 +9,8 @@ import type { RspecPort, Sensor, SensorSpec } from '../../../crds/types.ts';
 import { Agents } from '../../../node-daemonset/sensors/agents.ts';
 import { Catalogue } from '../../../node-daemonset/sensors/catalogue.ts';
 import { SensorRegistry } from '../../../node-daemonset/sensors/readings.ts';
-import { type SensorServer, serveSensors } from '../../../node-daemonset/sensors/server.ts';
+import type { Listening } from '../../../kube/listen.ts';
+import { serveSensors } from '../../../node-daemonset/sensors/server.ts';
 import { createSliverSockets } from '../../../node-daemonset/sensors/sockets.ts';
 import { builtin, type Builtin } from '../../../node-daemonset/sensors/builtin/builtin.ts';
 import type { Desired, Sliver } from '../../../node-daemonset/sliver.ts';
@@ -49,7 +50,7 @@ export interface Answer {
 }
 
 export interface World {
-  server: SensorServer;
+  server: Listening;
   registry: SensorRegistry;
   catalogue: Catalogue;
   agents: Agents;

@@ -7,7 +7,8 @@ import { gunzipSync } from 'node:zlib';
 import type { ClusterAnswer, FlowAnswer } from '../../../crds/flows.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { type FlowLog, PERIOD_MS } from '../../../node-daemonset/audit/flowlog.ts';
-import { type PageServer, servePage } from '../../../node-daemonset/audit/page/server.ts';
+import type { Listening } from '../../../kube/listen.ts';
+import { servePage } from '../../../node-daemonset/audit/page/server.ts';
 import { openSource } from '../../../node-daemonset/audit/page/source.ts';
 import { serveAudit } from '../../../node-daemonset/audit/server.ts';
 import { ASK_LIMITS, createAsker } from '../../../operator/audit/ask.ts';
@@ -20,7 +21,7 @@ describe('a packet that a slice sent', () => {
   const socket = join(directory, 'query.sock');
   const DAY_MS = 86_400_000;
   let log: FlowLog;
-  let page: PageServer;
+  let page: Listening;
   let closing: (() => Promise<void>)[] = [];
 
   before(async () => {

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import type { FlowAnswer, PairAnswer } from '../../../../crds/flows.ts';
-import { type PageServer, servePage, type Limits } from '../../../../node-daemonset/audit/page/server.ts';
+import type { Listening } from '../../../../kube/listen.ts';
+import { servePage, type Limits } from '../../../../node-daemonset/audit/page/server.ts';
 import { openSource } from '../../../../node-daemonset/audit/page/source.ts';
 import { type PageSettings, serveAudit } from '../../../../node-daemonset/audit/server.ts';
 import type { FlowLog } from '../../../../node-daemonset/audit/flowlog.ts';
@@ -26,9 +27,9 @@ const socket = join(directory, 'query.sock');
 const node = new RecordedNode();
 let log: FlowLog;
 let manager: { close(): Promise<void> };
-let page: PageServer;
+let page: Listening;
 
-async function publish(limits: Partial<Limits> = {}): Promise<PageServer> {
+async function publish(limits: Partial<Limits> = {}): Promise<Listening> {
   return servePage({ source: openSource(socket), address: '127.0.0.1', port: 0, now: () => node.now, limits });
 }
 

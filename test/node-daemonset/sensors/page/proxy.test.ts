@@ -1,11 +1,12 @@
 /** What strangers get of a node's sensors. */
 import assert from 'node:assert/strict';
-import { type Proxy, serveProxy } from '../../../../node-daemonset/sensors/page/proxy.ts';
+import type { Listening } from '../../../../kube/listen.ts';
+import { serveProxy } from '../../../../node-daemonset/sensors/page/proxy.ts';
 import { ask, createWorld, saying, type World } from '../world.ts';
 
 describe('the published sensors', () => {
   let world: World;
-  let proxy: Proxy;
+  let proxy: Listening;
 
   before(async () => {
     world = await createWorld([saying('load', () => [{ value: 1 }]), saying('own', () => [], { access: 'Own' })]);
