@@ -43,10 +43,13 @@ export function capabilityReconciler({ client, stores, nodes, recorder, log }: C
       : [stores.pods.get(key)].filter((pod) => pod !== undefined);
     for (const pod of pods) {
       if (!planCapability({ pod, capability, sliceIsThere: sliceIsThere(capability) })) continue;
-      // two stores are never of one instant: before anything is deleted the API server itself is asked
-      const { namespace, name } = pod.metadata;
-      const now = await client.get<ResourceCapability>(Resources.ResourceCapability, { namespace, name }, signal);
-      const plan = planCapability({ pod, capability: now, sliceIsThere: sliceIsThere(now) });
+      // two stores are never of one instant: before anything is deleted the API server itself is asked, for the pod last,
+      // as the garbage collector deletes it before its right is gone
+      const { namespace, name, uid } = pod.metadata;
+      const right = await client.get<ResourceCapability>(Resources.ResourceCapability, { namespace, name }, signal);
+      const now = await client.get<Pod>(Resources.Pod, { namespace, name }, signal);
+      if (!now || now.metadata.uid !== uid) continue;
+      const plan = planCapability({ pod: now, capability: right, sliceIsThere: sliceIsThere(right) });
       if (!plan) continue;
       await client.remove(Resources.Pod, plan.remove, { propagation: 'Background', signal });
       log.info({ pod: key, why: plan.why }, 'a pod without a right was deleted');
