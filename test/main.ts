@@ -33,7 +33,15 @@ interface Counts {
   failed: number;
 }
 
-function runSuite(suite: Suite): Promise<Counts> {
+interface Outcome extends Counts {
+  /** Each failure's beginning, as mocha tells it. */
+  failures: string[];
+}
+
+/** Lines of each failure that are told again at the very end: who reads a long log begins there. */
+const TOLD_AGAIN = 10;
+
+function runSuite(suite: Suite): Promise<Outcome> {
   console.log(`\n=== ${suite.name} (needs ${suite.needs})`);
   return new Promise((resolve) => {
     const argv = ['--reporter', 'spec', '--timeout', String(suite.timeoutMs), ...suite.specs];
@@ -45,19 +53,29 @@ function runSuite(suite: Suite): Promise<Counts> {
     });
     child.on('error', (error) => {
       console.error(`${suite.name}: mocha could not be started: ${error.message}`);
-      resolve({ passed: 0, failed: 1 });
+      resolve({ passed: 0, failed: 1, failures: [`  ${suite.name}: mocha could not be started`] });
     });
     child.on('close', (code) => {
       const passed = count(output, 'passing');
       const failed = count(output, 'failing');
       // a crash between two tests, or no test at all, is a failure that no counter shows
-      resolve({ passed, failed: failed + (code !== 0 && failed === 0 ? 1 : 0) + (passed + failed === 0 ? 1 : 0) });
+      const uncounted = failed === 0 && (code !== 0 || passed === 0);
+      const failures = uncounted
+        ? [`  ${suite.name}: mocha ended with ${code}, and ${passed} passed`]
+        : failuresIn(output);
+      resolve({ passed, failed: uncounted ? 1 : failed, failures });
     });
   });
 }
 
 function count(output: string, word: string): number {
   return Number(output.match(new RegExp(`^\\s+(\\d+) ${word}`, 'm'))?.[1] ?? 0);
+}
+
+function failuresIn(output: string): string[] {
+  const [, told = ''] = output.split(/^ +\d+ failing$/m);
+  const each = told.split(/^(?= {2}\d+\) )/m).slice(1);
+  return each.map((text) => text.split('\n').slice(0, TOLD_AGAIN).join('\n').trimEnd());
 }
 
 /** Debian's packages and Kubernetes' binaries, which the suites beyond `unit` need. */
@@ -80,12 +98,14 @@ if (suites.some((suite) => suite.name !== 'unit') && !(await prepare())) {
   console.error('what the tests need could not be installed: see above');
   process.exit(1);
 }
-const total: Counts = { passed: 0, failed: 0 };
+const total: Outcome = { passed: 0, failed: 0, failures: [] };
 for (const suite of suites) {
-  const { passed, failed } = await runSuite(suite);
+  const { passed, failed, failures } = await runSuite(suite);
   console.log(`${suite.name}: ${passed} passed, ${failed} failed`);
   total.passed += passed;
   total.failed += failed;
+  total.failures.push(...failures);
 }
+for (const failure of total.failures) console.log(`\n${failure}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 if (total.failed > 0) process.exitCode = 1;
