@@ -8,7 +8,7 @@ import { keyOf, Resources, type KubeObject } from '../kube/resources.ts';
 import { runWorkers, type Outcome } from '../kube/workers.ts';
 import { WorkQueue } from '../kube/workqueue.ts';
 import { FINALIZER, LABEL_SLICE } from '../crds/names.ts';
-import type { Slice, SliceNode } from '../crds/types.ts';
+import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
 import { capabilityReconciler } from './capability/reconcile.ts';
 import { controllerOf, type Pod } from './kinds.ts';
 import { measure } from './metrics.ts';
@@ -225,8 +225,10 @@ export class SliceOperator extends KubeOperator {
     this.#queues.slice.add(`${namespace}/${labels?.[LABEL_SLICE]}`);
   }
 
-  /** The slice that controls the rcap, if one does. */
-  #sliceOf(capability: KubeObject): void {
+  /** The slice that controls the rcap, and the one that it is bound to. */
+  #sliceOf(capability: ResourceCapability): void {
+    const { sliceName } = capability.spec;
+    if (sliceName) this.#queues.slice.add(`${capability.metadata.namespace}/${sliceName}`);
     const owner = controllerOf(capability);
     if (owner?.kind === 'Slice') this.#queues.slice.add(`${capability.metadata.namespace}/${owner.name}`);
   }

@@ -9,6 +9,8 @@ import { controllerOf, type Lease, type Namespace, type Node, type Pod } from '.
 
 /** Index over rcaps: the node whose resources they are about. */
 export const BY_NODE = 'node';
+/** Index over rcaps that no Slice controls: the slice that they are bound to, as <namespace>/<name>. */
+export const BY_SLICE = 'slice';
 /** Index over Restraints: the namespace whose slices they are about. */
 export const BY_NAMESPACE = 'namespace';
 /** Index over whatever is controlled, by `controllerKey` of the controller. */
@@ -54,7 +56,7 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
     slices: { resource: Resources.Slice, transform: bounded },
     capabilities: {
       resource: Resources.ResourceCapability,
-      indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName] },
+      indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName], [BY_SLICE]: boundTo },
     },
     sliceNodes: { resource: Resources.SliceNode, indexes: { [BY_SENSOR]: servedSensors } },
     restraints: {
@@ -77,6 +79,12 @@ type Watched<T extends KubeObject> = Pick<
 
 function servedSensors({ status }: SliceNode): string[] {
   return (status?.sensors ?? []).map(({ name }) => name);
+}
+
+function boundTo(capability: ResourceCapability): string[] {
+  const { sliceName } = capability.spec;
+  const isSlices = controllerOf(capability)?.kind === 'Slice';
+  return sliceName && !isSlices ? [`${capability.metadata.namespace}/${sliceName}`] : [];
 }
 
 function controllers(object: KubeObject): string[] {

@@ -1,6 +1,6 @@
 /**
  * Sliver pods whose right is over: the net under the slice controller and the garbage collector. Pods are made only for
- * rights that a Slice of the same operator controls; a right that somebody else holds for a Slice gets none.
+ * rights that a Slice controls or that are bound to one, by its own controller.
  */
 import type { ResourceCapability } from '../../crds/types.ts';
 import { controllerOf, isDeleting, refOf, type ObjectRef, type Pod } from '../kinds.ts';

@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../kube/resources.ts';
 import { isControlledBy, type ConfigMap, type Pod } from '../kinds.ts';
 import { restraintsOn } from '../restraint/applied.ts';
-import { BY_CONTROLLER, BY_NAMESPACE, controllerKey, type Stores } from '../stores.ts';
+import { BY_CONTROLLER, BY_NAMESPACE, BY_SLICE, controllerKey, type Stores } from '../stores.ts';
 import { nameKey, type NodeState, type SliceInput } from './plan/input.ts';
 import type { Taken } from './taken.ts';
 
@@ -18,8 +18,9 @@ export function gather(
   if (!slice) return undefined;
   const { namespace = '', uid } = slice.metadata;
   const capabilities = stores.capabilities.byIndex(BY_CONTROLLER, controllerKey({ kind: 'Slice', uid }, namespace));
+  const bound = stores.capabilities.byIndex(BY_SLICE, key);
   const pods = new Map<string, Pod>();
-  for (const capability of capabilities) {
+  for (const capability of [...capabilities, ...bound]) {
     const key = controllerKey({ kind: 'ResourceCapability', uid: capability.metadata.uid }, namespace);
     for (const pod of stores.pods.byIndex(BY_CONTROLLER, key)) pods.set(pod.metadata.name, pod);
   }
@@ -29,6 +30,7 @@ export function gather(
     nodes: new Map(nodes),
     restraints: restraintsOn(stores.restraints.byIndex(BY_NAMESPACE, namespace), namespace, slice.metadata.name),
     capabilities,
+    bound,
     pods,
     bootScript,
     taken: { get: (wanted) => foreign(wanted) ?? taken.get(key, wanted) },

@@ -28,7 +28,9 @@ export interface SliceInput {
   restraints: readonly Restraint[];
   /** The rcaps that the slice controls. */
   capabilities: readonly ResourceCapability[];
-  /** The pods that these rcaps control, by name. */
+  /** Rcaps of its namespace that are bound to the slice and that no Slice controls. */
+  bound: readonly ResourceCapability[];
+  /** The pods that all these rcaps control, by name. */
   pods: ReadonlyMap<string, Pod>;
   /** The ConfigMap with the boot script, where the slice controls it. */
   bootScript: ConfigMap | undefined;

@@ -31,14 +31,21 @@ interface Held {
 }
 
 /**
+ * `bound`: nodes where others hold a right for the slice, which counts like its own and in its place.
+ *
  * A right stays on its node through cordon, unreadiness and lost heartbeats: nodes that come and go move no sliver. A
  * right on a Node that was deleted is kept for its return and is not counted meanwhile.
  */
-export function planPlacement(input: SliceInput, asked: Amounts, now: number): Placing {
+export function planPlacement(
+  input: SliceInput,
+  asked: Amounts,
+  now: number,
+  bound: ReadonlySet<string> = new Set(),
+): Placing {
   const { slice, nodes } = input;
   const placement = slice.spec.placement;
   const by: ChoosingBy = { placement, seed: slice.metadata.uid ?? '', amounts: asked };
-  const { held, release, busy, absent } = sortOut(input);
+  const { held, release, busy, absent } = sortOut(input, bound);
   const denied = held.filter(({ capability, node }) => standing(capability, node) === 'denied');
   const active = held.filter((one) => !denied.includes(one));
   const waits: (number | undefined)[] = [];
@@ -47,12 +54,12 @@ export function planPlacement(input: SliceInput, asked: Amounts, now: number): P
   const heldNames = new Set(held.map(({ node }) => node.name));
   const matching = [...nodes.values()].filter((node) => matches(node, placement));
   const candidates = matching.filter((node) => {
-    if (!isOpen(node) || busy.has(node.name) || heldNames.has(node.name)) return false;
+    if (!isOpen(node) || bound.has(node.name) || busy.has(node.name) || heldNames.has(node.name)) return false;
     const other = input.taken.get(nameKey('ResourceCapability', rcapName(slice.metadata.name, node.name)));
     if (other) taken.push(other);
     return !other;
   });
-  const possible = new Set([...matching.map((node) => node.name), ...heldNames]).size;
+  const possible = new Set([...matching.map((node) => node.name), ...heldNames, ...bound]).size;
 
   const due = denied.filter(({ capability, node }) => {
     if (!isOpen(node)) return false;
@@ -69,7 +76,7 @@ export function planPlacement(input: SliceInput, asked: Amounts, now: number): P
     const acquire = candidates.map(({ name }) => ({ node: name, attempt: 0 }));
     return {
       ...plan,
-      wanted: held.length + candidates.length,
+      wanted: held.length + candidates.length + bound.size,
       keep: keep(due),
       acquire,
       retry: due.map(({ capability }) => capability),
@@ -77,17 +84,18 @@ export function planPlacement(input: SliceInput, asked: Amounts, now: number): P
     };
   }
 
-  const wanted = placement.count;
-  if (active.length >= wanted) {
+  const wanted = Math.max(placement.count, bound.size);
+  const own = wanted - bound.size;
+  if (active.length >= own) {
     // enough without those who refused: nothing is to be remembered of them
     const worth = (node: NodeState) => value(active.find((one) => one.node === node)!);
-    const surplus = new Set(chooseSurplus(nodesOf(active), active.length - wanted, worth, by));
+    const surplus = new Set(chooseSurplus(nodesOf(active), active.length - own, worth, by));
     const gone = [...denied, ...active.filter(({ node }) => surplus.has(node))];
     for (const { capability } of gone) release.push({ capability, why: 'Surplus' });
     return { ...plan, wanted, keep: keep(gone), acquire: [], retry: [], wakeAt: undefined };
   }
 
-  const need = wanted - active.length;
+  const need = own - active.length;
   const substituteAt = Math.max(0, ...denied.map(({ capability }) => replaceableAt(capability, now)));
   // whatever a node's reason is: that the spec is in order and the window not over was found before, by the operator itself
   const mayAsk = substituteAt <= now;
@@ -108,7 +116,7 @@ export function planPlacement(input: SliceInput, asked: Amounts, now: number): P
 }
 
 /** Each right to where it belongs: held, to be released, on its way out (its name is busy), or of a Node that is absent. */
-function sortOut({ slice, nodes, capabilities }: SliceInput) {
+function sortOut({ slice, nodes, capabilities }: SliceInput, bound: ReadonlySet<string>) {
   const held: Held[] = [];
   const absent: Held[] = [];
   const release: Placing['release'] = [];
@@ -118,6 +126,7 @@ function sortOut({ slice, nodes, capabilities }: SliceInput) {
     const node = nodes.get(nodeName);
     if (isDeleting(capability)) busy.add(nodeName);
     else if (!node) release.push({ capability, why: 'NodeGone' });
+    else if (bound.has(nodeName)) release.push({ capability, why: 'Surplus' });
     else if (capability.metadata.name !== rcapName(slice.metadata.name, nodeName)) {
       // somebody moved it by hand: the right that its name stands for is asked for anew
       release.push({ capability, why: 'Surplus' });

@@ -6,11 +6,12 @@ import { isDeleting, refOf, type KubeObject } from '../../kinds.ts';
 import { refusalOf, type Refusal } from './accept.ts';
 import { earliest } from './backoff.ts';
 import { planBootScript } from './bootscript.ts';
+import { endBound, usableBound } from './bound.ts';
 import { askedOf, planCapabilities } from './capabilities.ts';
 import { planDeletion } from './deletion.ts';
 import type { Effect, RemoveReason, SliceInput } from './input.ts';
 import { planPlacement } from './placement.ts';
-import { planPods } from './pods.ts';
+import { nextChange, planPods } from './pods.ts';
 import { planStatus, type Failure } from './status.ts';
 
 export interface SlicePlan {
@@ -22,6 +23,9 @@ export interface SlicePlan {
   /** The status to show, given what went wrong in carrying out the steps. */
   status: (failures: readonly Failure[], now: number) => SliceStatus;
 }
+
+/** What takes the slice's rights away, and its pods with them. */
+const RELEASED: ReadonlySet<string> = new Set([SliceReason.WindowPast, SliceReason.HostNetworkNotAllowed]);
 
 interface Facts {
   refusal?: Refusal;
@@ -40,21 +44,31 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
   }
   const refusal = refusalOf(slice, input.namespaceLabels, now);
   if (refusal) {
-    const back = releaseRefused(input, refusal);
+    const over = endBound(
+      input,
+      [],
+      refusal.reason === SliceReason.WindowPast ? 'WindowClosed' : 'HostNetworkNotAllowed',
+    );
+    const back = [...releaseRefused(input, refusal), ...(RELEASED.has(refusal.reason) ? over : [])];
     const steps = back.length > 0 ? [back] : [];
     return { steps, finalizer: 'keep', wakeAt: undefined, status: statusOf(input, { refusal }) };
   }
-  const placing = planPlacement(input, amounts(askedOf(slice)), now);
+  const bound = usableBound(input, now);
+  const boundNodes = new Set(bound.map(({ spec }) => spec.nodeName));
+  const placing = planPlacement(input, amounts(askedOf(slice)), now, boundNodes);
   const boot = planBootScript(input);
   const rights = planCapabilities(slice, placing);
   const renewing = new Set(rights.filter((effect) => effect.kind === 'edit').map(({ ref }) => ref.uid));
-  const pods = planPods(without(input, placing.release), { mayCreate: boot.ready, renewing }, now);
+  const used = without(input, placing.release);
+  const withBound = { ...used, capabilities: [...used.capabilities, ...bound] };
+  const pods = planPods(withBound, { mayCreate: boot.ready, renewing }, now);
+  const edges = input.bound.map((capability) => nextChange(capability, now));
   const taken = [...placing.taken, ...(boot.taken ? [boot.taken] : []), ...pods.taken];
   return {
-    steps: [boot.effects, [...rights, ...pods.effects]],
+    steps: [boot.effects, [...rights, ...pods.effects, ...endBound(input, bound, 'Unused')]],
     finalizer: 'keep',
-    wakeAt: earliest(placing.wakeAt, pods.wakeAt, nextChange(slice.spec.window, now)),
-    status: statusOf(input, { placing, taken }),
+    wakeAt: earliest(placing.wakeAt, pods.wakeAt, ...edges, nextOf(slice.spec.window, now)),
+    status: statusOf({ ...input, capabilities: [...input.capabilities, ...bound] }, { placing, taken }),
   };
 }
 
@@ -90,7 +104,7 @@ function without(input: SliceInput, release: ReturnType<typeof planPlacement>['r
   return { ...input, capabilities: input.capabilities.filter((capability) => !gone.has(capability)) };
 }
 
-function nextChange(window: { start?: string; end?: string } | undefined, now: number): number | undefined {
+function nextOf(window: { start?: string; end?: string } | undefined, now: number): number | undefined {
   const instants = [window?.start, window?.end].filter((one) => one !== undefined).map((one) => Date.parse(one));
   return earliest(...instants.filter((instant) => instant > now));
 }

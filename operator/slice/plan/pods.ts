@@ -145,7 +145,7 @@ function sliverOf(
 }
 
 /** The next instant at which the window opens or closes. */
-function nextChange(capability: ResourceCapability, now: number): number | undefined {
+export function nextChange(capability: ResourceCapability, now: number): number | undefined {
   const { start, end } = capability.status?.granted?.window ?? {};
   const instants = [start, end].filter((instant) => instant !== undefined).map((instant) => Date.parse(instant));
   return earliest(...instants.filter((instant) => instant > now));

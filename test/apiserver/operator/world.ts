@@ -112,6 +112,7 @@ export async function startWorld(client: ApiClient): Promise<World> {
             nodeUID: node.metadata.uid,
             observedGeneration: generation,
             resources: capability.spec.resources ?? {},
+            ...(capability.spec.sliceName && { sliceName: capability.spec.sliceName }),
             ...(capability.spec.window && { window: capability.spec.window }),
           };
     const lastTransitionTime = new Date().toISOString();

@@ -93,6 +93,7 @@ export function anInput(slice: Slice, nodes: NodeState[], more: Partial<SliceInp
     nodes: new Map(nodes.map((node) => [node.name, node])),
     restraints: [],
     capabilities: [],
+    bound: [],
     pods: new Map(),
     bootScript: undefined,
     taken: new Map(),

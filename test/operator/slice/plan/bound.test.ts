@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import type { ResourceCapability, Slice } from '../../../../crds/types.ts';
+import type { Pod } from '../../../../operator/kinds.ts';
+import type { Effect, SliceInput } from '../../../../operator/slice/plan/input.ts';
+import { planSlice } from '../../../../operator/slice/plan/plan.ts';
+import { aNode, anInput, aPod, aRight, aSlice, at, condition, denied, granted, NOW } from '../objects.ts';
+
+const brief = (effect: Effect): string => {
+  const { kind, metadata, name } = { metadata: { name: '' }, name: '', ...of(effect) };
+  return `${effect.kind} ${kind} ${name || metadata.name}${effect.kind === 'remove' ? ` ${effect.why}` : ''}`;
+};
+const of = (effect: Effect) => (effect.kind === 'create' ? effect.object : effect.ref);
+
+describe('rights that others hold for a slice', () => {
+  const nodes = [aNode('n1'), aNode('n2')];
+
+  /** Granted, bound to the slice, and nobody's. */
+  function gift(slice: Slice, node: string, name = 'gift', spec: Partial<ResourceCapability['spec']> = {}) {
+    const right = granted(aRight(slice, node, spec));
+    const { ownerReferences: _, ...metadata } = { ...right.metadata, name, uid: `uid-of-${name}` };
+    const grant = { ...right.status!.granted!, sliceName: slice.metadata.name };
+    return { ...right, metadata, status: { ...right.status, granted: grant } } as ResourceCapability;
+  }
+  const podsOf = (slice: Slice, ...rights: ResourceCapability[]): Map<string, Pod> =>
+    new Map(rights.map((right) => [right.metadata.name, aPod(slice, right)]));
+  const plan = (slice: Slice, more: Partial<SliceInput>, on = nodes) => {
+    const made = planSlice(anInput(slice, on, more), NOW);
+    return { ...made, brief: made.steps.flat().map(brief).toSorted() };
+  };
+  const own = (slice: Slice, node: string) => aRight(slice, node).metadata.name;
+
+  it('give it its pod there, owned by the right, and nothing is acquired beside', () => {
+    const slice = aSlice();
+    const bound = [gift(slice, 'n1')];
+    const made = plan(slice, { bound });
+    assert.deepEqual(made.brief, ['create Pod gift', `create ResourceCapability ${own(slice, 'n2')}`]);
+    const pod = made.steps
+      .flat()
+      .map(of)
+      .find(({ kind }) => kind === 'Pod') as Pod;
+    assert.equal(pod.metadata.ownerReferences![0]!.uid, 'uid-of-gift');
+    const { nodes: counted } = plan(slice, { bound, pods: podsOf(slice, ...bound) }, [aNode('n1')]).status([], NOW);
+    assert.deepEqual(counted, { wanted: 1, granted: 1, denied: 0, running: 1, upToDate: 1 });
+  });
+
+  it('take the place of its own, and count among those that it asks for', () => {
+    const slice = aSlice({ placement: { count: 1 } });
+    const bound = [gift(slice, 'n1')];
+    const mine = granted(aRight(slice, 'n2'));
+    const state = { bound, capabilities: [mine], pods: podsOf(slice, bound[0]!, mine) };
+    assert.deepEqual(plan(slice, state).brief, [`remove ResourceCapability ${mine.metadata.name} Surplus`]);
+    const everywhere = aSlice();
+    const same = granted(aRight(everywhere, 'n1'));
+    const both = { bound, capabilities: [same], pods: podsOf(everywhere, bound[0]!, same) };
+    assert.deepEqual(plan(everywhere, both, [aNode('n1')]).brief, [
+      `remove ResourceCapability ${same.metadata.name} Surplus`,
+    ]);
+  });
+
+  it('are one a node', () => {
+    const slice = aSlice();
+    const bound = [gift(slice, 'n1', 'second'), gift(slice, 'n1', 'first')];
+    assert.deepEqual(plan(slice, { bound }, [aNode('n1')]).brief, ['create Pod first']);
+  });
+
+  it('are of no use before the node says that they are bound, after they passed on, and outside their window', () => {
+    const slice = aSlice();
+    const right = gift(slice, 'n1');
+    const { sliceName: _, ...unbound } = right.status!.granted!;
+    const passed = { ...denied(right, 0, 0, 'Transferred'), metadata: right.metadata };
+    const later = gift(slice, 'n1', 'gift', { window: { start: at(5000) } });
+    const others: ResourceCapability[] = [
+      { ...right, status: { ...right.status!, granted: unbound } },
+      { ...right, status: { ...right.status!, granted: { ...right.status!.granted!, sliceName: 'other' } } },
+      { ...right, status: { ...right.status!, granted: { ...right.status!.granted!, givenAway: true } } },
+      passed,
+      later,
+    ];
+    const asks = `create ResourceCapability ${own(slice, 'n1')}`;
+    for (const one of others) {
+      assert.deepEqual(plan(slice, { bound: [one] }, [aNode('n1')]).brief, [asks]);
+      const ended = plan(slice, { bound: [one], pods: podsOf(slice, right) }, [aNode('n1')]);
+      assert.deepEqual(ended.brief, [asks, 'remove Pod gift Unused']);
+    }
+    assert.equal(plan(slice, { bound: [later] }, [aNode('n1')]).wakeAt, Date.parse(at(5000)));
+  });
+
+  it('of the node’s network are of no use to a slice that did not ask for it, or may not', () => {
+    const slice = aSlice();
+    const bound = [gift(slice, 'n1', 'gift', { resources: { network: 'Host' } })];
+    assert.ok(!plan(slice, { bound }, [aNode('n1')]).brief.includes('create Pod gift'));
+    const host = aSlice({ sliver: { image: 'x', network: 'Host' } });
+    const state = { bound, pods: podsOf(host, ...bound) };
+    assert.deepEqual(plan(host, state, [aNode('n1')]).brief, ['remove Pod gift HostNetworkNotAllowed']);
+  });
+
+  it('keep their pods while a node that is back has yet to grant anew, unless the slice is suspended', () => {
+    const slice = aSlice();
+    const right = gift(slice, 'n1');
+    const former = { ...right, status: { ...right.status!, granted: { ...right.status!.granted!, nodeUID: 'old' } } };
+    const state = { bound: [former], pods: podsOf(slice, right) };
+    assert.ok(!plan(slice, state, [aNode('n1')]).brief.some((one) => one.startsWith('remove')));
+    const ended = plan(aSlice({ suspended: true }), state, [aNode('n1')]).brief;
+    assert.ok(ended.includes('remove Pod gift Unused'));
+  });
+
+  it('are not its to release: only the pods go with the slice, which waits for them, and with its window', () => {
+    const slice = aSlice();
+    const bound = [gift(slice, 'n1')];
+    const deleting = { ...slice, metadata: { ...slice.metadata, deletionTimestamp: at(0) } };
+    const state = { bound, pods: podsOf(slice, ...bound) };
+    const first = plan(deleting, state);
+    assert.deepEqual([first.brief, first.finalizer], [['remove Pod gift Deleting'], 'keep']);
+    assert.equal(plan(deleting, { bound }).finalizer, 'remove');
+    const past = aSlice({ window: { end: at(-1) } });
+    assert.deepEqual(plan(past, state).brief, ['remove Pod gift WindowClosed']);
+  });
+
+  it('that do not run are told like its own', () => {
+    const slice = aSlice();
+    const right = gift(slice, 'n1');
+    const conditions = [condition('Granted', 'True', 'Granted'), condition('Ready', 'False', 'NoAddress')];
+    const bound = [{ ...right, status: { ...right.status!, conditions } }];
+    const status = plan(slice, { bound, pods: podsOf(slice, right) }, [aNode('n1')]).status([], NOW);
+    assert.equal(status.nodes!.running, 0);
+  });
+});
