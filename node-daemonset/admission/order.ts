@@ -16,10 +16,15 @@ export function inOrder(rcaps: readonly ResourceCapability[]): ResourceCapabilit
     for (const one of line.reverse()) depths.set(one, ++depth);
     return depths.get(rcap) ?? 0;
   };
-  return [...rcaps].sort((a, b) => depthOf(a) - depthOf(b) || byAge(a, b));
+  const keyed = rcaps.map((rcap) => ({ rcap, depth: depthOf(rcap), created: createdAt(rcap) }));
+  keyed.sort((a, b) => a.depth - b.depth || a.created - b.created || byUid(a.rcap, b.rcap));
+  return keyed.map(({ rcap }) => rcap);
 }
 
-function byAge(a: ResourceCapability, b: ResourceCapability): number {
-  const created = Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? '');
-  return created || (a.metadata.uid ?? '').localeCompare(b.metadata.uid ?? '');
+function createdAt({ metadata }: ResourceCapability): number {
+  return Date.parse(metadata.creationTimestamp ?? '') || 0;
+}
+
+function byUid(a: ResourceCapability, b: ResourceCapability): number {
+  return (a.metadata.uid ?? '').localeCompare(b.metadata.uid ?? '');
 }

@@ -60,7 +60,9 @@ function portTaken(ask: Ask, siblings: readonly Entry[]): Refused | undefined {
   for (const { namespace, name, grant } of siblings) {
     const port = grant!.amounts.ports.find((one) => wanted.has(portKey(one)));
     if (!port || !overlaps(grant!.period, ask.period)) continue;
-    return { reason: CapabilityReason.PortInUse, message: `${portKey(port)} belongs to ${namespace}/${name}` };
+    const { end } = grant!.period;
+    const until = end === undefined ? '' : ` until ${formatInstant(end)}`;
+    return { reason: CapabilityReason.PortInUse, message: `${portKey(port)} belongs to ${namespace}/${name}${until}` };
   }
   return undefined;
 }
