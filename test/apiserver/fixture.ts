@@ -8,6 +8,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after } from 'mocha';
+import { LABEL_SLICE } from '../../crds/names.ts';
 import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { stripRules } from '../../crds/strip.ts';
 import { createClient, type ApiClient, type ClientOptions } from '../../kube/client.ts';
@@ -107,7 +108,7 @@ async function start(): Promise<ApiServer> {
   };
 }
 
-/** Removes the Slices and rights that other specs left: an operator would act on them, and its writes be counted. */
+/** Removes the Slices, rights and slivers that other specs left: an operator would act on them, and its writes be counted. */
 export async function removeSlices({ client }: ApiServer): Promise<void> {
   for (const resource of [Resources.Slice, Resources.ResourceCapability]) {
     const path = `/apis/${resource.apiVersion}/${resource.plural}`;
@@ -117,6 +118,10 @@ export async function removeSlices({ client }: ApiServer): Promise<void> {
       await client.remove(resource, { namespace: metadata.namespace, name: metadata.name });
     }
   }
+  // nothing collects here what their owners leave
+  const query = { labelSelector: LABEL_SLICE };
+  const { items } = await client.request<{ items: KubeObject[] }>('GET', '/api/v1/pods', { query });
+  for (const { metadata } of items) await client.remove(Resources.Pod, metadata, { gracePeriodSeconds: 0 });
 }
 
 async function installCrds(client: ApiClient, minor: number): Promise<void> {
