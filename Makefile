@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # npm writes this file at the end of every install
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: demo down test check programs bpf clients clean
+.PHONY: demo down test check nightly programs bpf clients clean
 
 # a real cluster, slivers on it, and a table of what each was promised and got
 demo: $(INSTALLED)
@@ -16,6 +16,10 @@ down: $(INSTALLED)
 
 test: $(INSTALLED)
 	node test/main.ts
+
+# random histories of rights, fifty times as many as in `make test`
+nightly: $(INSTALLED)
+	LEDGER_RUNS=100000 mocha --timeout 3600000 test/node-daemonset/admission/history.test.ts
 
 # types, lint, format, generated files, layout
 check: $(INSTALLED)

@@ -95,7 +95,7 @@ export function formatInstant(instant: number): string {
  * Both the label, by which we see it, and the spec must name this node: an rcap whose label alone was moved is ours to
  * refuse and must not be granted by two nodes.
  */
-function refuseNode(rcap: ResourceCapability, nodeName: string): Refused | undefined {
+export function refuseNode(rcap: ResourceCapability, nodeName: string): Refused | undefined {
   if (rcap.spec.nodeName === nodeName && rcap.metadata.labels?.[LABEL_NODE] === nodeLabelValue(nodeName)) {
     return undefined;
   }

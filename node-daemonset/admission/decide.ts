@@ -1,7 +1,7 @@
 /** The answer to one rcap: granted, renewed or refused, with the reason. */
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
-import { type Ask, isRefused, readAsk, type Refused } from './ask.ts';
+import { type Ask, isRefused, readAsk, refuseNode, type Refused } from './ask.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import type { Decision } from './plan.ts';
 
@@ -42,13 +42,13 @@ export function decide(
 ): { entry: Entry; decision: Decision } | undefined {
   const { ledger, entries, nodeName, weigh, now } = context;
   const generation = rcap.metadata.generation ?? 0;
-  const ask = readAsk(rcap, nodeName, entry?.grant);
-  const movedAway = isRefused(ask) && ask.reason === CapabilityReason.WrongNode;
   // A label can change without a new generation; what names another node is given up whenever it is seen.
+  const movedAway = refuseNode(rcap, nodeName);
   const answered = answeredUntil(entry) >= generation;
   if (answered && !(movedAway && entry?.grant)) return undefined;
   if (!entry?.grant && rcap.metadata.deletionTimestamp) return undefined;
 
+  const ask = movedAway ?? readAsk(rcap, nodeName, entry?.grant);
   const identity = { uid: rcap.metadata.uid ?? '', namespace: rcap.metadata.namespace ?? '', name: rcap.metadata.name };
   const parent = isRefused(ask) ? undefined : parentOf(ask, entry, entries);
   const refused = isRefused(ask)
@@ -96,8 +96,10 @@ function refuseRebinding(ask: Ask, grant: Grant | undefined): Refused | undefine
 function parentOf(ask: Ask, entry: Entry | undefined, entries: ReadonlyMap<string, Entry>): Entry | undefined {
   if (entry?.grant) return entry.grant.parent === undefined ? undefined : entries.get(entry.grant.parent);
   if (ask.from === undefined) return undefined;
-  const named = [...entries.values()].filter(({ namespace, name }) => namespace === ask.namespace && name === ask.from);
-  return named.find(({ uid, grant }) => grant && uid !== ask.uid);
+  for (const one of entries.values()) {
+    if (one.grant && one.name === ask.from && one.namespace === ask.namespace && one.uid !== ask.uid) return one;
+  }
+  return undefined;
 }
 
 function refuseFrom(ask: Ask, grant: Grant | undefined, parent: Entry | undefined): Refused | undefined {

@@ -7,17 +7,18 @@ import { type Books, type Entry, overlaps, taken } from './ledger.ts';
 import { fitsInParent, holdsItsParts } from './parts.ts';
 import { budgetOf, type Policy, portRefusal } from './policy.ts';
 import { heldIn, lineageOf } from './split.ts';
-import { ahead, KINDS, tooTight, when } from './tight.ts';
+import type { Register } from './register.ts';
+import { ahead, KINDS, when } from './tight.ts';
 
 /** Everything that a judgement depends on. */
 export interface Bench {
   policy: Policy;
   /** What slices can have in all, other pods' requests taken off. */
   offered: Books;
-  /** Every other entry of the ledger: never the asking one, whose old grant the new one would take the place of. */
-  others: readonly Entry[];
-  /** All of the ledger, the asking entry too. */
-  entries: ReadonlyMap<string, Entry>;
+  /** All of the ledger, the asking entry too; its timeline without those that are `aside`. */
+  register: Register;
+  /** The uids of the asking entry and of one that it takes over: the new grant would take their places. */
+  aside: readonly string[];
   /** The right that the asking one is, or is to be, part of. */
   parent: Entry | undefined;
   /** Ports that were asked for and are in use on the node; empty where nothing is judged that was not granted before. */
@@ -113,8 +114,9 @@ function portsAreOffered({ amounts }: Ask, { policy }: Bench): Refused | undefin
   return undefined;
 }
 
-function budgetOfPending({ namespace }: Ask, { policy, others }: Bench): Refused | undefined {
-  const pending = others.filter((entry) => entry.namespace === namespace && !entry.grant).length;
+function budgetOfPending({ namespace }: Ask, bench: Bench): Refused | undefined {
+  const { policy } = bench;
+  const pending = othersIn(bench, namespace).filter(({ grant }) => !grant).length;
   const budget = budgetOf(policy, namespace).pending;
   if (pending < budget) return undefined;
   const message = `namespace ${namespace} has ${pending} rights here that were not granted, ${budget} are allowed: delete some`;
@@ -123,23 +125,27 @@ function budgetOfPending({ namespace }: Ask, { policy, others }: Bench): Refused
 
 function budgetOfShares(ask: Ask, bench: Bench): Refused | undefined {
   if (isOwn(ask, bench)) return undefined;
-  const { policy, others, entries, now } = bench;
+  const { policy, register, now } = bench;
   const budget = budgetOf(policy, ask.namespace).shares;
   const { shares } = ask.amounts;
-  const tight = tooTight(ahead(heldIn(others, entries, ask.namespace), ask.period, now), 'shares', shares, budget);
+  const period = ahead(ask.period, now);
+  const parts = othersIn(bench, ask.namespace).filter(({ grant }) => grant?.parent !== undefined);
+  const ofOthers = heldIn(parts, register, ask.namespace);
+  const timeline = register.timelineOf(ask.namespace);
+  const tight = timeline.with(ofOthers, () => timeline.firstTight(period, 'shares', shares, budget));
   if (!tight) return undefined;
-  const left = Math.max(0, budget - tight.sums.shares);
+  const left = Math.max(0, budget - tight.most);
   const message = `asks ${shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
 function budgetOfPorts(ask: Ask, bench: Bench): Refused | undefined {
-  const { policy, others, entries } = bench;
+  const { policy, register } = bench;
   const wanted = ask.amounts.ports.length;
   if (wanted === 0 || isOwn(ask, bench)) return undefined;
   const budget = budgetOf(policy, ask.namespace).ports;
   // counted over the whole window rather than at each instant: simpler, and never too few
-  const used = heldIn(others, entries, ask.namespace)
+  const used = heldIn(othersIn(bench, ask.namespace), register, ask.namespace)
     .filter((grant) => overlaps(grant.period, ask.period))
     .reduce((sum, grant) => sum + grant.amounts.ports.length, 0);
   if (used + wanted <= budget) return undefined;
@@ -148,18 +154,17 @@ function budgetOfPorts(ask: Ask, bench: Bench): Refused | undefined {
 }
 
 /** What it is part of has its ports too, and so has what is part of it. */
-function portsAreFree(ask: Ask, { others, entries, parent }: Bench): Refused | undefined {
-  if (ask.amounts.ports.length === 0) return undefined;
-  const wanted = new Set(ask.amounts.ports.map(portKey));
-  const above = new Set(parent && lineageOf(entries, parent).map(({ uid }) => uid));
-  for (const entry of others) {
-    const { namespace, name, grant } = entry;
-    if (!grant || !overlaps(grant.period, ask.period)) continue;
-    const port = grant.amounts.ports.find((one) => wanted.has(portKey(one)));
-    if (!port || above.has(entry.uid) || lineageOf(entries, entry).some(({ uid }) => uid === ask.uid)) continue;
-    const until = grant.period.end === undefined ? '' : ` until ${formatInstant(grant.period.end)}`;
-    const message = `${port.protocol} port ${port.port} belongs to ${namespace}/${name}${until}`;
-    return { reason: CapabilityReason.PortInUse, message };
+function portsAreFree(ask: Ask, { register, aside, parent }: Bench): Refused | undefined {
+  const above = new Set(parent && lineageOf(register, parent).map(({ uid }) => uid));
+  for (const port of ask.amounts.ports) {
+    for (const entry of register.withPort(portKey(port))) {
+      const { namespace, name, grant } = entry;
+      if (!grant || aside.includes(entry.uid) || !overlaps(grant.period, ask.period)) continue;
+      if (above.has(entry.uid) || lineageOf(register, entry).some(({ uid }) => uid === ask.uid)) continue;
+      const until = grant.period.end === undefined ? '' : ` until ${formatInstant(grant.period.end)}`;
+      const message = `${port.protocol} port ${port.port} belongs to ${namespace}/${name}${until}`;
+      return { reason: CapabilityReason.PortInUse, message };
+    }
   }
   return undefined;
 }
@@ -173,15 +178,15 @@ function portsAreUnused({ uid, amounts }: Ask, { held }: Bench): Refused | undef
   return { reason: CapabilityReason.PortInUse, message: `${portKey(holder)} is held by ${holder.by}` };
 }
 
-function sumsFit(ask: Ask, { offered, others, parent, now }: Bench): Refused | undefined {
+function sumsFit(ask: Ask, { offered, register, parent, now }: Bench): Refused | undefined {
   const wanted = taken({ amounts: ask.amounts, ...(parent && { parent: parent.uid }) });
-  const grants = others.flatMap((entry) => entry.grant ?? []);
-  const parts = ahead(grants, ask.period, now);
+  const period = ahead(ask.period, now);
+  const peak = register.timeline.peak(period);
   for (const [kind, reason, format] of KINDS) {
-    if (wanted[kind] === 0) continue;
-    const tight = tooTight(parts, kind, wanted[kind], offered[kind]);
+    if (wanted[kind] === 0 || peak[kind] + wanted[kind] <= offered[kind]) continue;
+    const tight = register.timeline.firstTight(period, kind, wanted[kind], offered[kind]);
     if (!tight) continue;
-    const free = format(Math.max(0, offered[kind] - tight.sums[kind]));
+    const free = format(Math.max(0, offered[kind] - tight.most));
     const message = `asks ${format(wanted[kind])}, ${free} of ${format(offered[kind])} free${when(tight, now)}`;
     return { reason, message };
   }
@@ -189,6 +194,11 @@ function sumsFit(ask: Ask, { offered, others, parent, now }: Bench): Refused | u
 }
 
 /** Part of what its namespace holds already: the budget has it. */
-function isOwn({ namespace }: Ask, { entries, parent }: Bench): boolean {
-  return parent !== undefined && lineageOf(entries, parent).some((one) => one.namespace === namespace);
+function isOwn({ namespace }: Ask, { register, parent }: Bench): boolean {
+  return parent !== undefined && lineageOf(register, parent).some((one) => one.namespace === namespace);
+}
+
+/** Everything of a namespace but what the new grant would take the place of. */
+function othersIn({ register, aside }: Bench, namespace: string): Entry[] {
+  return register.inNamespace(namespace).filter(({ uid }) => !aside.includes(uid));
 }

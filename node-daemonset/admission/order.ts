@@ -26,5 +26,7 @@ function createdAt({ metadata }: ResourceCapability): number {
 }
 
 function byUid(a: ResourceCapability, b: ResourceCapability): number {
-  return (a.metadata.uid ?? '').localeCompare(b.metadata.uid ?? '');
+  const [one, other] = [a.metadata.uid ?? '', b.metadata.uid ?? ''];
+  // not by a language's order, which takes ten times as long
+  return one < other ? -1 : Number(one > other);
 }

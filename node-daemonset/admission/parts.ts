@@ -5,30 +5,27 @@ import { type Ask, formatInstant, type Refused } from './ask.ts';
 import type { Bench } from './judge.ts';
 import { booked, type Entry, type Grant, overlaps, type Period } from './ledger.ts';
 import { under } from './split.ts';
-import { ahead, KINDS, tooTight, when } from './tight.ts';
+import { ahead, KINDS, when } from './tight.ts';
+import { Timeline } from './timeline.ts';
 
 type Right = Pick<Grant, 'amounts' | 'period'>;
 
 /** Beside all else that is split from the same right. */
-export function fitsInParent(ask: Ask, { others, parent, now }: Bench): Refused | undefined {
+export function fitsInParent(ask: Ask, { register, aside, parent, now }: Bench): Refused | undefined {
   const whole = parent?.grant;
   if (!parent || !whole) return undefined;
   const name = `${parent.namespace}/${parent.name}`;
   const why = notWithin(ask, whole, now);
   if (why) return { reason: CapabilityReason.OutsideParent, message: `${name} ${why}` };
-  const siblings = others.filter(({ grant }) => grant?.parent === parent.uid);
+  const siblings = register.partsOf(parent.uid).filter(({ uid }) => !aside.includes(uid));
   const wanted = booked(ask.amounts);
-  const parts = ahead(
-    siblings.map(({ grant }) => under(undefined, grant!)),
-    ask.period,
-    now,
-  );
+  const parts = new Timeline(siblings.map(({ grant }) => under(undefined, grant!)));
   for (const [kind, reason, format] of KINDS) {
     if (kind === 'pods' || wanted[kind] === 0) continue;
     const has = booked(whole.amounts)[kind];
-    const tight = tooTight(parts, kind, wanted[kind], has);
+    const tight = parts.firstTight(ahead(ask.period, now), kind, wanted[kind], has);
     if (!tight) continue;
-    const free = format(Math.max(0, has - tight.sums[kind]));
+    const free = format(Math.max(0, has - tight.most));
     const message = `asks ${format(wanted[kind])}, ${free} of ${format(has)} of ${name} free${when(tight, now)}`;
     return { reason, message };
   }
@@ -36,20 +33,19 @@ export function fitsInParent(ask: Ask, { others, parent, now }: Bench): Refused 
 }
 
 /** What asks to be another than it was must still hold all that was split from it. */
-export function holdsItsParts(ask: Ask, { others, now }: Bench): Refused | undefined {
-  const own = others.filter(({ grant }) => grant?.parent === ask.uid);
+export function holdsItsParts(ask: Ask, { register, now }: Bench): Refused | undefined {
+  const own = register.partsOf(ask.uid);
   const reason = CapabilityReason.GivenAway;
   for (const { namespace, name, grant } of own) {
     const why = notWithin(grant!, ask, now);
     if (why) return { reason, message: `${namespace}/${name} was split from it: as asked, it ${why}` };
   }
-  const grants = own.map(({ grant }) => under(undefined, grant!));
-  const parts = ahead(grants, { start: now, end: undefined }, now);
+  const parts = new Timeline(own.map(({ grant }) => under(undefined, grant!)));
   for (const [kind, , format] of KINDS) {
     const has = booked(ask.amounts)[kind];
-    const tight = kind === 'pods' ? undefined : tooTight(parts, kind, 0, has);
+    const tight = kind === 'pods' ? undefined : parts.firstTight({ start: now, end: undefined }, kind, 0, has);
     if (!tight) continue;
-    const message = `asks ${format(has)}, and ${format(tight.sums[kind])} of it are split off${when(tight, now)}`;
+    const message = `asks ${format(has)}, and ${format(tight.most)} of it are split off${when(tight, now)}`;
     return { reason, message };
   }
   return undefined;

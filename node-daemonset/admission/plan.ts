@@ -11,6 +11,7 @@ import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import { inOrder } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
+import { Register } from './register.ts';
 import { relink } from './split.ts';
 import { adoptTransferred, awaitsValue, isRead, planTransfer } from './transfer.ts';
 
@@ -64,7 +65,7 @@ export function planAdmission(input: AdmissionInput): Admission {
   let recovered = before.recovered ?? false;
   const turns = new Map<string, number>();
   const waiting = new Set<string>();
-  const byUid = new Map(before.entries.map((entry) => [entry.uid, expire(entry, now, decisions)]));
+  const byUid = new Register(before.entries.map((entry) => expire(entry, now, decisions)));
   let seen: ReadonlyMap<string, ResourceCapability> | undefined;
   if (rcaps) {
     seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
@@ -81,13 +82,15 @@ export function planAdmission(input: AdmissionInput): Admission {
     const weighWith =
       (held: readonly KnownHolder[]) =>
       (ask: Ask, parent: Entry | undefined): Refused | undefined => {
-        const others = [...byUid.values()].filter((entry) => entry.uid !== ask.uid);
-        return judge(ask, { policy, offered: books, others, entries: byUid, parent, held, now });
+        const aside = [ask.uid];
+        const bench = { policy, offered: books, register: byUid, aside, parent, held, now };
+        return byUid.aside(aside, () => judge(ask, bench));
       };
     const weighTransfer = (ask: Ask, holder: Entry): Refused | undefined => {
-      const others = [...byUid.values()].filter(({ uid }) => uid !== ask.uid && uid !== holder.uid);
+      const aside = [ask.uid, holder.uid];
       const parent = holder.grant?.parent === undefined ? undefined : byUid.get(holder.grant.parent);
-      return judgeTransfer(ask, { policy, offered: books, others, entries: byUid, parent, held: [], now });
+      const bench = { policy, offered: books, register: byUid, aside, parent, held: [], now };
+      return byUid.aside(aside, () => judgeTransfer(ask, bench));
     };
     // What is taken back was looked at when it was granted: by now its own sliver has the ports.
     for (const rcap of before.recovered ? [] : ordered) {

@@ -13,6 +13,7 @@ const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
   acquire: () => import('./acquire.ts'),
   slice: () => import('./slice.ts'),
   sensors: () => import('./sensors.ts'),
+  ledger: () => import('./ledger.ts'),
 };
 
 async function runBench(name: string): Promise<boolean> {

@@ -7,7 +7,7 @@ import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { admit, edited, NODE, NOW, offering, redeeming, right } from '../rights.ts';
 import { checkBooks } from './books.ts';
 
-/** A longer run: LEDGER_RUNS=100000. */
+/** `make nightly` has 100,000. */
 const RUNS = Number(process.env['LEDGER_RUNS'] ?? 2000);
 const HOUR = 3_600_000;
 const BUDGET = { shares: 500, ports: 3 };
