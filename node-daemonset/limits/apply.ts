@@ -1,8 +1,10 @@
-/** Keeps memory and process limits in the pods' cgroups, under the names of v1 and of v2. */
+/** Keeps memory and process limits in the pods' cgroups, under the names of v1 and of v2, and open files at each process. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CgroupTree, findPods, openTree, type PodCgroup, type TreeOptions } from '../cpu/cgroups.ts';
 import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
+import { processesOf } from '../processes.ts';
+import { planOpenFiles, readOpenFiles, writeOpenFiles } from './openfiles.ts';
 import { type LimitKind, type ObservedLimits, planLimits } from './plan.ts';
 
 const FILES: Readonly<Record<LimitKind, { controller: string; name: Readonly<Record<1 | 2, string>> }>> = {
@@ -41,11 +43,32 @@ export function createLimitsEnforcer(options: TreeOptions = {}): Enforcer {
           problems.push({ sliver, reason: 'LimitNotSet', message: `${path}: ${(error as Error).message}` });
         }
       }
+      for (const { id, amounts } of slivers) {
+        const pod = amounts.openFiles === undefined ? undefined : pods.get(id);
+        const directory = pod && tree.directory('pids', pod.path);
+        if (directory === undefined) continue;
+        try {
+          writes += limitOpenFiles(directory, amounts.openFiles!);
+        } catch (error) {
+          problems.push({ sliver: id, reason: 'LimitNotSet', message: (error as Error).message });
+        }
+      }
       return { writes, problems };
     },
 
     async release(): Promise<void> {},
   };
+}
+
+/** How many processes had another limit. */
+function limitOpenFiles(directory: string, granted: number): number {
+  let writes = 0;
+  for (const pid of processesOf(directory)) {
+    const has = readOpenFiles(pid);
+    const wanted = has && planOpenFiles(has, granted);
+    if (wanted && writeOpenFiles(pid, wanted)) writes++;
+  }
+  return writes;
 }
 
 function fileOf(tree: CgroupTree, pod: PodCgroup, kind: LimitKind): string | undefined {

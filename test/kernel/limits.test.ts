@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { amounts } from '../../crds/rspec.ts';
 import { createLimitsEnforcer } from '../../node-daemonset/limits/apply.ts';
 import { SliverPod } from './sliver-pod.ts';
@@ -53,9 +53,54 @@ describe('limits in the kernel', () => {
     for (const pid of pod.read('pids', 'cgroup.procs').split('\n')) if (pid) process.kill(Number(pid), 'SIGKILL');
   });
 
+  it('bound the open files of every process, and are renewed', async () => {
+    await pod.start('{ sleep 100 & sleep 100; true; }');
+    const count = (): number => pod.read('pids', 'cgroup.procs').split('\n').filter(Boolean).length;
+    for (let i = 0; i < 100 && count() < 3; i++) await new Promise((r) => setTimeout(r, 20));
+    const limits = (): string[] =>
+      pod
+        .read('pids', 'cgroup.procs')
+        .split('\n')
+        .flatMap((pid) => (pid ? [/^Max open files.*$/m.exec(readLimits(pid))?.[0] ?? 'ended'] : []))
+        .filter((line) => line !== 'ended');
+    assert.ok((await enforce({ openFiles: 20 })).writes > 0);
+    assert.equal((await enforce({ openFiles: 20 })).problems.length, 0);
+    const bounded = limits();
+    assert.ok(bounded.length >= 3 && bounded.every((line) => / 20 +20 +files/.test(line)), bounded.join());
+    const renewed = await enforce({ openFiles: 40 });
+    // some machines keep even root from raising a limit; then it is said, and the lower one stays
+    const mayRaise = hasCapability(CAP_SYS_RESOURCE);
+    assert.deepEqual(
+      renewed.problems.map(({ reason }) => reason),
+      mayRaise ? [] : ['LimitNotSet'],
+    );
+    const after = limits();
+    assert.ok(
+      after.every((line) => (mayRaise ? / 20 +40 +files/ : / 20 +20 +files/).test(line)),
+      after.join(),
+    );
+    assert.match((await enforce({ openFiles: 2 ** 31 })).problems[0]!.message, /RLIMIT_NOFILE of process/);
+    for (const pid of pod.read('pids', 'cgroup.procs').split('\n')) if (pid) process.kill(Number(pid), 'SIGKILL');
+  });
+
   it('wait for a pod that has no cgroup yet', async () => {
     const enforcer = createLimitsEnforcer({ prefix: pod.prefix });
     const desired = pod.desired({ id: 'not-there', amounts: amounts({ memory: '1Mi' }) });
     assert.deepEqual(await enforcer.enforce(desired, signal), { writes: 0, problems: [] });
   });
 });
+
+const CAP_SYS_RESOURCE = 24n;
+
+function hasCapability(capability: bigint): boolean {
+  const mask = /^CapEff:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1];
+  return (BigInt(`0x${mask}`) & (1n << capability)) !== 0n;
+}
+
+function readLimits(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/limits`, 'utf8');
+  } catch {
+    return '';
+  }
+}
