@@ -98,6 +98,7 @@ export const CapabilityReason = {
   WrongNode: 'WrongNode',
   NotRedeemable: 'NotRedeemable',
   Transferred: 'Transferred',
+  Evicted: 'Evicted',
   Expired: 'Expired',
   WindowNotOpen: 'WindowNotOpen',
   Suspended: 'Suspended',

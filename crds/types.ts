@@ -635,7 +635,7 @@ export interface SliceNodeSpec {
   privileges?: ('RawSockets' | 'Audit')[];
   nodePorts?: NodePortRange;
   /**
-   * Whether slivers may use the node's own address (network Host). Rights granted before stay. Default false.
+   * Whether slivers may use the node's own address (network Host). Rights granted before stay, but for evict. Default false.
    */
   hostNetwork?: boolean;
   /**
@@ -662,6 +662,11 @@ export interface SliceNodeSpec {
    * Times in which no right of a slice holds; a right whose window meets one is refused.
    */
   blackouts?: Blackout[];
+  reserved?: Reserve;
+  /**
+   * True: rights that this policy would not leave are taken back, the youngest first, until the rest fits. Default false: they stay until their windows end, and only nothing new is granted in their place.
+   */
+  evict?: boolean;
 }
 export interface NodeLine {
   /**
@@ -822,6 +827,19 @@ export interface Blackout {
   reason?: string;
 }
 /**
+ * A part of everything that is offered, kept for experiments: rights of other namespaces never take it, also where it lies idle. The namespaces that it is for may have the rest, too. Ports are given one by one.
+ */
+export interface Reserve {
+  /**
+   * The part, in 1/100 of what is offered.
+   */
+  percent: number;
+  /**
+   * For whom.
+   */
+  namespaces: string[];
+}
+/**
  * What the node offers and has granted.
  */
 export interface SliceNodeStatus {
@@ -833,6 +851,7 @@ export interface SliceNodeStatus {
   offered?: NodeBooks;
   granted?: NodeBooks;
   free?: NodeBooks;
+  freeToOthers?: NodeBooks;
   auditPage?: PublishedPage;
   /**
    * An address by which others reach the node.

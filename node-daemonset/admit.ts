@@ -38,6 +38,7 @@ export async function admit(
       metrics.decided(decision.event, decision.reason);
       if (ANSWERS.has(decision.event)) turns.spend(decision.namespace);
       log.info(fieldsOf(decision), 'right decided');
+      if (decision.event === 'evicted') parts.announce(decision);
     }
   };
   const decided = attempt(problems, 'AdmissionFailed', () => planAdmission({ ...input, policy }));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
 import type { ResourceCapability, RspecPort, SliceNode } from '../crds/types.ts';
 import type { ApiClient } from '../kube/client.ts';
+import { EventRecorder } from '../kube/events.ts';
 import { serveHealth } from '../kube/health.ts';
 import { startInformer } from '../kube/informer.ts';
 import type { Log } from '../kube/log.ts';
@@ -26,6 +27,7 @@ import { GrantLog } from './grantlog.ts';
 import { Loop } from './loop.ts';
 import { runPass } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
+import { announceTo } from './report/announce.ts';
 import { startHeartbeat } from './report/heartbeat.ts';
 import { createNodeMetrics } from './report/metrics.ts';
 import { Reporter, versioned } from './report/reporter.ts';
@@ -99,6 +101,7 @@ export async function startManager({
       if (whole) await client.apply(whole, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
     },
   });
+  const recorder = new EventRecorder({ client, component: 'slice-operator-node', namespace: config.namespace, log });
   const wake = (): void => loop.wake();
   const turns = new Turns();
   let soon: NodeJS.Timeout | undefined;
@@ -153,6 +156,7 @@ export async function startManager({
     nodeName,
     store,
     grantLog: new GrantLog({ path: paths.grantLog }),
+    announce: announceTo(recorder, (key) => rcaps.store.get(key)),
     policy,
     turns,
     rcaps: () => (rcaps.store.synced ? bounded(rcaps.store.list(), store.get().ledger) : undefined),

@@ -3,8 +3,9 @@ import type { Logger } from 'pino';
 import type { ResourceCapability, RspecPort } from '../crds/types.ts';
 import type { AddressWatch } from './addresses/watch.ts';
 import type { HeldPort } from './admission/held.ts';
+import { beyondPolicy } from './admission/beyond.ts';
 import { grantsOf, nextEdge } from './admission/ledger.ts';
-import { hasQuestions } from './admission/plan.ts';
+import { type Decision, hasQuestions } from './admission/plan.ts';
 import { offered, type Policy } from './admission/policy.ts';
 import type { Turns } from './admission/turns.ts';
 import { admit } from './admit.ts';
@@ -25,6 +26,8 @@ export interface PassParts extends GatherParts {
   nodeName: string;
   grantLog: Pick<GrantLog, 'append' | 'owe'>;
   turns: Turns;
+  /** Tells whoever has the right what became of it. */
+  announce(decision: Decision): void;
   /** Every rcap with our label; undefined while the API server was not heard completely. */
   rcaps(): readonly ResourceCapability[] | undefined;
   /** Keeps these ports from being taken by chance, then says who has which of them. */
@@ -189,7 +192,8 @@ function reportNode(
   parts.metrics.books(accounts(ledger, books, now));
   if (sliceNode) {
     const auditPage = parts.audit.page();
-    const known = { sliceNode, ledger, offered: books, policyProblem: problem, problems, auditPage };
+    const beyond = (policy && node && beyondPolicy(ledger.entries, policy, node, now)) ?? [];
+    const known = { sliceNode, ledger, offered: books, policy, beyond, policyProblem: problem, problems, auditPage };
     statuses.node({ ...known, ...parts.published?.(), attributes, versions, now });
   }
   const rcaps = parts.rcaps();

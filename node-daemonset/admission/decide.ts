@@ -1,4 +1,5 @@
 /** The answer to one rcap: granted, renewed or refused, with the reason. */
+import { isDeepStrictEqual } from 'node:util';
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, isRefused, readAsk, refuseNode, type Refused } from './ask.ts';
@@ -58,7 +59,7 @@ export function decide(
       refuseFrom(ask, entry?.grant, parent) ??
       weigh(ask, parent));
   if (!refused) {
-    const next: Entry = { ...identity, grant: grantOf(ask as Ask, parent, now) };
+    const next: Entry = { ...identity, grant: grantOf(ask as Ask, parent, now, entry?.grant) };
     return {
       entry: next,
       decision: { event: entry?.grant ? 'renewed' : 'granted', ...identity, grant: next.grant! },
@@ -116,10 +117,12 @@ export function answeredUntil(entry: Entry | undefined): number {
   return Math.max(entry?.grant?.generation ?? -1, entry?.refusal?.generation ?? -1);
 }
 
-function grantOf(ask: Ask, parent: Entry | undefined, now: number): Grant {
+/** Who asks for no more and for no other time, as one who binds a right, keeps its age. */
+function grantOf(ask: Ask, parent: Entry | undefined, now: number, before?: Grant): Grant {
   const { generation, amounts, period, contact, sliceName, from } = ask;
   const part = { ...(from !== undefined && { from }), ...(parent && { parent: parent.uid }) };
-  return { generation, amounts, period, contact, sliceName, time: now, ...part };
+  const isSame = before && isDeepStrictEqual([before.amounts, before.period], [amounts, period]);
+  return { generation, amounts, period, contact, sliceName, time: isSame ? before.time : now, ...part };
 }
 
 export function named({

@@ -6,6 +6,7 @@ import type { KnownHolder } from './held.ts';
 import { type Books, type Entry, overlaps, taken } from './ledger.ts';
 import { fitsInParent, holdsItsParts } from './parts.ts';
 import { budgetOf, type Policy, portRefusal } from './policy.ts';
+import { reserveIsKept } from './reserve.ts';
 import { heldIn, lineageOf } from './split.ts';
 import type { Register } from './register.ts';
 import { ahead, KINDS, when } from './tight.ts';
@@ -43,6 +44,7 @@ const RULES: readonly Rule[] = [
   holdsItsParts,
   fitsInParent,
   sumsFit,
+  reserveIsKept,
 ];
 
 /** The first reason against granting, or undefined: then it fits, at every instant of its window. */
@@ -54,6 +56,14 @@ export function judge(ask: Ask, bench: Bench): Refused | undefined {
   return undefined;
 }
 
+/** Those that look at a right alone: by them the owner's policy judges what he has granted, too. */
+export const RULES_OF_KIND: readonly ((ask: Ask, bench: Pick<Bench, 'policy'>) => Refused | undefined)[] = [
+  privilegesAreOffered,
+  hostNetworkIsOffered,
+  namespaceIsWelcome,
+  portsAreOffered,
+];
+
 /** What another holds already takes nothing from the node: it only must be welcome, and within its new holder's budget. */
 const RULES_OF_TRANSFER: readonly Rule[] = [
   windowIsNotOver,
@@ -61,6 +71,7 @@ const RULES_OF_TRANSFER: readonly Rule[] = [
   budgetOfPending,
   budgetOfShares,
   budgetOfPorts,
+  reserveIsKept,
 ];
 
 /** The first reason against letting another hold the right; `others` has neither of the two. */
@@ -77,7 +88,7 @@ function windowIsNotOver({ period }: Ask, { now }: Bench): Refused | undefined {
   return { reason: CapabilityReason.WindowPast, message: `the window ended at ${formatInstant(period.end)}` };
 }
 
-function privilegesAreOffered({ amounts }: Ask, { policy }: Bench): Refused | undefined {
+function privilegesAreOffered({ amounts }: Ask, { policy }: Pick<Bench, 'policy'>): Refused | undefined {
   const refused = amounts.privileges.filter((privilege) => !policy.privileges.includes(privilege));
   if (refused.length === 0) return undefined;
   const offered = policy.privileges.join(', ') || 'none';
@@ -85,13 +96,13 @@ function privilegesAreOffered({ amounts }: Ask, { policy }: Bench): Refused | un
   return { reason: CapabilityReason.PrivilegeNotOffered, message };
 }
 
-function hostNetworkIsOffered({ amounts }: Ask, { policy }: Bench): Refused | undefined {
+function hostNetworkIsOffered({ amounts }: Ask, { policy }: Pick<Bench, 'policy'>): Refused | undefined {
   if (amounts.network === 'Pod' || policy.hostNetwork) return undefined;
   const message = "the node's owner lets no sliver use the node's own address: use network Pod, or ask elsewhere";
   return { reason: CapabilityReason.HostNetworkNotOffered, message };
 }
 
-function namespaceIsWelcome({ namespace }: Ask, { policy }: Bench): Refused | undefined {
+function namespaceIsWelcome({ namespace }: Ask, { policy }: Pick<Bench, 'policy'>): Refused | undefined {
   if (!policy.namespaces.get(namespace)?.refused) return undefined;
   return { reason: CapabilityReason.NamespaceRefused, message: `the node's owner refuses namespace ${namespace}` };
 }
@@ -106,7 +117,7 @@ function noBlackoutIsMet({ period }: Ask, { policy, now }: Bench): Refused | und
   return { reason: CapabilityReason.Blackout, message };
 }
 
-function portsAreOffered({ amounts }: Ask, { policy }: Bench): Refused | undefined {
+function portsAreOffered({ amounts }: Ask, { policy }: Pick<Bench, 'policy'>): Refused | undefined {
   for (const { protocol, port } of amounts.ports) {
     const message = portRefusal(policy, protocol, port);
     if (message) return { reason: CapabilityReason.PortNotOffered, message };

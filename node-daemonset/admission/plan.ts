@@ -5,6 +5,7 @@
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, formatInstant, readRecovered, type Refused } from './ask.ts';
+import { evict } from './beyond.ts';
 import { adopt, answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge, judgeTransfer } from './judge.ts';
@@ -38,7 +39,7 @@ export interface AdmissionInput {
 
 /** One line of the grant log. */
 export interface Decision {
-  event: 'granted' | 'renewed' | 'denied' | 'resizeDenied' | 'expired' | 'released' | 'transferred';
+  event: 'granted' | 'renewed' | 'denied' | 'resizeDenied' | 'expired' | 'released' | 'transferred' | 'evicted';
   uid: string;
   namespace: string;
   name: string;
@@ -76,6 +77,7 @@ export function planAdmission(input: AdmissionInput): Admission {
     }
   }
   relink(byUid, before.entries);
+  if (policy?.evict && node) decisions.push(...evict(byUid, policy, node, now));
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
     const ordered = inOrder([...seen.values()]);

@@ -49,6 +49,15 @@ export interface Policy {
   audit: { keepMs: number; keepBytes: number; page: AuditPage | undefined };
   sensors: { probesPerMinute: number; page: SensorPage | undefined };
   blackouts: { period: Period; reason: string }[];
+  /** A part of all that is offered, in 1/100, and who alone may have it; undefined: nothing is kept. */
+  reserved: Reserve | undefined;
+  /** Whether rights go that this policy would not leave. */
+  evict: boolean;
+}
+
+export interface Reserve {
+  percent: number;
+  namespaces: ReadonlySet<string>;
 }
 
 /** What the API server knows of the Node; sizes in bytes. */
@@ -138,6 +147,8 @@ export function policyOf(spec: SliceNodeSpec): Policy {
       period: { start: Date.parse(start), end: Date.parse(end) },
       reason: reason ?? '',
     })),
+    reserved: spec.reserved && { ...spec.reserved, namespaces: new Set(spec.reserved.namespaces) },
+    evict: spec.evict ?? false,
   };
 }
 

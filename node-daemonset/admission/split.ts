@@ -54,12 +54,16 @@ function above(entries: Entries, { grant }: Entry): Entry | undefined {
 
 /** What a namespace holds, each part of its own rights only once; parts of other namespaces' rights are its own here. */
 export function heldIn(others: readonly Entry[], entries: Entries, namespace: string): Grant[] {
+  return heldBy(others, entries, (one) => one === namespace).filter(({ parent }) => parent === undefined);
+}
+
+/** What some namespaces hold together; a part of what they hold themselves is still a part, and takes no more than its pod. */
+export function heldBy(others: readonly Entry[], entries: Entries, isOne: (namespace: string) => boolean): Grant[] {
   return others.flatMap((entry) => {
     const { grant } = entry;
-    if (!grant || entry.namespace !== namespace) return [];
-    if (grant.parent === undefined) return [grant];
-    const isWithin = lineageOf(entries, entry).some((one) => one !== entry && one.namespace === namespace);
-    return isWithin ? [] : [under(undefined, grant)];
+    if (!grant || !isOne(entry.namespace)) return [];
+    const isWithin = () => lineageOf(entries, entry).some((one) => one !== entry && isOne(one.namespace));
+    return grant.parent === undefined || isWithin() ? [grant] : [under(undefined, grant)];
   });
 }
 

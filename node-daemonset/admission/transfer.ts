@@ -57,8 +57,8 @@ export function planTransfer(rcap: ResourceCapability, context: Context): Transf
   const refused = asksForOther(ask, grant) ?? weigh(ask, holder);
   if (refused) return denied(rcap, refused, now);
   const { generation, contact, sliceName } = ask;
-  const { amounts, period, parent } = grant;
-  const next = { ...named(ask), grant: under(parent, { generation, amounts, period, contact, sliceName, time: now }) };
+  const { amounts, period, parent, time } = grant;
+  const next = { ...named(ask), grant: under(parent, { generation, amounts, period, contact, sliceName, time }) };
   const message = 'another showed its value and has the right now: delete this, or keep it as a record';
   const refusal = { generation: FOR_GOOD, reason: CapabilityReason.Transferred, message, time: now };
   const parts = [...entries.values()].filter((one) => one.grant?.parent === holder.uid);

@@ -3,6 +3,10 @@ import { type Condition, NodeCondition as Type, NodeReason as Reason, setConditi
 import { binaryQuantity, decimalQuantity } from '../../crds/quantity.ts';
 import type { NodeBooks, PublishedPage, ServedSensor, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
 import { type Books, type Grant, grantsOf, holdsAt, type Ledger, peak, sumsAt } from '../admission/ledger.ts';
+import type { Beyond } from '../admission/beyond.ts';
+import type { Policy } from '../admission/policy.ts';
+import { offeredToOthers } from '../admission/reserve.ts';
+import { heldBy } from '../admission/split.ts';
 import type { Problem } from '../sliver.ts';
 
 export interface NodeFactsReported {
@@ -10,6 +14,9 @@ export interface NodeFactsReported {
   ledger: Ledger;
   /** undefined before the Node or its policy is known. */
   offered: Books | undefined;
+  policy: Policy | undefined;
+  /** What of the ledger the policy would not leave, the youngest first. */
+  beyond: readonly Beyond[];
   /** What is wrong with the owner's policy. */
   policyProblem: string | undefined;
   problems: readonly Problem[];
@@ -50,10 +57,11 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
   const { sliceNode, ledger, offered, now, attributes, address, auditPage, sensorPage, sensors, versions } = facts;
   const { granted, ahead, free } = accounts(ledger, offered, now);
+  const others = freeToOthers(facts, free);
   const verdicts: [string, Verdict][] = [
     [Type.Ready, ready(facts)],
     [Type.LineKnown, lineKnown(facts.problems)],
-    [Type.WithinOffer, withinOffer(ahead, offered)],
+    [Type.WithinOffer, withinOffer(ahead, facts)],
   ];
   let conditions = sliceNode.status?.conditions ?? [];
   for (const [type, verdict] of verdicts) conditions = setCondition(conditions, { type, ...verdict }, new Date(now));
@@ -61,6 +69,7 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
     ...(offered && { offered: books(offered) }),
     granted: { ...books(granted), ports: portsAt(grantsOf(ledger), now) },
     ...(free && { free: books(free) }),
+    ...(others && { freeToOthers: books(others) }),
     ...(address !== undefined && { address }),
     ...(auditPage && { auditPage }),
     ...(sensorPage && { sensorPage }),
@@ -95,12 +104,34 @@ function lineKnown(problems: readonly Problem[]): Verdict {
   return { status: 'True', reason: Reason.LinesKnown, message: 'the rate of every line is known' };
 }
 
-function withinOffer(ahead: Books, offered: Books | undefined): Verdict {
+function withinOffer(ahead: Books, { offered, policy, beyond }: NodeFactsReported): Verdict {
   const over = offered && (Object.keys(ahead) as (keyof Books)[]).filter((kind) => ahead[kind] > offered[kind]);
+  const reason = Reason.Overcommitted;
+  if (!over?.length && beyond.length > 0) {
+    const [first] = beyond.map(({ entry, message }) => `${entry.namespace}/${entry.name}: ${message}`);
+    const message = `${inNumber(beyond.length)} the owner's policy would not grant now, kept until ${beyond.length > 1 ? 'their windows end' : 'its window ends'}: ${first}`;
+    return { status: 'False', reason, message };
+  }
   if (!over?.length) return { status: 'True', reason: Reason.WithinOffer, message: 'what is granted is offered' };
   const what = over.map((kind) => `${kind} ${ahead[kind]} of ${offered![kind]}`).join(', ');
   const message = `more was granted than is offered now (${what}): nothing of that kind is granted until rights end`;
-  return { status: 'False', reason: Reason.Overcommitted, message };
+  const would = beyond.length > 0 && !policy?.evict ? `; evict would take back ${inNumber(beyond.length)}` : '';
+  return { status: 'False', reason, message: message + would };
+}
+
+function inNumber(rights: number): string {
+  return rights === 1 ? '1 right' : `${rights} rights`;
+}
+
+/** What those for whom nothing is reserved may still have; undefined where nothing is kept from them. */
+function freeToOthers({ ledger, offered, policy, now }: NodeFactsReported, free: Books | undefined): Books | undefined {
+  const { reserved } = policy ?? {};
+  if (!reserved || !offered || !free) return undefined;
+  const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+  const held = heldBy(ledger.entries, entries, (namespace) => !reserved.namespaces.has(namespace));
+  const ahead = peak(held, { start: now, end: undefined });
+  const limits = offeredToOthers(offered, reserved);
+  return each(free, (amount, kind) => Math.max(0, Math.min(amount, limits[kind] - ahead[kind])));
 }
 
 function books(of: Books): NodeBooks {

@@ -25,6 +25,7 @@ const HELP: Readonly<Record<string, string>> = {
   HostNetworkNotOffered: 'Use network: Pod, or ask the owner of the node.',
   NamespaceBudget: "Release other rights of the namespace, or ask the node's owner for a larger budget.",
   NamespaceRefused: 'Ask the owner of the node, or go to other nodes.',
+  Evicted: 'Ask for less, or on other nodes: the owner offers less than before.',
   WindowPast: 'Set a later spec.window.end.',
   Expired: 'Set a later spec.window.end.',
   Blackout: 'Ask for a window that does not meet the blackout.',

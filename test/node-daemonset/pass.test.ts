@@ -75,6 +75,7 @@ describe('pass', () => {
           append: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `${event} ${uid}`)),
           owe: (decisions) => void made.log.push(...decisions.map(({ event, uid }) => `owes ${event} ${uid}`)),
         },
+        announce: (decision) => void made.log.push(`tells ${decision.uid} ${decision.reason}`),
         turns: new Turns(() => made.now),
         policy: new PolicySource(join(directory, 'policy.yaml')),
         rcaps: () => made.rcaps,
