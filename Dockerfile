@@ -29,6 +29,8 @@ COPY crds crds
 COPY kube kube
 COPY operator operator
 COPY --from=programs /app/node-daemonset node-daemonset
+# the owner's command: kubectl exec ds/...-node -- slice-node
+RUN ln -s /app/node-daemonset/owner/main.ts /usr/local/bin/slice-node
 # the operator needs no privilege; the chart makes the node manager root
 USER 65532:65532
 ENTRYPOINT ["node"]

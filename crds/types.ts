@@ -852,6 +852,7 @@ export interface SliceNodeStatus {
   granted?: NodeBooks;
   free?: NodeBooks;
   freeToOthers?: NodeBooks;
+  orders?: NodeOrders;
   auditPage?: PublishedPage;
   /**
    * An address by which others reach the node.
@@ -951,6 +952,51 @@ export interface NodeBooks {
    * Ports of the node's address, of all protocols; only where it is said what is granted.
    */
   ports?: number;
+}
+/**
+ * What the owner says on the node itself, by slice-node: it goes before every policy. Absent where that is nothing.
+ */
+export interface NodeOrders {
+  cap?: EgressCap;
+  /**
+   * Slices whose rights are kept and give nothing here.
+   */
+  suspended?: SuspendedSlice[];
+}
+/**
+ * All slices together send no more than this, whatever the policy says.
+ */
+export interface EgressCap {
+  /**
+   * The most, in bits/s.
+   */
+  egressLimit: string;
+  /**
+   * Since when, RFC 3339.
+   */
+  since?: string;
+  /**
+   * Why.
+   */
+  reason?: string;
+}
+export interface SuspendedSlice {
+  /**
+   * The namespace of the slice.
+   */
+  namespace: string;
+  /**
+   * The slice; absent where all of the namespace are suspended.
+   */
+  slice?: string;
+  /**
+   * Since when, RFC 3339.
+   */
+  since?: string;
+  /**
+   * Why.
+   */
+  reason?: string;
 }
 /**
  * Where the node's page is to be found; absent where it publishes none.

@@ -4,6 +4,7 @@ import type { NodeRestraint, SliceNodeSpec } from '../crds/types.ts';
 import { EMPTY_LEDGER, type Ledger } from './admission/ledger.ts';
 import type { Allocatable } from './admission/policy.ts';
 import { DISK, type Disk, replaceFile } from './durable.ts';
+import { NO_ORDERS, type Orders } from './owner/orders.ts';
 import { numbered, type PodRecord } from './pods.ts';
 
 /** Raised whenever a field changes its meaning; an older reader sets the file aside rather than misread it. */
@@ -21,6 +22,8 @@ export interface NodeState {
   spec: SliceNodeSpec | undefined;
   /** What others held slivers to when the API server was last heard. */
   restraints: NodeRestraint[];
+  /** What the owner last said on the node itself. */
+  orders: Orders;
 }
 
 export const EMPTY_STATE: NodeState = {
@@ -31,6 +34,7 @@ export const EMPTY_STATE: NodeState = {
   node: undefined,
   spec: undefined,
   restraints: [],
+  orders: NO_ORDERS,
 };
 
 export interface Loaded {
@@ -69,7 +73,7 @@ export function parseCheckpoint(text: string): NodeState {
   if (read?.version !== CHECKPOINT_VERSION) {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
-  const { ledger, pods, nextClassId, nextNumber, node, spec, restraints = [] } = read;
+  const { ledger, pods, nextClassId, nextNumber, node, spec, restraints = [], orders = NO_ORDERS } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
   }
@@ -95,5 +99,6 @@ export function parseCheckpoint(text: string): NodeState {
     node,
     spec,
     restraints,
+    orders,
   };
 }

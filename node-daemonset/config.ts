@@ -73,6 +73,8 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
   grantLog: string;
   cpuOriginals: string;
   reservedPorts: string;
+  /** What the owner says on the node itself. */
+  orders: string;
   /** Bytes sent today. */
   budget: string;
   /** Flows of earlier hours. */
@@ -94,6 +96,7 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
     grantLog: `${stateDirectory}/grants.jsonl`,
     cpuOriginals: `${stateDirectory}/cpu-originals.json`,
     reservedPorts: `${stateDirectory}/reserved-ports.json`,
+    orders: `${stateDirectory}/owner`,
     budget: `${stateDirectory}/budget.json`,
     flows: `${stateDirectory}/flows`,
     slivers: `${runDirectory}/slivers`,

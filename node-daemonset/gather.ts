@@ -1,14 +1,18 @@
 /** What a pass goes by besides the rcaps: the Node, its owner's policy, what the node has promised to others. */
+import { isDeepStrictEqual } from 'node:util';
 import type { SliceNode } from '../crds/types.ts';
 import type { PolicyReading, PolicySource } from './admission/ownerfile.ts';
 import type { Policy } from './admission/policy.ts';
 import type { NodeState } from './checkpoint.ts';
+import type { Orders } from './owner/orders.ts';
 import type { Problem } from './sliver.ts';
 import type { StateStore } from './state.ts';
 
 export interface GatherParts {
   store: StateStore;
   policy: Pick<PolicySource, 'read'>;
+  /** What the owner says on the node itself; throws where that can't be read. */
+  orders(): Orders;
   /** Our SliceNode; undefined while the API server was not heard. */
   sliceNode(): SliceNode | undefined;
   /** CPU that other pods requested, in 1/1000 of a core; `fresh`: as of now, else as it was when last asked. */
@@ -26,8 +30,9 @@ export interface Gathered {
 
 export function gather(parts: GatherParts, fresh: boolean, problems: Problem[]): Gathered {
   hearNode(parts);
-  const { node, spec, pods } = parts.store.get();
-  const reading = parts.policy.read(spec);
+  attempt(problems, 'OrdersUnknown', () => hearOwner(parts));
+  const { node, pods } = parts.store.get();
+  const reading = parts.policy.read(parts.store.get());
   const others = (): number =>
     node ? parts.otherRequests(new Set(pods.map(({ uid }) => uid)), node.cpuMilli, fresh) : 0;
   return {
@@ -56,6 +61,12 @@ function hearNode({ store, sliceNode }: GatherParts): void {
   const restraints = uid ? (heard.status?.restraints ?? []) : before.restraints;
   if (JSON.stringify(restraints) !== JSON.stringify(before.restraints)) change.restraints = restraints;
   store.accept(change);
+}
+
+/** Kept too: where the files can't be read, what was said before holds. */
+function hearOwner({ store, orders }: GatherParts): void {
+  const said = orders();
+  if (!isDeepStrictEqual(said, store.get().orders)) store.accept({ orders: said });
 }
 
 /** The value, or undefined and a problem: what one part can't do must not keep the others from their work. */

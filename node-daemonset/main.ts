@@ -46,7 +46,7 @@ async function run(config: NodeConfig): Promise<void> {
 
 function showStatus(config: NodeConfig, json: boolean): void {
   const state = readState(config);
-  const { policy } = new PolicySource(config.policyFile).read(state.spec);
+  const { policy } = new PolicySource(config.policyFile).read(state);
   const rows = readRows(state, policy?.blackouts ?? [], Date.now(), createCpuMeter({ prefix: config.cgroupPrefix }));
   process.stdout.write(json ? formatRows(rows, Date.now()) : formatTable(rows));
 }

@@ -1,5 +1,5 @@
 /** The node manager as a whole: the parts, put together. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, watch } from 'node:fs';
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import { LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
@@ -19,12 +19,14 @@ import { startAudit } from './audit/start.ts';
 import { Budgets } from './budget/budgets.ts';
 import { readOtherRequests } from './admission/requests.ts';
 import { bounded, lean, Turns } from './admission/turns.ts';
+import { asked, decided } from './changes.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
 import { readLineRate } from './egress/observe.ts';
 import { createEnforcers } from './enforcers.ts';
 import { GrantLog } from './grantlog.ts';
 import { Loop } from './loop.ts';
+import { OrderFiles } from './owner/orders.ts';
 import { runPass } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
 import { announceTo } from './report/announce.ts';
@@ -73,6 +75,10 @@ export async function startManager({
   const directories = new SliverDirectories(paths.slivers, nodeName);
   const policy = new PolicySource(config.policyFile);
   const nodeMetrics = createNodeMetrics(metrics.registry);
+  const orders = new OrderFiles(paths.orders);
+  const ordered = watch(paths.orders, () => loop.wake()).on('error', (err) =>
+    log.warn({ err }, 'orders are seen late'),
+  );
 
   const addresses = new AddressWatch({
     directoryOf: cgroups.directoryOf,
@@ -132,7 +138,7 @@ export async function startManager({
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
   const usage = startUsage({ tree, pods: () => store.get().pods, guarded: enforcers.guard.counters, log });
-  const readPolicy = (): Policy | undefined => policy.read(store.get().spec).policy;
+  const readPolicy = (): Policy | undefined => policy.read(store.get()).policy;
   const audit = await startAudit({
     nodeName,
     directory: paths.flows,
@@ -158,6 +164,7 @@ export async function startManager({
     grantLog: new GrantLog({ path: paths.grantLog }),
     announce: announceTo(recorder, (key) => rcaps.store.get(key)),
     policy,
+    orders: () => orders.read(),
     turns,
     rcaps: () => (rcaps.store.synced ? bounded(rcaps.store.list(), store.get().ledger) : undefined),
     sliceNode: () => sliceNodes.store.get(nodeName),
@@ -230,6 +237,7 @@ export async function startManager({
 
   return async () => {
     heartbeat.stop();
+    ordered.close();
     await volume.close();
     await loop.stop();
     budgets.save(true);
@@ -243,15 +251,4 @@ export async function startManager({
     await client.close();
     log.info('node manager stopped');
   };
-}
-
-/** Everything of our SliceNode that others write: the owner's policy, the Node's facts, and what others hold slivers to. */
-function decided({ metadata, spec, status }: SliceNode): string {
-  return JSON.stringify([metadata.uid, spec, status?.node, status?.restraints]);
-}
-
-/** Everything of an rcap that admission goes by. */
-function asked({ metadata, status }: ResourceCapability): string {
-  const { uid, generation, labels, deletionTimestamp } = metadata;
-  return `${uid} ${generation} ${labels?.[LABEL_NODE]} ${deletionTimestamp} ${status?.redeemGeneration}`;
 }

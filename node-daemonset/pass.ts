@@ -6,7 +6,7 @@ import type { HeldPort } from './admission/held.ts';
 import { beyondPolicy } from './admission/beyond.ts';
 import { grantsOf, nextEdge } from './admission/ledger.ts';
 import { type Decision, hasQuestions } from './admission/plan.ts';
-import { offered, type Policy } from './admission/policy.ts';
+import { egressLimitOf, offered, type Policy } from './admission/policy.ts';
 import type { Turns } from './admission/turns.ts';
 import { admit } from './admit.ts';
 import type { Audit } from './audit/start.ts';
@@ -19,6 +19,7 @@ import type { NodeMetrics } from './report/metrics.ts';
 import { accounts, type NodeFactsReported } from './report/node.ts';
 import type { Statuses } from './report/statuses.ts';
 import type { Desired, Enforcer, NodeFacts, Problem, Sliver } from './sliver.ts';
+import { holdsOf } from './restraint.ts';
 import { planStandings } from './standing.ts';
 import type { SliverDirectories } from './volume/directory.ts';
 
@@ -77,14 +78,15 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const { waiting } = await admit(parts, gathered, problems);
 
   if (full) forgetGone(parts);
-  const { ledger, pods, restraints } = store.get();
+  const { ledger, pods } = store.get();
+  const holds = holdsOf(store.get());
   const blackouts = reading.policy?.blackouts ?? [];
-  const standings = planStandings(pods, ledger, blackouts, now(), parts.hasStarted, restraints);
+  const standings = planStandings(pods, ledger, blackouts, now(), parts.hasStarted, holds);
   store.accept(changedPods(pods, standings.pods));
   attempt(problems, 'StateNotSaved', () => store.flush());
   settle(parts, pods, standings.pods, full, problems);
   // From here on others may change the store: the pass speaks of what it saw.
-  const outcome = { ledger, pods: standings.pods, problems, blackouts, restraints, now: now() };
+  const outcome = { ledger, pods: standings.pods, problems, blackouts, holds, now: now() };
   parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
   let budgeted: ReturnType<Budgets['apply']> | undefined;
   if (node && reading.policy) {
@@ -149,7 +151,8 @@ function changedPods(before: NodeState['pods'], after: NodeState['pods']): Parti
 
 function factsOf(nodeName: string, node: NonNullable<NodeState['node']>, policy: Policy): NodeFacts {
   const { cpuMilli, memory } = node;
-  const { lines, egressLimit, exempt, otherInterfaces, echoRate, optionRate } = policy;
+  const { lines, exempt, otherInterfaces, echoRate, optionRate } = policy;
+  const egressLimit = egressLimitOf(policy);
   return { nodeName, cpuMilli, memory, lines, egressLimit, exempt, otherInterfaces, echoRate, optionRate };
 }
 
@@ -193,7 +196,18 @@ function reportNode(
   if (sliceNode) {
     const auditPage = parts.audit.page();
     const beyond = (policy && node && beyondPolicy(ledger.entries, policy, node, now)) ?? [];
-    const known = { sliceNode, ledger, offered: books, policy, beyond, policyProblem: problem, problems, auditPage };
+    const { orders } = parts.store.get();
+    const known = {
+      orders,
+      sliceNode,
+      ledger,
+      offered: books,
+      policy,
+      beyond,
+      policyProblem: problem,
+      problems,
+      auditPage,
+    };
     statuses.node({ ...known, ...parts.published?.(), attributes, versions, now });
   }
   const rcaps = parts.rcaps();

@@ -4,9 +4,11 @@ import type { NodeState } from './checkpoint.ts';
 import { sumCounters } from './egress/counters.ts';
 import { exemptClass } from './egress/names.ts';
 import { readClassCounters } from './egress/netlink.ts';
+import { partsOf } from './admission/split.ts';
 import type { Policy } from './admission/policy.ts';
 import { rowOf, type SliverRow } from './report/table.ts';
-import { planStandings } from './standing.ts';
+import { holdsOf } from './restraint.ts';
+import { planStandings, whyNot } from './standing.ts';
 
 /** What `status --json` and /slivers show: the rows, and when their counters were read, in ms since the epoch. */
 export function formatRows(slivers: readonly SliverRow[], now: number): string {
@@ -26,9 +28,16 @@ export function readRows(
   now: number,
   cpu: Pick<CpuMeter, 'read'>,
 ): SliverRow[] {
-  const { slivers } = planStandings(state.pods, state.ledger, blackouts, now, undefined, state.restraints);
+  const holds = holdsOf(state);
+  const { slivers } = planStandings(state.pods, state.ledger, blackouts, now, undefined, holds);
   if (slivers.length === 0) return [];
   const counters = sumCounters(readClassCounters().values());
   const used = cpu.read(slivers.map(({ id }) => ({ uid: id, capped: false })));
-  return slivers.map((sliver) => rowOf(sliver, used.get(sliver.id)?.used, sent(counters, sliver.classId)));
+  const entries = new Map(state.ledger.entries.map((entry) => [entry.uid, entry]));
+  const parts = partsOf(state.ledger.entries);
+  return slivers.map((sliver) => {
+    const { uid } = sliver.rcap;
+    const why = sliver.standing === 'entitled' ? '' : whyNot(entries.get(uid), blackouts, now, holds, parts.get(uid));
+    return rowOf(sliver, why ?? 'NotTheHolder', used.get(sliver.id)?.used, sent(counters, sliver.classId));
+  });
 }

@@ -1,5 +1,4 @@
 /** What each sliver pod is entitled to at this instant. Losing a right is never a promotion. */
-import type { NodeRestraint } from '../crds/types.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Amounts } from '../crds/rspec.ts';
 import type { Entry, Grant, Ledger } from './admission/ledger.ts';
@@ -7,7 +6,7 @@ import { holdsAt } from './admission/ledger.ts';
 import type { Policy } from './admission/policy.ts';
 import { leftAt, partsOf } from './admission/split.ts';
 import type { PodRecord } from './pods.ts';
-import { restrained } from './restraint.ts';
+import { type Hold, restrained } from './restraint.ts';
 import type { Sliver } from './sliver.ts';
 
 /** How long a pod without a right may go on, in the penalty class, before it is frozen. */
@@ -31,7 +30,7 @@ export function whyNot(
   entry: Entry | undefined,
   blackouts: Policy['blackouts'],
   now: number,
-  restraints: readonly NodeRestraint[] = [],
+  holds: readonly Hold[] = [],
   parts: readonly Grant[] = [],
 ): string | undefined {
   const grant = entry?.grant;
@@ -40,7 +39,7 @@ export function whyNot(
   if (!holdsAt(grant.period, now)) return (grant.period.end ?? Infinity) <= now ? 'Expired' : 'WindowNotOpen';
   if (blackouts.some(({ period }) => holdsAt(period, now))) return 'Blackout';
   if (!leftAt(grant, parts, now)) return 'GivenAway';
-  return restrained(restraints, entry.namespace, grant.sliceName).suspended ? 'Suspended' : undefined;
+  return restrained(holds, entry.namespace, grant.sliceName).suspended ? 'Suspended' : undefined;
 }
 
 /** At most one pod of an rcap is entitled: the one whose volume was published first. */
@@ -50,7 +49,7 @@ export function planStandings(
   blackouts: Policy['blackouts'],
   now: number,
   hasStarted: (uid: string) => boolean = () => true,
-  restraints: readonly NodeRestraint[] = [],
+  holds: readonly Hold[] = [],
 ): Standings {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
   const parts = partsOf(ledger.entries);
@@ -63,7 +62,7 @@ export function planStandings(
   const next = pods.map((pod) => {
     const entry = entries.get(pod.rcap.uid);
     const own = parts.get(pod.rcap.uid) ?? [];
-    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now, restraints, own) === undefined) {
+    if (holders.get(pod.rcap.uid) === pod && whyNot(entry, blackouts, now, holds, own) === undefined) {
       return entitle(pod, entry!.grant!.sliceName, leftAt(entry!.grant!, own, now)!);
     }
     // A clock that was set back must not stretch the penalty.
@@ -73,7 +72,7 @@ export function planStandings(
     return penalisedSince === pod.penalisedSince ? pod : { ...pod, penalisedSince };
   });
   const slivers = next.map((pod) => {
-    const one = sliver(pod, restraints, now);
+    const one = sliver(pod, holds, now);
     // A clock that was set back must not stretch it.
     const isNew = now >= pod.publishedAt && now - pod.publishedAt < STARTING_MS;
     return isNew && one.standing === 'entitled' && !hasStarted(pod.uid) ? { ...one, starting: true } : one;
@@ -89,12 +88,12 @@ function entitle(pod: PodRecord, slice: string | undefined, left: Amounts): PodR
   return { ...rest, amounts: left, slice };
 }
 
-function sliver(pod: PodRecord, restraints: readonly NodeRestraint[], now: number): Sliver {
+function sliver(pod: PodRecord, holds: readonly Hold[], now: number): Sliver {
   const { uid: id, rcap, slice, amounts, classId, number, addresses, interfaces, penalisedSince } = pod;
   const lost = penalisedSince === undefined ? undefined : now - penalisedSince;
   const standing = lost === undefined ? 'entitled' : lost < PENALTY_MS ? 'penalised' : 'frozen';
   const network = amounts.network;
-  const restraintLimit = restrained(restraints, rcap.namespace, slice).egressLimit;
+  const restraintLimit = restrained(holds, rcap.namespace, slice).egressLimit;
   const known = {
     addresses,
     ...(interfaces && { interfaces }),

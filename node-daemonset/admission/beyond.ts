@@ -84,7 +84,7 @@ function poolsOf(granted: readonly Granted[], policy: Policy, node: Allocatable,
     const periods = held.map(([, { period }]) => period);
     return { sums: new GrowingSums(periods, now), takes, limit, of };
   };
-  const books = offered(policy, node, 0);
+  const books = offered({ ...policy, cap: undefined }, node, 0);
   const every = granted.map(({ uid, grant }): [string, Grant] => [uid, grant]);
   const pools = [pool('that are offered now', { ...books }, every)];
   const { reserved } = policy;

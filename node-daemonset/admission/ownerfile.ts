@@ -5,7 +5,16 @@ import { API_VERSION } from '../../crds/names.ts';
 import { readCrd, type Schema, schemaOf } from '../../crds/schemas.ts';
 import type { SliceNodeSpec } from '../../crds/types.ts';
 import { describe, validateSliceNode } from '../../crds/validate.ts';
+import type { Orders } from '../owner/orders.ts';
 import { mergeSpec, type Policy, policyOf } from './policy.ts';
+
+/** What the owner said elsewhere than in the file. */
+export interface Said {
+  /** The SliceNode's. */
+  spec?: SliceNodeSpec | undefined;
+  /** On the node itself. */
+  orders?: Orders;
+}
 
 /** A policy to go by, and what is wrong with the present one where it is an older one. */
 export interface PolicyReading {
@@ -23,14 +32,14 @@ const SPEC = schemaOf(readCrd('slicenode.yaml')).properties!.spec!;
  */
 export class PolicySource {
   readonly #path: string;
-  #last: { text: string; spec: SliceNodeSpec | undefined; reading: PolicyReading } | undefined;
+  #last: ({ text: string; reading: PolicyReading } & Said) | undefined;
 
   /** `path` may be missing: then the SliceNode alone counts. */
   constructor(path: string) {
     this.#path = path;
   }
 
-  read(spec: SliceNodeSpec | undefined): PolicyReading {
+  read({ spec, orders }: Said): PolicyReading {
     let text: string;
     try {
       text = readFileSync(this.#path, 'utf8');
@@ -40,20 +49,20 @@ export class PolicySource {
       text = '';
     }
     const last = this.#last;
-    if (last && last.text === text && last.spec === spec) return last.reading;
-    const reading = this.#judge(text, spec);
-    this.#last = { text, spec, reading };
+    if (last && last.text === text && last.spec === spec && last.orders === orders) return last.reading;
+    const reading = this.#judge(text, { spec, orders });
+    this.#last = { text, spec, orders, reading };
     return reading;
   }
 
-  #judge(text: string, spec: SliceNodeSpec = {}): PolicyReading {
+  #judge(text: string, { spec = {}, orders }: Said): PolicyReading {
     try {
       check(spec, 'the SliceNode');
       const file = readSpec(text, this.#path);
       const unknown = unknownFields(file, SPEC, '');
       if (unknown.length > 0) throw new Error(`${this.#path}: there is no field ${unknown.join(', ')}`);
       check(file, this.#path);
-      return { policy: policyOf(mergeSpec(spec, file)), problem: undefined };
+      return { policy: policyOf(mergeSpec(spec, file), orders?.cap?.egressLimit), problem: undefined };
     } catch (error) {
       return { policy: this.#last?.reading.policy, problem: (error as Error).message };
     }

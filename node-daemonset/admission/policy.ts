@@ -53,6 +53,8 @@ export interface Policy {
   reserved: Reserve | undefined;
   /** Whether rights go that this policy would not leave. */
   evict: boolean;
+  /** What the owner says on the node itself that all slices together send at most, in bits/s; undefined: nothing. */
+  cap: number | undefined;
 }
 
 export interface Reserve {
@@ -104,7 +106,7 @@ export function mergeSpec(spec: SliceNodeSpec, file: SliceNodeSpec): SliceNodeSp
 }
 
 /** Fills in the defaults. The spec must be a valid one. */
-export function policyOf(spec: SliceNodeSpec): Policy {
+export function policyOf(spec: SliceNodeSpec, cap?: number): Policy {
   const budget: Budget = { ...DEFAULT_BUDGET, ...spec.budget };
   return {
     shares: spec.shares ?? 900,
@@ -149,6 +151,7 @@ export function policyOf(spec: SliceNodeSpec): Policy {
     })),
     reserved: spec.reserved && { ...spec.reserved, namespaces: new Set(spec.reserved.namespaces) },
     evict: spec.evict ?? false,
+    cap,
   };
 }
 
@@ -156,6 +159,11 @@ export function policyOf(spec: SliceNodeSpec): Policy {
 export function bytesPerDayOf(policy: Policy, namespace: string): number | undefined {
   const own = policy.namespaces.get(namespace);
   return own ? own.bytesPerDay : policy.bytesPerDay;
+}
+
+/** What all slices together may send now, in bits/s: a cap never gives more. */
+export function egressLimitOf({ egressLimit, cap = Infinity }: Policy): number {
+  return Math.min(egressLimit, cap);
 }
 
 export function budgetOf(policy: Policy, namespace: string): Budget {
@@ -173,7 +181,7 @@ export function offered(policy: Policy, node: Allocatable, otherRequests: number
   const slowest = rates.length > 0 ? Math.min(...rates) : undefined;
   return {
     shares: Math.max(0, Math.min(policy.shares, 1000 - others)),
-    egress: egressOfSlivers(slowest, policy.egressLimit),
+    egress: egressOfSlivers(slowest, egressLimitOf(policy)),
     memory: Math.min(policy.memory ?? node.memory, node.memory),
     disk: Math.min(policy.disk ?? node.disk, node.disk),
     pods: Math.max(0, Math.min(policy.pods ?? Infinity, node.pods - PODS_KEPT)),

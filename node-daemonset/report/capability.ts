@@ -24,6 +24,8 @@ export interface CapabilityFacts {
   problems: readonly Problem[];
   /** Why the right gives nothing at this instant; undefined where it holds. */
   whyNot: string | undefined;
+  /** Who suspends its slice, for people. */
+  suspenders?: readonly string[];
   /** What its own sliver may use of it now (undefined: too little is left), and the right that it is part of. */
   split: { left: Amounts | undefined; from: string | undefined };
   /** What its budget of bytes makes of the pod; undefined where it has none. */
@@ -59,7 +61,7 @@ export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapability
     [Type.Enforced, enforced(facts)],
   ];
   let conditions = rcap.status?.conditions ?? [];
-  for (const [type, verdict] of [[Type.Ready, ready(verdicts, facts.whyNot)] as [string, Verdict], ...verdicts]) {
+  for (const [type, verdict] of [[Type.Ready, ready(verdicts, facts)] as [string, Verdict], ...verdicts]) {
     conditions = setCondition(conditions, { type, ...verdict, observedGeneration: generation }, new Date(now));
   }
   conditions = withBudget(conditions, facts, generation);
@@ -103,11 +105,12 @@ function bound(grant: Grant | undefined): Verdict {
   return no(Reason.NotBound, 'no slice may use it yet: set spec.sliceName');
 }
 
-function enforced({ entry, pod, problems, whyNot, now }: CapabilityFacts): Verdict {
+function enforced({ entry, pod, problems, whyNot, suspenders = [], now }: CapabilityFacts): Verdict {
   if (!entry.grant)
     return no(Reason.NotGranted, pod ? `pod ${pod.name} has no right and is held down` : 'there is no right');
   if (!pod) return no(Reason.NoPod, 'no pod has asked for its volume');
-  if (whyNot) return no(whyNot, `pod ${pod.name} has no right now and is held down`);
+  const by = suspenders.length > 0 ? `: suspended by ${suspenders.join('; by ')}` : '';
+  if (whyNot) return no(whyNot, `pod ${pod.name} has no right now and is held down${by}`);
   const problem = problems.find(({ reason }) => !NOT_OURS.has(reason));
   if (problem) {
     const known = Object.values<string>(Reason).includes(problem.reason);
@@ -130,10 +133,11 @@ const AWAITED: ReadonlySet<string> = new Set([
 ]);
 
 /** The first thing that is missing is the reason. */
-function ready(verdicts: readonly [string, Verdict][], whyNot: string | undefined): Verdict {
+function ready(verdicts: readonly [string, Verdict][], { whyNot, suspenders = [] }: CapabilityFacts): Verdict {
   const missing = verdicts.find(([, verdict]) => verdict.status !== 'True');
   if (missing?.[0] === Type.Enforced && whyNot !== undefined && AWAITED.has(whyNot)) {
     const gone = 'what is split from it leaves less than 1 share or 1 kbit/s, or no memory or disk, for a sliver';
+    if (suspenders.length > 0) return no(whyNot, `the right is kept, and suspended by ${suspenders.join('; by ')}`);
     return no(whyNot, whyNot === Reason.GivenAway ? gone : 'the right does not hold now');
   }
   if (missing) return no(missing[1].reason, missing[1].message);

@@ -7,6 +7,7 @@ import type { Beyond } from '../admission/beyond.ts';
 import type { Policy } from '../admission/policy.ts';
 import { offeredToOthers } from '../admission/reserve.ts';
 import { heldBy } from '../admission/split.ts';
+import { MOST_SUSPENDED, type Orders } from '../owner/orders.ts';
 import type { Problem } from '../sliver.ts';
 
 export interface NodeFactsReported {
@@ -21,6 +22,8 @@ export interface NodeFactsReported {
   policyProblem: string | undefined;
   problems: readonly Problem[];
   attributes: Record<string, string>;
+  /** What the owner says on the node itself. */
+  orders: Orders;
   /** Where the node's page is; undefined where it publishes none. */
   auditPage?: PublishedPage | undefined;
   /** An address by which others reach the node. */
@@ -70,6 +73,7 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
     granted: { ...books(granted), ports: portsAt(grantsOf(ledger), now) },
     ...(free && { free: books(free) }),
     ...(others && { freeToOthers: books(others) }),
+    ...ordersOf(facts.orders),
     ...(address !== undefined && { address }),
     ...(auditPage && { auditPage }),
     ...(sensorPage && { sensorPage }),
@@ -117,6 +121,19 @@ function withinOffer(ahead: Books, { offered, policy, beyond }: NodeFactsReporte
   const message = `more was granted than is offered now (${what}): nothing of that kind is granted until rights end`;
   const would = beyond.length > 0 && !policy?.evict ? `; evict would take back ${inNumber(beyond.length)}` : '';
   return { status: 'False', reason, message: message + would };
+}
+
+function ordersOf({ cap, suspended }: Orders): Pick<SliceNodeStatus, 'orders'> {
+  if (!cap && suspended.length === 0) return {};
+  const shown = suspended
+    .slice(0, MOST_SUSPENDED)
+    .map(({ slice, ...one }) => ({ ...one, ...(slice !== undefined && { slice }) }));
+  return {
+    orders: {
+      ...(cap && { cap: { ...cap, egressLimit: decimalQuantity(cap.egressLimit) } }),
+      ...(shown.length > 0 && { suspended: shown }),
+    },
+  };
 }
 
 function inNumber(rights: number): string {

@@ -1,11 +1,12 @@
 /** Which statuses are due after a pass: those of which something changed. */
 import { API_VERSION } from '../../crds/names.ts';
-import type { NodeRestraint, ResourceCapability } from '../../crds/types.ts';
+import type { ResourceCapability } from '../../crds/types.ts';
 import type { Entry, Ledger } from '../admission/ledger.ts';
 import type { Policy } from '../admission/policy.ts';
 import { leftAt, partsOf } from '../admission/split.ts';
 import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
+import { type Hold, suspendersOf } from '../restraint.ts';
 import type { Problem } from '../sliver.ts';
 import { whyNot } from '../standing.ts';
 import { planCapabilityStatus } from './capability.ts';
@@ -19,7 +20,7 @@ export interface PassOutcome {
   pods: readonly PodRecord[];
   problems: readonly Problem[];
   blackouts: Policy['blackouts'];
-  restraints: readonly NodeRestraint[];
+  holds: readonly Hold[];
   /** Of pods that have a budget of bytes. */
   budgets?: readonly BudgetVerdict[];
   now: number;
@@ -32,6 +33,7 @@ interface Sources {
   pod: PodRecord | undefined;
   problems: string;
   whyNot: string | undefined;
+  suspenders: string;
   budget: string | undefined;
   split: string;
 }
@@ -72,7 +74,7 @@ export class Statuses {
   }
 
   #capabilities(outcome: PassOutcome, withPod: boolean): void {
-    const { rcaps, ledger, pods, problems, blackouts, restraints, budgets, now } = outcome;
+    const { rcaps, ledger, pods, problems, blackouts, holds, budgets, now } = outcome;
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
     const parts = partsOf(ledger.entries);
     const holders = new Map(pods.filter((pod) => !pod.unpublished).map((pod) => [pod.rcap.uid, pod]));
@@ -86,7 +88,8 @@ export class Statuses {
       if (!entry || (pod && !withPod)) continue;
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
       const away = parts.get(uid) ?? [];
-      const why = whyNot(entry, blackouts, now, restraints, away);
+      const why = whyNot(entry, blackouts, now, holds, away);
+      const suspenders = why === 'Suspended' ? suspendersOf(holds, entry.namespace, entry.grant?.sliceName) : [];
       const parent = entry.grant?.parent === undefined ? undefined : entries.get(entry.grant.parent);
       const split = {
         left: entry.grant && leftAt(entry.grant, away, now),
@@ -99,6 +102,7 @@ export class Statuses {
         pod,
         problems: JSON.stringify(known),
         whyNot: why,
+        suspenders: suspenders.join('; '),
         budget: budget && `${budget.reason} ${budget.message}`,
         split: JSON.stringify(split),
       };
@@ -113,6 +117,7 @@ export class Statuses {
         pod,
         problems: known,
         whyNot: why,
+        suspenders,
         budget,
         split,
         now,

@@ -8,6 +8,8 @@ export interface SliverRow {
   name: string;
   slice: string;
   standing: Sliver['standing'];
+  /** Why it is not entitled; empty where it is. */
+  why: string;
   /** 1/1000 of the node */
   shares: number;
   excess: 'Share' | 'None';
@@ -24,7 +26,12 @@ export interface SliverRow {
   bytesSent: number | null;
 }
 
-export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: number | undefined): SliverRow {
+export function rowOf(
+  sliver: Sliver,
+  why: string,
+  cpuTime: number | undefined,
+  bytesSent: number | undefined,
+): SliverRow {
   const { id, rcap, slice, standing, amounts, classId, network, addresses, restraintLimit = Infinity } = sliver;
   return {
     pod: id,
@@ -32,6 +39,7 @@ export function rowOf(sliver: Sliver, cpuTime: number | undefined, bytesSent: nu
     name: rcap.name,
     slice: slice ?? '',
     standing,
+    why,
     shares: amounts.shares,
     excess: amounts.excess,
     guarantee: amounts.egressGuarantee,
@@ -48,6 +56,7 @@ const COLUMNS: readonly [string, (row: SliverRow) => string][] = [
   ['SLIVER', (row) => `${row.namespace}/${row.name}`],
   ['SLICE', (row) => row.slice],
   ['STANDING', (row) => row.standing],
+  ['WHY', (row) => row.why || '-'],
   ['SHARES', (row) => String(row.shares)],
   ['CPU-SECONDS', (row) => (row.cpuTime === null ? '-' : (row.cpuTime / 1e9).toFixed(2))],
   ['GUARANTEE', (row) => formatRate(row.guarantee)],

@@ -6,6 +6,7 @@ import type { Entry, Grant } from '../admission/ledger.ts';
 import { leftAt, partsOf } from '../admission/split.ts';
 import { NO_RIGHT, planClassId, planNumber, type PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
+import { holdsOf } from '../restraint.ts';
 import { whyNot } from '../standing.ts';
 import type { StateStore } from '../state.ts';
 import type { SliverDirectories } from './directory.ts';
@@ -89,7 +90,7 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
       .get()
       .ledger.entries.filter((entry) => entry.namespace === pod.namespace && entry.name === capability);
     const entry = named.find((one) => one.grant) ?? named[0];
-    const why = whyNot(entry, parts.blackouts(), now(), store.get().restraints, splitFrom(entry));
+    const why = whyNot(entry, parts.blackouts(), now(), holdsOf(store.get()), splitFrom(entry));
     if (entry && why === undefined) return entry;
     const detail = entry?.grant ? '' : (entry?.refusal?.message ?? 'this node has not granted it');
     const message = `ResourceCapability ${pod.namespace}/${capability} gives no right here now: ${why}${detail && ` (${detail})`}`;

@@ -1,6 +1,16 @@
 /** The images that the cluster runs: the product with its two entry points, a workload for examples and tests, and pause. */
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './command.ts';
@@ -40,6 +50,8 @@ export const NODE_MANAGER_PROGRAMS = [
   'ping',
   'traceroute',
 ];
+/** What `slice-node` is in the node manager's container. */
+export const OWNERS_COMMAND = '/app/node-daemonset/owner/main.ts';
 /** What it loads to put programs into the kernel, by the name by which it asks. */
 const BPF_LIBRARY = 'libbpf.so.1';
 const WORKLOAD_PROGRAMS =
@@ -88,10 +100,12 @@ const nodeManagerLayer = (store: string): Promise<Blob> =>
   layerOf(
     store,
     'node-manager',
-    fingerprint([...NODE_MANAGER_PROGRAMS.map(findProgram), findLibrary(BPF_LIBRARY)], 'node-manager-3'),
+    fingerprint([...NODE_MANAGER_PROGRAMS.map(findProgram), findLibrary(BPF_LIBRARY)], 'node-manager-4'),
     async (root) => {
       await stagePrograms(root, NODE_MANAGER_PROGRAMS);
       await stageFile(root, findLibrary(BPF_LIBRARY), findLibrary(BPF_LIBRARY));
+      mkdirSync(join(root, 'usr/local/bin'), { recursive: true });
+      symlinkSync(OWNERS_COMMAND, join(root, 'usr/local/bin/slice-node'));
       for (const plugins of globSync('/usr/lib/{tc,*/tc,*/xtables}')) await stageFile(root, plugins, plugins);
     },
   );

@@ -1,7 +1,7 @@
 /** Docker's image and the one that is put together without Docker must be the same thing to the chart. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { NODE_MANAGER_PROGRAMS, PRODUCT_CONFIG, SOURCES } from '../cluster/images.ts';
+import { readFileSync, statSync } from 'node:fs';
+import { NODE_MANAGER_PROGRAMS, OWNERS_COMMAND, PRODUCT_CONFIG, SOURCES } from '../cluster/images.ts';
 
 /** The Debian package of each program that the node manager starts. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -47,6 +47,14 @@ describe('harness: Dockerfile', () => {
     const installed = /--no-install-recommends ([^\\]+)/.exec(final)![1]!.trim().split(' ');
     assert.ok(installed.includes('libbpf1'));
     for (const program of NODE_MANAGER_PROGRAMS) assert.ok(installed.includes(PACKAGES[program]!), program);
+  });
+
+  it('has the owner’s command where it is looked for, for the Node that is there', () => {
+    assert.equal(instruction('RUN ln'), `-s ${OWNERS_COMMAND} /usr/local/bin/slice-node`);
+    const program = new URL(`../..${OWNERS_COMMAND.replace('/app', '')}`, import.meta.url);
+    assert.match(readFileSync(program, 'utf8'), /^#!\/usr\/local\/bin\/node\n/);
+    assert.ok(final.includes('COPY --from=packages /usr/local/bin/node /usr/local/bin/node'));
+    assert.equal(statSync(program).mode & 0o111, 0o111);
   });
 
   it('has the same user, directory and entry point', () => {

@@ -18,6 +18,7 @@ import { Turns } from '../../node-daemonset/admission/turns.ts';
 import { loadCheckpoint } from '../../node-daemonset/checkpoint.ts';
 import { DISK, type Disk } from '../../node-daemonset/durable.ts';
 import { GrantLog } from '../../node-daemonset/grantlog.ts';
+import { NO_ORDERS, type Orders } from '../../node-daemonset/owner/orders.ts';
 import { type PassParts, runPass } from '../../node-daemonset/pass.ts';
 import { createNodeMetrics } from '../../node-daemonset/report/metrics.ts';
 import type { StatusReport } from '../../node-daemonset/report/reporter.ts';
@@ -35,6 +36,7 @@ interface World {
   desired: Desired[];
   problems: Problem[];
   reports: Map<string, StatusReport>;
+  orders: Orders;
   log: string[];
 }
 
@@ -67,6 +69,7 @@ describe('pass', () => {
       desired: [],
       problems: [],
       reports: new Map(),
+      orders: NO_ORDERS,
       log: [],
       parts: {
         nodeName: 'node1',
@@ -78,6 +81,7 @@ describe('pass', () => {
         announce: (decision) => void made.log.push(`tells ${decision.uid} ${decision.reason}`),
         turns: new Turns(() => made.now),
         policy: new PolicySource(join(directory, 'policy.yaml')),
+        orders: () => made.orders,
         rcaps: () => made.rcaps,
         sliceNode: () => made.sliceNode,
         otherRequests: () => 0,
@@ -338,6 +342,111 @@ describe('pass', () => {
     assert.deepEqual(watched.slice(-2), ['p0 Host', 'p1 Pod']);
     const { granted } = world.reports.get('a')!.status as ResourceCapabilityStatus;
     assert.equal(granted?.resources.network, 'Host');
+  });
+
+  describe('what the owner says on the node', () => {
+    const since = '2026-11-01T00:00:00Z';
+    const suspend = (slice?: string): void => {
+      world.orders = { ...NO_ORDERS, suspended: [{ namespace: 'team', slice, since, reason: 'too loud' }] };
+    };
+    const standing = (): string => world.desired.at(-1)!.slivers[0]!.standing;
+    const message = (uid: string, type: string): string =>
+      getCondition((world.reports.get(uid)!.status as ResourceCapabilityStatus).conditions, type)!.message;
+    const node = (): SliceNodeStatus => world.reports.get('node1')!.status;
+
+    beforeEach(async () => {
+      world.rcaps = [right('r', shares(100))];
+      await runPass(world.parts, true);
+      publish('p', world.rcaps[0]!, { addresses: ['10.0.0.2'] });
+      await runPass(world.parts, true);
+      assert.equal(standing(), 'entitled');
+    });
+
+    it('suspends a sliver, names itself, and holds through a restart and without the API server', async () => {
+      suspend('measure');
+      await runPass(world.parts, false);
+      assert.equal(standing(), 'penalised');
+      assert.equal(condition('r', 'Ready'), 'False Suspended');
+      assert.equal(
+        message('r', 'Ready'),
+        `the right is kept, and suspended by the node's owner since ${since}: too loud`,
+      );
+      assert.match(
+        message('r', 'Enforced'),
+        /pod right-r has no right now and is held down: suspended by the node's owner/,
+      );
+      assert.deepEqual(node().orders!.suspended, [{ namespace: 'team', slice: 'measure', since, reason: 'too loud' }]);
+      const { orders } = world;
+      world = build();
+      Object.assign(world, { orders, rcaps: undefined, sliceNode: undefined, now: NOW + PENALTY_MS });
+      await runPass(world.parts, true);
+      assert.equal(standing(), 'frozen');
+    });
+
+    it('is not undone by what others say: each suspender is named, and each has to resume', async () => {
+      suspend();
+      const { status } = world.sliceNode!;
+      const restraints = [{ namespace: 'team', slice: 'measure', suspended: true }];
+      world.sliceNode = { ...world.sliceNode!, status: { ...status, restraints } };
+      await runPass(world.parts, false);
+      assert.match(message('r', 'Ready'), /suspended by a Restraint: see .* measure; by the node's owner since/);
+      world.sliceNode = { ...world.sliceNode, status };
+      world.rcaps = [edited(world.rcaps![0]!, { contact: 'author@example.org' })];
+      await runPass(world.parts, false);
+      assert.equal(standing(), 'penalised');
+      world.orders = NO_ORDERS;
+      await runPass(world.parts, false);
+      assert.equal(standing(), 'entitled');
+      assert.doesNotMatch(condition('r', 'Ready'), /Suspended/);
+      assert.equal(node().orders, undefined);
+    });
+
+    it('holds as it was where the files can’t be read, and the node says so', async () => {
+      suspend('measure');
+      await runPass(world.parts, false);
+      world.parts.orders = () => {
+        throw new Error('EIO');
+      };
+      const { problems } = await runPass(world.parts, false);
+      assert.equal(standing(), 'penalised');
+      assert.deepEqual(problems.find(({ reason }) => reason === 'OrdersUnknown')?.message, 'EIO');
+      assert.equal(getCondition(node().conditions, 'Ready')!.status, 'False');
+    });
+
+    it('caps what slices send, below the policy and never above it, and takes no right away', async () => {
+      const capTo = async (egressLimit: number): Promise<number> => {
+        world.orders = { ...NO_ORDERS, cap: { egressLimit, since, reason: '' } };
+        await runPass(world.parts, false);
+        return world.desired.at(-1)!.facts.egressLimit;
+      };
+      world.sliceNode = sliceNode({ egressLimit: '80M', evict: true });
+      world.rcaps = [right('r', { ...shares(100), egress: { guarantee: '30M', limit: '60M' } })];
+      world.rcaps[0]!.metadata.generation = 2;
+      await runPass(world.parts, false);
+      assert.equal(await capTo(500e6), 80e6);
+      assert.equal(await capTo(20e6), 20e6);
+      assert.deepEqual([node().orders!.cap!.egressLimit, node().offered!.egress], ['20M', '20M']);
+      assert.equal(condition('r', 'Granted'), 'True Granted');
+      assert.equal(getCondition(node().conditions, 'WithinOffer')!.reason, 'Overcommitted');
+    });
+
+    it('evicts by the policy, with an Event for whoever loses the right', async () => {
+      world.sliceNode = sliceNode({ shares: 99, evict: true });
+      await runPass(world.parts, false);
+      assert.ok(world.log.includes('evicted r') && world.log.includes('tells r Evicted'), world.log.join());
+      assert.equal(condition('r', 'Granted'), 'False Evicted');
+      assert.equal(standing(), 'penalised');
+      assert.equal(getCondition(node().conditions, 'WithinOffer')!.status, 'True');
+    });
+
+    it('without evict marks what is too much, of whatever kind', async () => {
+      world.sliceNode = sliceNode({ namespaces: [{ name: 'team', refused: true }] });
+      await runPass(world.parts, false);
+      const { status, message: text } = getCondition(node().conditions, 'WithinOffer')!;
+      assert.equal(status, 'False');
+      assert.match(text, /^1 right the owner's policy would not grant now, kept until its window ends: team\/right-r/);
+      assert.equal(standing(), 'entitled');
+    });
   });
 
   it('does nothing before it knows its node', async () => {

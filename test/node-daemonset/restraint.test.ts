@@ -3,6 +3,7 @@ import type { NodeRestraint } from '../../crds/types.ts';
 import { planTree } from '../../node-daemonset/egress/tree.ts';
 import { gather } from '../../node-daemonset/gather.ts';
 import { EMPTY_STATE, type NodeState } from '../../node-daemonset/checkpoint.ts';
+import { NO_ORDERS } from '../../node-daemonset/owner/orders.ts';
 import { restrained } from '../../node-daemonset/restraint.ts';
 import { PENALTY_MS, planStandings, whyNot } from '../../node-daemonset/standing.ts';
 import { makeFacts, makeSliver } from './desired.ts';
@@ -61,6 +62,7 @@ describe('what others hold a sliver to', () => {
       gather(
         {
           store: { get: () => state, accept: (change: Partial<NodeState>) => void (state = { ...state, ...change }) },
+          orders: () => NO_ORDERS,
           policy: { read: () => ({ policy: undefined, problem: undefined }) },
           sliceNode: () => status && { apiVersion: 'v', kind: 'SliceNode', metadata: { name: 'n' }, spec: {}, status },
           otherRequests: () => 0,

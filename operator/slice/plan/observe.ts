@@ -1,5 +1,5 @@
 /** What has become of a slice's slivers, one by one: what its status counts and tells. */
-import { CapabilityCondition, CapabilityReason, isTrue } from '../../../crds/conditions.ts';
+import { CapabilityCondition, CapabilityReason, getCondition, isTrue } from '../../../crds/conditions.ts';
 import { podName } from '../../../crds/names.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, type Pod } from '../../kinds.ts';
@@ -32,6 +32,8 @@ export interface Observed {
   lost: string | undefined;
   /** Why the pod does not run, for people; undefined where there is nothing to complain of. */
   problem: string | undefined;
+  /** Its node holds it down because the node's owner said so. */
+  suspended: string | undefined;
   /** What the pod is waiting for while all goes well. */
   progress: string | undefined;
 }
@@ -66,6 +68,7 @@ function observeOne(input: SliceInput, capability: ResourceCapability, node: Nod
     upToDate: pod !== undefined && !isDeleting(pod) && hashOf(pod) === hash,
     lost: node.lost,
     problem: grantProblem(capability) ?? (pod && problemOf(pod, capability, up && !enforced)),
+    suspended: state === 'granted' ? suspensionOf(capability) : undefined,
     progress: state === 'granted' ? progressOf(pod, node) : undefined,
   };
 }
@@ -113,6 +116,11 @@ function enforcementProblem(capability: ResourceCapability): string | undefined 
   const enforced = capability.status?.conditions?.find(({ type }) => type === CapabilityCondition.Enforced);
   if (enforced?.status !== 'False' || enforced.reason === CapabilityReason.NoPod) return undefined;
   return say(enforced.reason, enforced.message);
+}
+
+function suspensionOf({ status }: ResourceCapability): string | undefined {
+  const ready = getCondition(status?.conditions, CapabilityCondition.Ready);
+  return ready?.reason === CapabilityReason.Suspended ? excerpt(ready.message, MAX_QUOTED) : undefined;
 }
 
 /** Three of them fit in a condition. */

@@ -151,6 +151,10 @@ function readyVerdict(
   const lost = slivers.filter((one) => one.lost);
   if (refused.length > 0) return no(SliceReason.PodsFailing, `${sum}; ${first(refused)}`);
   if (lost.length > 0) return no(SliceReason.NodeLost, `${sum}; ${first(lost.map(sayLost))}`);
+  const held = slivers.filter((one) => one.suspended);
+  if (held.length > 0) {
+    return no(SliceReason.Suspended, `${sum}; ${first(held.map(({ node, suspended }) => `${node}: ${suspended}`))}`);
+  }
   const problems = slivers.filter(({ problem }) => problem).map(({ node, problem }) => `${node}: ${problem}`);
   if (problems.length > 0) return no(SliceReason.PodsFailing, `${sum}; ${first(problems)}`);
   if (allocated.status === 'False') return no(allocated.reason, allocated.message);

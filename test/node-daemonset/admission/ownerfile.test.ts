@@ -16,7 +16,7 @@ describe('policy', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   it('has defaults', () => {
-    const { policy, problem } = new PolicySource(path).read(undefined);
+    const { policy, problem } = new PolicySource(path).read({});
     assert.equal(problem, undefined);
     assert.equal(policy!.egressLimit, 100_000_000);
     assert.deepEqual(budgetOf(policy!, 'any'), { shares: 250, ports: 50, pending: 100 });
@@ -47,7 +47,7 @@ describe('policy', () => {
         { name: 'shop', budget: { shares: 2 } },
       ],
     };
-    const { policy } = new PolicySource(path).read(spec);
+    const { policy } = new PolicySource(path).read({ spec });
     assert.deepEqual([policy!.shares, policy!.pods], [300, 7]);
     assert.deepEqual(budgetOf(policy!, 'x'), { shares: 100, ports: 5, pending: 100 });
     assert.equal(policy!.namespaces.get('lab')!.refused, true);

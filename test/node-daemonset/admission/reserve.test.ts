@@ -3,6 +3,7 @@ import type { SliceNodeSpec } from '../../../crds/types.ts';
 import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
 import { planNodeStatus } from '../../../node-daemonset/report/node.ts';
 import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
+import { NO_ORDERS } from '../../../node-daemonset/owner/orders.ts';
 import { admit, NODE, NOW, offering, redeeming, right, shares } from '../rights.ts';
 
 const DIGEST = 'a'.repeat(64);
@@ -79,7 +80,14 @@ describe('a part of the node that is reserved', () => {
       beyond: [],
       policyProblem: undefined,
     };
-    const known = { ...facts, problems: [], attributes: {}, versions: { nodeManager: '1', kernel: '6' }, now: NOW };
+    const known = {
+      ...facts,
+      orders: NO_ORDERS,
+      problems: [],
+      attributes: {},
+      versions: { nodeManager: '1', kernel: '6' },
+      now: NOW,
+    };
     const { free, freeToOthers } = planNodeStatus(known);
     assert.deepEqual([free!.shares, freeToOthers!.shares], [200, 75]);
     assert.equal(planNodeStatus({ ...known, policy: policyOf({}) }).freeToOthers, undefined);

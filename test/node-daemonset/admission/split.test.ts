@@ -185,7 +185,7 @@ describe('a split', () => {
     const statuses = new Statuses({ report: (_key, wanted) => void reports.push(wanted), keep: () => undefined });
     const rcaps = [whole(), first];
     const ledger = granted(...rcaps);
-    const outcome = { rcaps, ledger, pods: [], problems: [], blackouts: [], restraints: [], now: NOW };
+    const outcome = { rcaps, ledger, pods: [], problems: [], blackouts: [], holds: [], now: NOW };
     statuses.enforced(outcome, true);
     const [parent, child] = reports.map(({ status }) => status as NonNullable<ResourceCapability['status']>);
     assert.equal(parent!.granted!.resources.cpu!.shares, 400);

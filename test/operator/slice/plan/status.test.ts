@@ -4,7 +4,7 @@ import type { Slice } from '../../../../crds/types.ts';
 import type { SliceInput } from '../../../../operator/slice/plan/input.ts';
 import { planSlice } from '../../../../operator/slice/plan/plan.ts';
 import type { Failure } from '../../../../operator/slice/plan/status.ts';
-import { aNode, anInput, aPod, aRight, aSlice, at, denied, granted, NOW, running } from '../objects.ts';
+import { aNode, anInput, aPod, aRight, aSlice, at, condition, denied, granted, NOW, running } from '../objects.ts';
 
 function statusOf(input: SliceInput, failures: Failure[] = [], now = NOW) {
   const status = planSlice(input, now).status(failures, now);
@@ -49,6 +49,21 @@ describe('the status of a slice', () => {
       'False',
       'NodeLost',
       '2 of 3 running; n2 is not ready (KubeletStopped); its sliver keeps its right',
+    ]);
+  });
+
+  it('names the node whose owner suspended it there, and why', () => {
+    const input = running(aSlice(), nodes);
+    const message = "the right is kept, and suspended by the node's owner since 2030-01-01T00:00:00Z: too loud";
+    const [first, ...others] = input.capabilities;
+    const conditions = first!.status!.conditions!.map((one) =>
+      one.type === 'Ready' ? { ...one, ...condition('Ready', 'False', 'Suspended'), message } : one,
+    );
+    const capabilities = [{ ...first!, status: { ...first!.status, conditions } }, ...others];
+    assert.deepEqual(statusOf({ ...input, capabilities }).ready, [
+      'False',
+      'Suspended',
+      `2 of 3 running; n1: ${message}`,
     ]);
   });
 
