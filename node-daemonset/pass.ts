@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { ResourceCapability, RspecPort } from '../crds/types.ts';
 import type { AddressWatch } from './addresses/watch.ts';
 import type { HeldPort } from './admission/held.ts';
-import { beyondPolicy } from './admission/beyond.ts';
+import { beyondIn } from './admission/beyond.ts';
 import { grantsOf, nextEdge } from './admission/ledger.ts';
 import { type Decision, hasQuestions } from './admission/plan.ts';
 import { egressLimitOf, offered, type Policy } from './admission/policy.ts';
@@ -195,7 +195,7 @@ function reportNode(
   parts.metrics.books(accounts(ledger, books, now));
   if (sliceNode) {
     const auditPage = parts.audit.page();
-    const beyond = (policy && node && beyondPolicy(ledger.entries, policy, node, now)) ?? [];
+    const beyond = (policy && node && beyondIn(ledger.entries, policy, node, now)) ?? [];
     const { orders } = parts.store.get();
     const known = {
       orders,

@@ -52,6 +52,18 @@ export function beyondPolicy(entries: readonly Entry[], policy: Policy, node: Al
   return beyond.reverse();
 }
 
+/** What was found last for a ledger that is still the same: most passes change nothing of it. Time alone makes nothing beyond. */
+const found = new WeakMap<readonly Entry[], { policy: Policy; node: Allocatable; beyond: Beyond[] }>();
+
+/** As `beyondPolicy`, of a ledger's entries, which are replaced and never changed in place. */
+export function beyondIn(entries: readonly Entry[], policy: Policy, node: Allocatable, now: number): Beyond[] {
+  const last = found.get(entries);
+  if (last && last.policy === policy && last.node === node) return last.beyond;
+  const beyond = beyondPolicy(entries, policy, node, now);
+  found.set(entries, { policy, node, beyond });
+  return beyond;
+}
+
 /** Takes them back, in place; what is split from one that goes is judged as a right of its own. */
 export function evict(byUid: Map<string, Entry>, policy: Policy, node: Allocatable, now: number): Decision[] {
   const decisions: Decision[] = [];

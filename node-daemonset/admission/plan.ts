@@ -5,7 +5,7 @@
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, formatInstant, readRecovered, type Refused } from './ask.ts';
-import { evict } from './beyond.ts';
+import { beyondIn, evict } from './beyond.ts';
 import { adopt, answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge, judgeTransfer } from './judge.ts';
@@ -77,7 +77,10 @@ export function planAdmission(input: AdmissionInput): Admission {
     }
   }
   relink(byUid, before.entries);
-  if (policy?.evict && node) decisions.push(...evict(byUid, policy, node, now));
+  const isUntouched = before === input.ledger && decisions.length === 0;
+  if (policy?.evict && node && !(isUntouched && beyondIn(before.entries, policy, node, now).length === 0)) {
+    decisions.push(...evict(byUid, policy, node, now));
+  }
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
     const ordered = inOrder([...seen.values()]);
