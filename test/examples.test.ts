@@ -72,10 +72,18 @@ const NOT_SHOWN = [
 ];
 
 describe('examples', () => {
-  const files = globSync('*.yaml', { cwd: EXAMPLES }).toSorted();
+  const files = globSync('**/*.yaml', { cwd: EXAMPLES }).toSorted();
 
   it('are these', () =>
-    assert.deepEqual(files, ['capabilities.yaml', 'everything.yaml', 'minimal.yaml', 'sensors.yaml', 'watchdog.yaml']));
+    assert.deepEqual(files, [
+      'capabilities.yaml',
+      'everything.yaml',
+      'minimal.yaml',
+      'sensors.yaml',
+      'tickets/broker.yaml',
+      'tickets/redeemed.yaml',
+      'watchdog.yaml',
+    ]));
 
   for (const file of files) {
     it(`${file} is valid`, () => {

@@ -43,6 +43,11 @@ export function apiServer(): Promise<ApiServer> {
   return (running ??= start());
 }
 
+/** One more, that shares nothing with the first. Ended with it. */
+export function anotherApiServer(): Promise<ApiServer> {
+  return start();
+}
+
 // registered at the root of the run by whichever spec imports this first
 after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();

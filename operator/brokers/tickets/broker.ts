@@ -1,0 +1,164 @@
+/**
+ * Redeems tickets: proves, looks into the books, acquires the right, hands over its value. Everything that it knows is in objects, and
+ * each step can be done again, so that it may end at any instant: the book is written before the right is made, and says "handed" before a value
+ * leaves.
+ */
+import type { ResourceCapability } from '../../../crds/types.ts';
+import type { Log } from '../../../kube/log.ts';
+import { pause } from '../../../kube/pause.ts';
+import { type Book, type Entry, ticketOf } from './books.ts';
+import type { KeyPair } from './key.ts';
+import { LABEL_TICKETS } from './names.ts';
+import { planDrop, planForget, planHandOver, planOrphans, planRedemption, planSweep } from './plan.ts';
+import { Refusal } from './refusal.ts';
+import { type Asked, readRequest, type Redeemed } from './request.ts';
+import { type Rights, verdictOn } from './rights.ts';
+import { seal } from './seal.ts';
+import type { Settings } from './settings.ts';
+import type { Shelf } from './shelf.ts';
+
+export interface BrokerOptions {
+  key: KeyPair;
+  namespace: string;
+  shelf: Shelf;
+  rights: Rights;
+  /** As they are now. */
+  settings: () => Settings;
+  log: Log;
+  now?: () => number;
+  /** So long a request waits for its node, in ms. */
+  patienceMs?: number;
+  /** How often it looks meanwhile. */
+  pollMs?: number;
+}
+
+export interface Broker {
+  /** The answer to a request. Rejects with Refusal. */
+  redeem(text: string, signal: AbortSignal): Promise<Redeemed>;
+  /** Releases and forgets what is over. */
+  sweep(signal: AbortSignal): Promise<void>;
+}
+
+export function createBroker(options: BrokerOptions): Broker {
+  const { key, namespace, shelf, rights, settings, log, now = Date.now, patienceMs = 20_000, pollMs = 200 } = options;
+
+  async function redeem(text: string, signal: AbortSignal): Promise<Redeemed> {
+    const { issuers, revoked } = settings();
+    const known = new Map(issuers.map((one) => [one.key, one]));
+    const asked = readRequest(text, { broker: key.publicKey, issuers: new Set(known.keys()), now: now() });
+    const issuer = known.get(asked.proof.issuer)!;
+    const { entry } = await shelf.change(
+      issuer.key,
+      (book) => planRedemption({ book, asked, issuer, revoked, now: now() }),
+      signal,
+    );
+    const value = await awaitValue(entry, issuer.key, signal);
+    const { ok } = await shelf.change(issuer.key, (book) => planHandOver(book, entry), signal);
+    if (!ok) throw new Refusal('NotAnswered', 'it took too long and was given up: ask with another nonce');
+    log.info({ ticket: ticketOf(entry), right: entry.name, node: entry.node }, 'a ticket was redeemed');
+    return answerOf(entry, asked, value);
+  }
+
+  function answerOf(entry: Entry, asked: Asked, value: string): Redeemed {
+    const { node, resources, window } = entry;
+    return {
+      outcome: 'Redeemed',
+      ticket: ticketOf(entry),
+      nonce: asked.nonce,
+      node,
+      right: `${namespace}/${entry.name}`,
+      resources,
+      window,
+      value: seal(value, asked.seal),
+    };
+  }
+
+  /** The value of the entry's right, as soon as the node has granted it. */
+  async function awaitValue(entry: Entry, issuer: string, signal: AbortSignal): Promise<string> {
+    const end = performance.now() + patienceMs;
+    let right = entry.state === 'Asked' ? await rights.acquire(entry, issuer, signal) : await findHanded(entry, signal);
+    for (;;) {
+      const verdict = verdictOn(right);
+      if (verdict?.granted === false) await denied(entry, issuer, verdict, signal);
+      const value = verdict && (await rights.value(right, signal));
+      if (value !== undefined) return value;
+      if (performance.now() >= end || signal.aborted) throw unanswered(entry, verdict !== undefined);
+      await pause(pollMs, signal);
+      right = await findHanded(entry, signal);
+    }
+  }
+
+  async function findHanded(entry: Entry, signal: AbortSignal): Promise<ResourceCapability> {
+    const right = await rights.find(entry.name, signal);
+    if (right) return right;
+    const what = `right ${namespace}/${entry.name}, for which the ticket was redeemed,`;
+    throw new Refusal(entry.state === 'Asked' ? 'NotAnswered' : 'AlreadyRedeemed', `${what} was released`);
+  }
+
+  async function denied(
+    entry: Entry,
+    issuer: string,
+    { reason, message }: { reason: string; message: string },
+    signal: AbortSignal,
+  ): Promise<never> {
+    if (reason === 'Transferred') {
+      throw new Refusal('AlreadyRedeemed', 'the right was taken over by whoever showed its value');
+    }
+    if (entry.state === 'Asked') await drop(entry, issuer, signal);
+    throw new Refusal('NodeDenied', `${entry.node} refused: ${reason}: ${message}`, { node: reason });
+  }
+
+  /** First nobody may hand it over any more, then the right goes, then the entry: the ticket can be redeemed another time. */
+  async function drop({ name }: Entry, issuer: string, signal: AbortSignal): Promise<void> {
+    const { dropped } = await shelf.change(
+      issuer,
+      (book) => {
+        const next = planDrop(book, name);
+        return { dropped: next !== undefined, ...(next && { book: next }) };
+      },
+      signal,
+    );
+    if (!dropped) return;
+    await rights.release(name, signal);
+    await forget(issuer, [name], signal);
+  }
+
+  async function forget(issuer: string, names: string[], signal: AbortSignal): Promise<void> {
+    if (names.length === 0) return;
+    await shelf.change(issuer, (book) => ({ book: planForget(book, new Set(names)) }), signal);
+  }
+
+  async function sweep(signal: AbortSignal): Promise<void> {
+    const present = await rights.list(signal);
+    // after the rights, so that each right that is handed is in one of them
+    const books: Book[] = await shelf.list(signal);
+    for (const { issuer } of books) {
+      const { gone } = await shelf.change(issuer, (book) => planSweep(book, now()), signal);
+      for (const { name } of gone) await rights.release(name, signal);
+      await forget(
+        issuer,
+        gone.map(({ name }) => name),
+        signal,
+      );
+      if (gone.length > 0) log.info({ issuer, entries: gone.length }, 'entries of a book were forgotten');
+    }
+    const all = present.map(({ metadata }) => ({
+      name: metadata.name,
+      issuer: metadata.labels?.[LABEL_TICKETS] ?? '',
+      created: Date.parse(metadata.creationTimestamp ?? ''),
+    }));
+    for (const name of planOrphans(all, books, now())) {
+      await rights.release(name, signal);
+      log.warn({ right: name }, 'a right that is in no book was released');
+    }
+  }
+
+  return { redeem, sweep };
+}
+
+function unanswered({ node }: Entry, isGranted: boolean): Refusal {
+  const message = isGranted
+    ? `${node} granted it, but its value is not there yet (operator.transfers must be set): ask again with the same nonce`
+    : `${node} has not answered yet: ask again with the same nonce`;
+  return new Refusal('NotAnswered', message);
+}

@@ -1,0 +1,102 @@
+/**
+ * Takes requests for tickets over HTTP: `POST /redeem`, and `GET /` with the broker's public key and what it answered so far. It needs
+ * no TLS: requests and answers are signed, and values sealed for one holder.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { BusyError, createGate } from '../../../kube/gate.ts';
+import { listen, type Listening } from '../../../kube/listen.ts';
+import type { Log } from '../../../kube/log.ts';
+import type { Broker } from './broker.ts';
+import type { KeyPair } from './key.ts';
+import { type Reason, REASONS, Refusal } from './refusal.ts';
+import { type Answer, MAX_REQUEST, nonceIn, refusedAs, signAnswer } from './request.ts';
+
+export interface TicketServerOptions {
+  /** 0 takes a free one. */
+  port: number;
+  /** Without it, every address. */
+  host?: string | undefined;
+  key: KeyPair;
+  broker: Pick<Broker, 'redeem'>;
+  /** Ends what waits for nodes. */
+  signal: AbortSignal;
+  log: Log;
+}
+
+/** What is answered at a time; most of that is waiting for nodes. */
+const CONCURRENT = 32;
+const WAITING = 64;
+const MAX_CONNECTIONS = 256;
+
+/** Rejects where the port can't be had. */
+export async function serveTickets(options: TicketServerOptions): Promise<Listening> {
+  const { port, host, key, log } = options;
+  const inTurn = createGate(CONCURRENT, WAITING);
+  const redeemed = { Redeemed: 0 };
+  const refused: Partial<Record<Reason | 'Failed', number>> = {};
+
+  async function redeem(text: string): Promise<Answer> {
+    try {
+      const answer = await inTurn(() => options.broker.redeem(text, options.signal));
+      redeemed.Redeemed++;
+      return answer;
+    } catch (error) {
+      const refusal = error instanceof BusyError ? new Refusal('Busy', error.message) : error;
+      if (!(refusal instanceof Refusal)) throw error;
+      refused[refusal.reason] = (refused[refusal.reason] ?? 0) + 1;
+      log.info({ reason: refusal.reason, why: refusal.message }, 'a ticket was refused');
+      return refusedAs(refusal, nonceIn(text));
+    }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method, url } = request;
+    if (url === '/' && (method === 'GET' || method === 'HEAD')) {
+      send(response, 200, { broker: key.publicKey, ...redeemed, refused });
+    } else if (url !== '/redeem') send(response, 404, { message: 'there are GET / and POST /redeem' });
+    else if (method !== 'POST') send(response, 405, { message: 'only POST' });
+    else {
+      const said = await redeem(await bodyOf(request));
+      send(response, said.outcome === 'Redeemed' ? 200 : REASONS[said.reason], signAnswer(said, key));
+    }
+  }
+
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
+    (request, response) => {
+      answer(request, response).catch((error: unknown) => {
+        refused.Failed = (refused.Failed ?? 0) + 1;
+        log.error({ err: error }, 'a request failed');
+        // what failed may have come half of the way: the same request goes on from there
+        if (!response.headersSent) send(response, 500, { message: 'it failed: ask again with the same nonce' });
+      });
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  server.setTimeout(60_000);
+  return await listen(server, { port, host, what: `port ${port} for tickets` });
+}
+
+/** As much as a request may have, and one byte more: so that it is refused as too large, and no more of it is kept. */
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size > MAX_REQUEST) break;
+  }
+  return Buffer.concat(chunks)
+    .subarray(0, MAX_REQUEST + 1)
+    .toString('utf8');
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  const headers = {
+    'content-type': 'application/json',
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+    ...(status === 413 && { connection: 'close' }),
+  };
+  response.writeHead(status, headers).end(`${JSON.stringify(body)}\n`);
+}

@@ -1,0 +1,58 @@
+/** Whose tickets a broker redeems: a YAML file, as a ConfigMap is mounted. */
+import { API_VERSION } from '../../../crds/names.ts';
+import { amounts } from '../../../crds/rspec.ts';
+import type { Rspec } from '../../../crds/types.ts';
+import { describe, validateCapability } from '../../../crds/validate.ts';
+import { parse } from 'yaml';
+import { readFields, readText } from './canonical.ts';
+import { readPublicKey } from './key.ts';
+import type { Issuer } from './plan.ts';
+import { Refusal } from './refusal.ts';
+
+export interface Settings {
+  issuers: readonly Issuer[];
+  revoked: ReadonlySet<string>;
+}
+
+const MAX_ISSUERS = 256;
+const MAX_NODES = 10_000;
+const MAX_REVOKED = 10_000;
+
+/** Throws Refusal, which says what is wrong where. */
+export function readSettings(text: string): Settings {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    throw new Refusal('Malformed', `no YAML: ${(error as Error).message}`);
+  }
+  const { issuers, revoked = [] } = readFields(value, 'the settings', ['issuers'], ['revoked']);
+  return {
+    issuers: list(issuers, 'issuers', MAX_ISSUERS).map(readIssuer),
+    revoked: new Set(list(revoked, 'revoked', MAX_REVOKED).map((one) => readText(one, 'revoked', /^[\w:-]{1,100}$/))),
+  };
+}
+
+function readIssuer(value: unknown, at: number): Issuer {
+  const place = `issuers[${at}]`;
+  const { key, name, nodes, resources } = readFields(value, place, ['key', 'name', 'nodes', 'resources']);
+  const spec = { nodeName: 'any', contact: 'settings', resources: resources as Rspec };
+  const right = { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata: { name: 'settings' }, spec };
+  const violations = validateCapability(right);
+  if (violations.length > 0) throw new Refusal('Malformed', `${place}: ${describe(violations)}`);
+  return {
+    key: readPublicKey(key, `${place}.key`),
+    name: readText(name, `${place}.name`, /^[-\w.@]{1,63}$/),
+    nodes: list(nodes, `${place}.nodes`, MAX_NODES).map((one) =>
+      readText(one, `${place}.nodes`, /^[-a-z0-9.]{1,253}$/),
+    ),
+    amounts: amounts(resources as Rspec),
+  };
+}
+
+function list(value: unknown, what: string, most: number): unknown[] {
+  if (!Array.isArray(value) || value.length > most) {
+    throw new Refusal('Malformed', `${what} must be a list of at most ${most}`);
+  }
+  return value as unknown[];
+}
