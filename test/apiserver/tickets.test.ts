@@ -1,37 +1,27 @@
 /** Tickets on a real API server: redeemed by the real broker with its own account, taken over by the real operator, granted by a real admission. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { parseAllDocuments } from 'yaml';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { Resources, type KubeObject } from '../../kube/resources.ts';
-import type { Book } from '../../operator/brokers/tickets/books.ts';
-import { formatSeconds, inFull } from '../../operator/brokers/tickets/claim.ts';
 import { ask, redeem } from '../../operator/brokers/tickets/command/redeem.ts';
-import { type KeyPair, pairOf } from '../../operator/brokers/tickets/key.ts';
 import type { ConfigMap } from '../../operator/kinds.ts';
-import { delegate, issue, type Ticket } from '../../operator/brokers/tickets/ticket.ts';
 import { refused } from '../operator/brokers/tickets/tickets.ts';
 import { anotherApiServer, apiServer, until } from './fixture.ts';
-import { NAMESPACE, type Running, startCluster, type TicketCluster } from './tickets/cluster.ts';
-
-const [SITE_EAST, SITE_WEST, BROKER_EAST, BROKER_WEST, ANNA, BEN] = Array.from({ length: 6 }, () =>
-  pairOf(randomBytes(32)),
-) as [KeyPair, KeyPair, KeyPair, KeyPair, KeyPair, KeyPair];
-const WORTH = { cpu: { shares: 300 }, egress: { guarantee: '30M', limit: '50M' } };
-
-const nonce = (): string => randomBytes(16).toString('base64url');
-const shares = (count: number) => ({ cpu: { shares: count }, egress: { guarantee: `${count}k`, limit: '10M' } });
-
-function ticketOf(site: KeyPair, broker: KeyPair, count = 100): Ticket {
-  const window = { start: formatSeconds(Date.now() - 1000), end: formatSeconds(Date.now() + 3_600_000) };
-  const [issuer, holder] = [site.publicKey, ANNA.publicKey];
-  const claim = { issuer, holder, broker: broker.publicKey, resources: inFull(shares(count)), window, nonce: nonce() };
-  return issue(claim, site);
-}
-
-function give(ticket: Ticket, count: number): Ticket {
-  return delegate(ticket, { holder: BEN.publicKey, nonce: nonce(), resources: shares(count) }, ANNA);
-}
+import {
+  ANNA,
+  BEN,
+  bookOf,
+  BROKER_EAST,
+  BROKER_WEST,
+  give,
+  nonce,
+  request,
+  SITE_EAST,
+  SITE_WEST,
+  ticketOf,
+  trust,
+} from './tickets/scene.ts';
+import { type Running, startCluster, type TicketCluster } from './tickets/cluster.ts';
 
 describe('tickets, on real API servers', () => {
   let east: TicketCluster;
@@ -42,12 +32,12 @@ describe('tickets, on real API servers', () => {
   before(async () => {
     const servers = await Promise.all([apiServer(), anotherApiServer()]);
     // each knows the public key of the other's site, and nothing else
-    const trust = (name: string, { publicKey: key }: KeyPair) => ({ name, key, resources: WORTH });
     east = await startCluster(servers[0], {
-      ...{ key: BROKER_EAST, nodeName: 'east-node' },
+      ...{ namespace: 'tickets-east', key: BROKER_EAST, nodeName: 'east-node' },
       issuers: [trust('west', SITE_WEST), trust('east', SITE_EAST)],
     });
     west = await startCluster(servers[1], {
+      namespace: 'tickets-west',
       key: BROKER_WEST,
       nodeName: 'west-node',
       issuers: [trust('east', SITE_EAST)],
@@ -62,10 +52,6 @@ describe('tickets, on real API servers', () => {
     await west?.stop();
   });
 
-  const request = (ticket: Ticket, key: KeyPair, { nodeName }: TicketCluster, at: string) => ({
-    ...{ ticket, key, at, contact: 'ben@example.org', node: nodeName, nonce: nonce(), now: Date.now },
-  });
-
   async function take({ server: { client } }: TicketCluster, yaml: string): Promise<ResourceCapability> {
     const objects = parseAllDocuments(yaml).map((one) => one.toJS() as KubeObject & { stringData?: object });
     for (const object of objects) await client.create(object);
@@ -77,11 +63,6 @@ describe('tickets, on real API servers', () => {
     });
     return found!;
   }
-
-  const bookOf = async (cluster: TicketCluster, { publicKey }: KeyPair): Promise<Book> => {
-    const all = (await cluster.books()).map(({ data }) => JSON.parse(data!['book.json']!) as Book);
-    return all.find(({ issuer }) => issuer === publicKey) ?? { issuer: publicKey, entries: [] };
-  };
 
   it('are good for a right in another cluster, which passes to their holder there and back', async () => {
     for (const [cluster, site, broker, at] of [
@@ -99,7 +80,7 @@ describe('tickets, on real API servers', () => {
         .entries.map(({ namespace, grant, refusal }) => [namespace, grant?.amounts.shares ?? refusal?.reason]);
       assert.deepEqual(ledger.toSorted(), [
         ['ben', 60],
-        [NAMESPACE, 'Transferred'],
+        [cluster.namespace, 'Transferred'],
       ]);
       const again = ask(request(ticket, BEN, cluster, at.url));
       await assert.rejects(again, refused('AlreadyRedeemed', /was redeemed, on/));

@@ -4,6 +4,7 @@
  * leaves.
  */
 import type { ResourceCapability } from '../../../crds/types.ts';
+import { isStatus } from '../../../kube/errors.ts';
 import type { Log } from '../../../kube/log.ts';
 import { pause } from '../../../kube/pause.ts';
 import { type Book, type Entry, ticketOf } from './books.ts';
@@ -25,7 +26,8 @@ export interface BrokerOptions {
   /** As they are now. */
   settings: () => Settings;
   log: Log;
-  now?: () => number;
+  /** ms since the epoch */
+  now?: (() => number) | undefined;
   /** So long a request waits for its node, in ms. */
   patienceMs?: number;
   /** How often it looks meanwhile. */
@@ -76,7 +78,7 @@ export function createBroker(options: BrokerOptions): Broker {
   /** The value of the entry's right, as soon as the node has granted it. */
   async function awaitValue(entry: Entry, issuer: string, signal: AbortSignal): Promise<string> {
     const end = performance.now() + patienceMs;
-    let right = entry.state === 'Asked' ? await rights.acquire(entry, issuer, signal) : await findHanded(entry, signal);
+    let right = entry.state === 'Asked' ? await acquire(entry, issuer, signal) : await findHanded(entry, signal);
     for (;;) {
       const verdict = verdictOn(right);
       if (verdict?.granted === false) await denied(entry, issuer, verdict, signal);
@@ -85,6 +87,16 @@ export function createBroker(options: BrokerOptions): Broker {
       if (performance.now() >= end || signal.aborted) throw unanswered(entry, verdict !== undefined);
       await pause(pollMs, signal);
       right = await findHanded(entry, signal);
+    }
+  }
+
+  async function acquire(entry: Entry, issuer: string, signal: AbortSignal): Promise<ResourceCapability> {
+    try {
+      return await rights.acquire(entry, issuer, signal);
+    } catch (error) {
+      if (!isStatus(error, 403, 422)) throw error;
+      // a quota, or a policy of the broker's cluster
+      throw new Refusal('NotAnswered', `the right can't be asked for now: ${error.message}`);
     }
   }
 

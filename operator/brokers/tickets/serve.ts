@@ -21,6 +21,8 @@ export interface ServeOptions {
   host?: string | undefined;
   log: Log;
   signal: AbortSignal;
+  /** ms since the epoch */
+  now?: () => number;
   /** How often books are swept and settings read, in ms. */
   sweepMs?: number;
 }
@@ -35,7 +37,7 @@ export async function serveBroker(
   const rights = openRights(client, namespace);
   const hasRights = async (issuer: string, until: AbortSignal) => (await rights.list(until, issuer, 1)).length > 0;
   const shelf = openShelf({ client, namespace, hasRights });
-  const broker = createBroker({ key, namespace, shelf, rights, settings: () => settings, log });
+  const broker = createBroker({ key, namespace, shelf, rights, settings: () => settings, log, now: options.now });
   const { port, close } = await serveTickets({ ...options, key, broker });
   log.info({ broker: key.publicKey, port, issuers: settings.issuers.length }, 'tickets are redeemed');
 

@@ -70,7 +70,12 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
 }
 
 /** The same client, but that it notes writes, and from the crash on does nothing any more. */
-function watchedClient(real: ApiClient, writes: Write[], crash: Crash | undefined, onCrash: () => void): ApiClient {
+export function watchedClient(
+  real: ApiClient,
+  writes: Write[],
+  crash: Crash | undefined,
+  onCrash: () => void,
+): ApiClient {
   let count = 0;
   let dead = false;
   async function request(method: string, path: string, options?: RequestOptions): Promise<unknown> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, stringify } from 'yaml';
 import { type ApiClient, createClient } from '../../../kube/client.ts';
+import type { RequestOptions } from '../../../kube/transport.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { resourcePath, Resources, type KubeObject } from '../../../kube/resources.ts';
 import { type KeyPair, privateText } from '../../../operator/brokers/tickets/key.ts';
@@ -14,8 +15,7 @@ import type { ApiServer } from '../fixture.ts';
 import { type Process, startProcess } from '../operator/process.ts';
 import { type StandInNode, startNode } from './node.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../../examples/tickets/broker.yaml', import.meta.url));
-export const NAMESPACE = 'tickets';
+export const EXAMPLE = fileURLToPath(new URL('../../../examples/tickets/broker.yaml', import.meta.url));
 
 export interface Running {
   url: string;
@@ -26,10 +26,14 @@ export interface TicketCluster {
   server: ApiServer;
   node: StandInNode;
   nodeName: string;
+  /** The broker's. */
+  namespace: string;
   /** A client that has the broker's own rights. */
   account: ApiClient;
-  /** One more broker process of the same namespace, with this client or that of its account. */
-  startBroker(client?: ApiClient): Promise<Running>;
+  /** One more broker process of the same namespace, with this client or that of its account, by this clock or the right one. */
+  startBroker(options?: { client?: ApiClient; now?: () => number }): Promise<Running>;
+  /** What the account did so far, as `verb resource`. */
+  done: ReadonlySet<string>;
   books(): Promise<ConfigMap[]>;
   stop(): Promise<void>;
 }
@@ -42,11 +46,16 @@ export interface Trusted {
 
 export async function startCluster(
   server: ApiServer,
-  { key, nodeName, issuers }: { key: KeyPair; nodeName: string; issuers: readonly Trusted[] },
+  {
+    namespace,
+    key,
+    nodeName,
+    issuers,
+  }: { namespace: string; key: KeyPair; nodeName: string; issuers: readonly Trusted[] },
 ): Promise<TicketCluster> {
   const dir = mkdtempSync(join(tmpdir(), 'slice-tickets-'));
   const { client } = server;
-  for (const object of example()) await post(client, object);
+  for (const object of example(namespace)) await post(client, namespace, object);
   const operator: Process = await startProcess(server);
   const node = startNode(client, nodeName);
   const settings = { issuers: issuers.map((one) => ({ ...one, nodes: [nodeName] })) };
@@ -54,19 +63,23 @@ export async function startCluster(
   const settingsFile = join(dir, 'settings.yaml');
   writeFileSync(keyFile, `${privateText(key)}\n`, { mode: 0o600 });
   writeFileSync(settingsFile, stringify(settings));
-  const account = await asAccount(server, dir);
+  const done = new Set<string>();
+  const accountClient = await asAccount(server, namespace, dir);
+  const account = noting(accountClient, done);
   const running = new Set<Running>();
 
   return {
     server,
     node,
     nodeName,
+    namespace,
     account,
-    async startBroker(through = account) {
+    done,
+    async startBroker({ client: through = account, now = Date.now } = {}) {
       const ending = new AbortController();
       const { port, done } = await serveBroker({
-        ...{ client: through, namespace: NAMESPACE, keyFile, settingsFile, port: 0, host: '127.0.0.1' },
-        ...{ log: silentLog(), signal: ending.signal, sweepMs: 1_000 },
+        ...{ client: through, namespace, keyFile, settingsFile, port: 0, host: '127.0.0.1' },
+        ...{ log: silentLog(), signal: ending.signal, sweepMs: 500, now },
       });
       const one: Running = {
         url: `http://127.0.0.1:${port}`,
@@ -80,7 +93,7 @@ export async function startCluster(
       return one;
     },
     async books() {
-      const path = resourcePath(Resources.ConfigMap, { namespace: NAMESPACE });
+      const path = resourcePath(Resources.ConfigMap, { namespace });
       const query = { labelSelector: 'slice-operator.io/tickets=book' };
       return (await client.request<{ items: ConfigMap[] }>('GET', path, { query })).items;
     },
@@ -88,33 +101,49 @@ export async function startCluster(
       for (const one of running) await one.stop();
       await node.stop();
       await operator.stop();
-      await account.close();
+      await accountClient.close();
       rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
-/** All of the example but for its slice: no pod runs here. */
-function example(): KubeObject[] {
-  const documents = parseAllDocuments(readFileSync(EXAMPLE, 'utf8'));
-  return documents.map((one) => one.toJS() as KubeObject).filter(({ kind }) => kind !== 'Slice' && kind !== 'Secret');
+/** All of the example but for its slice, in this namespace: no pod runs here. */
+function example(namespace: string): KubeObject[] {
+  const text = readFileSync(EXAMPLE, 'utf8').replaceAll(/(name(?:space)?: )tickets\b/g, `$1${namespace}`);
+  const objects = parseAllDocuments(text).map((one) => one.toJS() as KubeObject);
+  return objects.filter(({ kind }) => kind !== 'Slice' && kind !== 'Secret');
 }
 
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  Namespace: '/api/v1/namespaces',
-  ServiceAccount: `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`,
-  ConfigMap: `/api/v1/namespaces/${NAMESPACE}/configmaps`,
-  Role: `/apis/rbac.authorization.k8s.io/v1/namespaces/${NAMESPACE}/roles`,
-  RoleBinding: `/apis/rbac.authorization.k8s.io/v1/namespaces/${NAMESPACE}/rolebindings`,
+const PLURALS: Readonly<Record<string, string>> = {
+  ServiceAccount: 'serviceaccounts',
+  ConfigMap: 'configmaps',
+  Role: 'roles',
+  RoleBinding: 'rolebindings',
 };
 
-function post(client: ApiClient, body: KubeObject): Promise<unknown> {
-  return client.request('POST', ELSEWHERE[body.kind]!, { body });
+function post(client: ApiClient, namespace: string, body: KubeObject): Promise<unknown> {
+  const base = body.apiVersion === 'v1' ? '/api/v1' : `/apis/${body.apiVersion}`;
+  const path = body.kind === 'Namespace' ? 'namespaces' : `namespaces/${namespace}/${PLURALS[body.kind]}`;
+  return client.request('POST', `${base}/${path}`, { body });
 }
 
-async function asAccount(server: ApiServer, dir: string): Promise<ApiClient> {
+const VERBS: Readonly<Record<string, string>> = { POST: 'create', PATCH: 'patch', DELETE: 'delete' };
+
+/** The same client, but that it notes what it does. */
+function noting(real: ApiClient, done: Set<string>): ApiClient {
+  async function request(method: string, path: string, options?: RequestOptions): Promise<unknown> {
+    const [, resource, name] = /namespaces\/[^/]+\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
+    done.add(`${VERBS[method] ?? (name === undefined ? 'list' : 'get')} ${resource}`);
+    return await real.request(method, path, options);
+  }
+  return new Proxy(real, {
+    get: (target, property) => (property === 'request' ? request : (Reflect.get(target, property) as unknown)),
+  });
+}
+
+async function asAccount(server: ApiServer, namespace: string, dir: string): Promise<ApiClient> {
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
-  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/broker/token`;
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/broker/token`;
   const { status } = await server.client.request<{ status: { token: string } }>('POST', path, { body });
   const kubeconfig = join(dir, 'kubeconfig');
   const config = {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import type { Listening } from '../../../../kube/listen.ts';
+import { silentLog } from '../../../../kube/log.ts';
+import { Refusal } from '../../../../operator/brokers/tickets/refusal.ts';
+import { MAX_REQUEST, readAnswer } from '../../../../operator/brokers/tickets/request.ts';
+import { serveTickets } from '../../../../operator/brokers/tickets/server.ts';
+import { BROKER, nonceOf } from './tickets.ts';
+
+describe('the server of tickets', () => {
+  let server: Listening;
+  let url: string;
+  let redeem: (text: string) => Promise<never>;
+  const ending = new AbortController();
+
+  before(async () => {
+    const broker = { redeem: (text: string) => redeem(text) };
+    const options = { port: 0, host: '127.0.0.1', key: BROKER, broker, signal: ending.signal, log: silentLog() };
+    server = await serveTickets(options);
+    url = `http://127.0.0.1:${server.port}`;
+  });
+  after(() => server.close());
+
+  const post = (body: string) => fetch(`${url}/redeem`, { method: 'POST', body });
+
+  it('signs what it refuses, and counts it', async () => {
+    const nonce = nonceOf('one');
+    redeem = () => Promise.reject(new Refusal('Expired', 'too late'));
+    const response = await post(JSON.stringify({ nonce }));
+    assert.equal(response.status, 410);
+    const answer = readAnswer(await response.text(), { broker: BROKER.publicKey, nonce });
+    assert.deepEqual(answer, { outcome: 'Refused', reason: 'Expired', message: 'too late', nonce });
+    const state = (await (await fetch(url)).json()) as object;
+    assert.deepEqual(state, { broker: BROKER.publicKey, Redeemed: 0, refused: { Expired: 1 } });
+  });
+
+  it('knows two addresses, and one way to ask each', async () => {
+    assert.equal((await fetch(`${url}/redeem`)).status, 405);
+    assert.equal((await fetch(`${url}/`, { method: 'POST', body: '{}' })).status, 404);
+    assert.equal((await fetch(`${url}/other`)).status, 404);
+  });
+
+  it('tells nobody what failed inside', async () => {
+    redeem = () => Promise.reject(new Error('the token of the account'));
+    const response = await post('{}');
+    assert.equal(response.status, 500);
+    assert.doesNotMatch(await response.text(), /token/);
+  });
+
+  it('reads no more than a request may have', async () => {
+    let size = 0;
+    redeem = (text) => {
+      size = Math.max(size, text.length);
+      return Promise.reject(new Refusal('TooLarge', 'too large'));
+    };
+    const socket = connect(server.port, '127.0.0.1');
+    const closed = new Promise<string>((resolve) => {
+      let text = '';
+      socket.on('data', (data: Buffer) => (text += data.toString()));
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(text));
+    });
+    socket.write('POST /redeem HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+    const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
+    for (let n = 0; n < 64 && !socket.destroyed; n++) socket.write(chunk);
+    assert.match(await closed, /^HTTP\/1\.1 413 /);
+    assert.equal(size, MAX_REQUEST + 1);
+  });
+
+  it('lets so many wait for nodes, and refuses more at once', async () => {
+    const gate = Promise.withResolvers<never>();
+    gate.promise.catch(() => {});
+    redeem = () => gate.promise;
+    const busy = Promise.withResolvers<void>();
+    let refused = 0;
+    const all = Array.from({ length: 100 }, async () => {
+      const { status } = await post('{}');
+      if (status === 503 && ++refused === 4) busy.resolve();
+      return status;
+    });
+    await busy.promise;
+    gate.reject(new Refusal('NotAnswered', 'the end'));
+    const statuses = await Promise.all(all);
+    assert.equal(statuses.filter((status) => status === 503).length, 4);
+    assert.equal(statuses.filter((status) => status === 504).length, 96);
+  });
+});
