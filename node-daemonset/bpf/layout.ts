@@ -50,6 +50,13 @@ export interface PortKey {
   port: number;
 }
 
+/** `struct prefix`: whose first so many of 128 bits, and of which family the packets are. */
+export interface PrefixKey {
+  family: 4 | 6;
+  address: string;
+  bits: number;
+}
+
 export interface Codec<T> {
   readonly size: number;
   encode(value: T): Buffer;
@@ -136,6 +143,18 @@ const addressKey: Codec<{ sliver: number; address: string }> = {
   decode: (bytes) => ({ sliver: bytes.readUInt32LE(), address: addressText(bytes.subarray(4, 20)) }),
 };
 
+/** The first `bits` of 128 are compared; IPv4's have 96 more than they show. */
+const prefixKey: Codec<PrefixKey> = {
+  size: 24,
+  encode: ({ family, address, bits }) =>
+    Buffer.concat([u32.encode(32 + bits), u32.encode(family), addressBytes(address)]),
+  decode: (bytes) => ({
+    family: bytes.readUInt32LE(4) as 4 | 6,
+    address: addressText(bytes.subarray(8, 24)),
+    bits: bytes.readUInt32LE() - 32,
+  }),
+};
+
 /** Written by the programs alone: a new row is all zeros. */
 const zeros = (size: number): Codec<null> => ({ size, encode: () => Buffer.alloc(size), decode: () => null });
 
@@ -207,6 +226,7 @@ export const LAYOUTS = {
   raw_ports: { name: 'raw_ports', layout: 1, key: portKey, value: u32 },
   addresses: { name: 'addresses', layout: 2, key: addressKey, value: u32 },
   barred: { name: 'barred', layout: 1, key: u32, value: u32 },
+  exempt: { name: 'exempt', layout: 1, key: prefixKey, value: u32 },
   open_sockets: { name: 'open_sockets', layout: 1, key: u32, value: u32 },
   counters: { name: 'counters', layout: 1, key: u32, value: countersOf(1) },
   buckets: { name: 'buckets', layout: 1, key: u32, value: zeros(24) },

@@ -138,6 +138,15 @@ struct {
 	__type(value, __u32);
 } barred SEC(".maps");
 
+/* Destinations that the owner's limit does not count. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix);
+	__type(value, __u32);
+} exempt SEC(".maps");
+
 /* How many sockets a sliver has open. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

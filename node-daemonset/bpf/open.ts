@@ -26,7 +26,17 @@ export type MapOf<N extends MapName> = BpfMap<Entry<N>[0], Entry<N>[1]>;
 /** Maps that the guard fills. */
 export type GuardMaps = {
   [
-    N in 'settings' | 'cgroups' | 'slivers' | 'ports' | 'addresses' | 'barred' | 'counters' | 'buckets' | 'open_sockets'
+    N in
+      | 'settings'
+      | 'cgroups'
+      | 'slivers'
+      | 'ports'
+      | 'addresses'
+      | 'barred'
+      | 'exempt'
+      | 'counters'
+      | 'buckets'
+      | 'open_sockets'
   ]: MapOf<N>;
 };
 
@@ -66,6 +76,7 @@ export class SliverKernel implements Kernel {
       ports: map(LAYOUTS.ports),
       addresses: map(LAYOUTS.addresses),
       barred: map(LAYOUTS.barred),
+      exempt: map(LAYOUTS.exempt),
       counters: map({ ...LAYOUTS.counters, value: countersOf(libbpf().libbpf_num_possible_cpus()) }),
       buckets: map(LAYOUTS.buckets),
       open_sockets: map(LAYOUTS.open_sockets),

@@ -90,6 +90,14 @@ static __always_inline int is_over(struct buckets *bucket, __u64 *due, __u32 rat
 	return over;
 }
 
+/* What slivers with addresses of their own send is told by nftables as it is forwarded. */
+static __always_inline __u32 class_of(const struct sliver *sliver, const struct packet *p)
+{
+	struct prefix key = {.bits = 8 * (sizeof(key) - sizeof(key.bits)), .family = p->family};
+	__builtin_memcpy(key.bytes, p->destination, 16);
+	return bpf_map_lookup_elem(&exempt, &key) ? sliver->priority | EXEMPT_CLASS : sliver->priority;
+}
+
 /* The owner's limits on kinds of packets; then the class that it leaves in, and its count. */
 static __always_inline int send(struct __sk_buff *skb, __u32 number, const struct sliver *sliver, const struct packet *p,
 	int on_node)
@@ -106,7 +114,7 @@ static __always_inline int send(struct __sk_buff *skb, __u32 number, const struc
 			return drop(number, OPTION_RATE);
 	}
 	if (on_node)
-		skb->priority = sliver->priority;
+		skb->priority = class_of(sliver, p);
 	struct counters *row = bpf_map_lookup_elem(&counters, &number);
 	if (row) {
 		row->packets += packets;

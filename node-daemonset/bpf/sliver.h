@@ -20,6 +20,10 @@
 #define MAX_PORTS 65536
 #define MAX_ADDRESSES 65536
 #define MAX_BARRED 4096
+#define MAX_PREFIXES 512 /* twice as many as an owner may name: those that come are written before others go */
+
+/* On the minor of a sliver's class: its second class, for exempt destinations. As in egress/names.ts. */
+#define EXEMPT_CLASS 0x8000
 
 /* struct sliver's flags */
 #define SLIVER_READY 1 /* its address is known and leads to its class: it may send */
@@ -59,6 +63,13 @@ struct port {
 struct address {
 	__u32 sliver; /* 0: the node's */
 	__u8 bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+/* Addresses of a family; `bits` of what follows are compared. */
+struct prefix {
+	__u32 bits;
+	__u32 family; /* 4 or 6 */
+	__u8 bytes[16];
 };
 
 /* Written by the programs alone. Virtual scheduling: when the next packet would be due at the sliver's rate. */

@@ -29,21 +29,34 @@ export function noExemption(): Exemption {
   return { classes: new Set(), v4: new Set(), v6: new Set() };
 }
 
-/** What should be there for these slivers. A prefix within another is left out: a set refuses what overlaps. */
+/** A prefix, and of which family the packets are that it is about. */
+export interface ExemptPrefix {
+  family: 'v4' | 'v6';
+  prefix: Prefix;
+}
+
+/** What should be there for these slivers. */
 export function exemptionOf(minors: readonly number[], destinations: readonly string[]): Exemption {
   const exemption = noExemption();
   if (destinations.length === 0) return exemption;
   for (const minor of minors) exemption.classes.add(minor);
-  const kept: Prefix[] = [];
+  for (const { family, prefix } of exemptPrefixes(destinations)) exemption[family].add(formatPrefix(prefix));
+  return exemption;
+}
+
+/** A prefix within another is left out: a set refuses what overlaps. */
+export function exemptPrefixes(destinations: readonly string[]): ExemptPrefix[] {
+  const kept: ExemptPrefix[] = [];
   const prefixes = destinations.flatMap((text) => parsePrefix(text) ?? []);
   for (const one of prefixes.toSorted((a, b) => a.bits - b.bits)) {
     const isOfV4 = isV4(one.bytes) && one.bits >= V4_BITS;
     // no packet of IPv6 goes to an address that stands for one of IPv4: a prefix of those says nothing of IPv4
-    if (kept.some((wider) => contains(wider, one.bytes) && (!isOfV4 || wider.bits >= V4_BITS))) continue;
-    kept.push(one);
-    exemption[isOfV4 ? 'v4' : 'v6'].add(formatPrefix(one));
+    const family = isOfV4 ? 'v4' : 'v6';
+    if (!kept.some((wider) => wider.family === family && contains(wider.prefix, one.bytes))) {
+      kept.push({ family, prefix: one });
+    }
   }
-  return exemption;
+  return kept;
 }
 
 export function parseExemption(objects: readonly ExemptObject[]): Exemption {

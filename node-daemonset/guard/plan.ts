@@ -1,5 +1,6 @@
 /** Pure: what the kernel's maps should hold, so that each sliver sends what is its own and nothing else. */
 import { isIP } from 'node:net';
+import { formatAddress } from '../../crds/ipaddress.ts';
 import type { RspecPort } from '../../crds/types.ts';
 import {
   ADDRESS_BROADCAST,
@@ -7,6 +8,7 @@ import {
   ICMP,
   MAX_FLOWS,
   type PortKey,
+  type PrefixKey,
   type Settings,
   SLIVER_ENDED,
   SLIVER_HOST,
@@ -16,6 +18,7 @@ import {
   TCP,
   UDP,
 } from '../bpf/layout.ts';
+import { exemptPrefixes } from '../egress/exempt.ts';
 import { exemptClass, isSliverClass, MAJOR } from '../egress/names.ts';
 import type { Desired, Sliver } from '../sliver.ts';
 import { planTombstones, type Tombstones } from './tombstones.ts';
@@ -31,6 +34,8 @@ export interface GuardState {
   addresses: readonly [{ sliver: number; address: string }, number][];
   /** Indices of interfaces by which nothing of slivers may leave. */
   barred: readonly [number, number][];
+  /** Prefixes whose packets leave in their slivers' second classes. */
+  exempt: readonly [PrefixKey, number][];
   /** HTB class ids, major and minor. */
   classes: readonly [number, number][];
   /** Slivers with a row of counters; 0 is everybody else. */
@@ -100,6 +105,10 @@ export function planGuard(input: GuardInput): GuardPlan {
       ...live.flatMap(({ number, addresses }) => addresses.filter(isIP).map((address) => addressOf(number, address))),
     ],
     barred: input.barred.slice(0, MAX_BARRED).map((index) => [index, 1]),
+    exempt: exemptPrefixes(desired.facts.exempt.destinations).map(({ family, prefix: { bytes, bits } }) => [
+      { family: family === 'v4' ? 4 : 6, address: formatAddress(bytes), bits },
+      1,
+    ]),
     classes: live.flatMap(({ classId, number }): [number, number][] =>
       classesOf(classId, input.desired.facts).map((minor) => [classOf(minor), number]),
     ),

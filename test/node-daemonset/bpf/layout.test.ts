@@ -31,6 +31,8 @@ describe('what the node manager and the programs have in common', () => {
     );
     fc.assert(fc.property(settings, (value) => same(LAYOUTS.settings.value, value)));
     fc.assert(fc.property(u16, (port) => same(LAYOUTS.ports.key, { protocol: 17, port })));
+    same(LAYOUTS.exempt.key, { family: 4, address: '192.0.2.0', bits: 120 });
+    same(LAYOUTS.exempt.key, { family: 6, address: 'fd00::', bits: 8 });
     const errorsOf = { protocol: 17 as const, port: 9 };
     const grant = { sliver: 1, generation: 2, family: 6 as const, protocol: 58 as const, port: 3 };
     same(LAYOUTS.raw_sockets.value, grant);

@@ -83,6 +83,18 @@ describe('the plan of the guard', () => {
     assert.equal(tombstones.size, 0);
   });
 
+  it('has the prefixes of exempt destinations, by family', () => {
+    const exempt = { destinations: ['192.0.2.0/24', '192.0.2.7', '2001:db8::/32', '::/0'], limit: undefined };
+    const { state } = planGuard(input([], { desired: makeDesired([], { exempt }) }));
+    assert.deepEqual(
+      state.exempt.map(([key]) => key),
+      [
+        { family: 6, address: '::', bits: 0 },
+        { family: 4, address: '192.0.2.0', bits: 120 },
+      ],
+    );
+  });
+
   it("gives half of the ports that the kernel chooses from to the slivers on the node's network, in equal parts", () => {
     const hosts = [1, 2, 3, 4].map((n) => hostSliver(`h${n}`, n));
     assert.equal(planGuard(input([...hosts, b])).state.settings[0]![1].sockets, 3529);
