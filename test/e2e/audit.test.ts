@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import type { KubeObject } from '../../kube/resources.ts';
 import { Resources } from '../../kube/resources.ts';
 import { hostAddress, nodeAddress, nodeNumber } from '../cluster/config.ts';
+import { runInNode } from '../cluster/node.ts';
+import { findProcesses, killProcess } from './operator.ts';
 import type { Product } from './product.ts';
 import { NODES, sharedProduct } from './shared.ts';
 import { dropNamespace, freshNamespace, sliceOf, type Sliver, sliversOf, whenReady } from './slices.ts';
@@ -95,6 +97,35 @@ describe('the record of who sent what', () => {
     assert.ok(operator?.status?.podIP);
     const csv = await read(`http://${operator.status.podIP}:8082/flows.csv?destination=${stranger}&port=${PORT}`);
     for (const node of NODES) assert.match(csv, new RegExp(`^${node},Flow,.*,audit,scanner,`, 'm'));
+  });
+
+  it('is in the files of each node, from which a node manager that was killed has it again', async () => {
+    for (const { node } of slivers) {
+      const files = await runInNode(product.cluster, node, [
+        'sh',
+        '-c',
+        'zcat -q /var/lib/slice-operator/flows/*.gz || true',
+      ]);
+      assert.ok(files.includes(CONTACT) && files.includes(stranger), `${node}: ${files.slice(-2000)}`);
+      const [before] = await findProcesses(product, node, 'node-daemonset');
+      await killProcess(product, node, 'node-daemonset');
+      const isAnother = async (): Promise<boolean> => {
+        const [pid] = await findProcesses(product, node, 'node-daemonset');
+        return pid !== undefined && pid !== before;
+      };
+      await product.until(`another node manager on ${node}`, isAnother, 120_000);
+      const url = `${pageOf(node)}/destination/${stranger}.json`;
+      const hasAll = (): Promise<boolean> =>
+        read(url).then(
+          (text) => {
+            const { flows } = JSON.parse(text) as { flows: FoundFlow[] };
+            const ours = flows.filter((flow) => flow.slice === 'scanner' && flow.destinationPort === PORT);
+            return ours.reduce((sum, { packets }) => sum + packets, 0) === 3;
+          },
+          () => false, // it reads an hour back first
+        );
+      await product.until(`what was sent from ${node} to be found again`, hasAll, 120_000);
+    }
   });
 
   it('says nothing when its owner wants no page', async () => {
