@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '../kube/log.ts';
 import { type Kernel, KernelError } from './bpf/kernel.ts';
 import { type NodeConfig, pathsOf } from './config.ts';
+import { createConnectionsEnforcer } from './connections/apply.ts';
 import { createCpuEnforcer } from './cpu/apply.ts';
 import { createEgressEnforcer, type EgressEnforcer } from './egress/apply.ts';
 import { createFreezeEnforcer } from './freeze/apply.ts';
@@ -42,6 +43,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
   const sources = createSourcesEnforcer();
   const egress = createEgressEnforcer();
   const ports = createPortsEnforcer({ stateFile: paths.reservedPorts });
+  const connections = createConnectionsEnforcer(tree);
   const freeze = createFreezeEnforcer(tree);
   const sockets = createSocketsEnforcer({
     directoryOf,
@@ -51,7 +53,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
     log,
   });
   return {
-    list: [createLimitsEnforcer(tree), cpu, sources, egress, ports, guard, sockets, freeze],
+    list: [createLimitsEnforcer(tree), cpu, sources, egress, ports, connections, guard, sockets, freeze],
     egress,
     guard,
     ports,
@@ -64,7 +66,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
       const failures: string[] = [];
       const releases = [
         () => freeze.release(slivers),
-        ...[sockets, egress, sources, ports, cpu, guard].map((one) => () => one.release()),
+        ...[sockets, egress, sources, ports, connections, cpu, guard].map((one) => () => one.release()),
       ];
       for (const one of releases) await one().catch((error: Error) => failures.push(error.message));
       if (failures.length > 0) throw new Error(failures.join('; '));

@@ -13,6 +13,10 @@ export const SLIVER_ENDED = 16;
 export const ADDRESS_OWN = 1;
 export const ADDRESS_BROADCAST = 2;
 
+/** SO_MARK of sockets that slivers made on the node's network, and of raw sockets that are opened for slivers. */
+export const SLIVER_MARK = 44;
+export const RAW_MARK = 42;
+
 export const ICMP = 1;
 export const TCP = 6;
 export const UDP = 17;

@@ -13,8 +13,9 @@
 
 #define IPPROTO_ICMPV6 58 /* linux/in6.h does not go with the rest */
 
-/* As in sensors/builtin/probe.ts; none of the bits that kube-proxy and the CNIs use. */
+/* As in sensors/builtin/probe.ts and layout.ts; none of the bits that kube-proxy and the CNIs use. */
 #define PROBE_MARK 46
+#define SLIVER_MARK 44
 
 #define MAX_SLIVERS 8192 /* tombstones are among them */
 #define MAX_PORTS 65536

@@ -153,6 +153,7 @@ int sliver_sock_create(struct bpf_sock *sk)
 		if (is_one_too_many(s, number))
 			return refuse(number, EMFILE);
 		fresh.cookie = bpf_get_socket_cookie(sk);
+		sk->mark = SLIVER_MARK; /* which takes CAP_NET_ADMIN to change */
 	}
 	if (bpf_sk_storage_get(&marks, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE))
 		return ALLOW;

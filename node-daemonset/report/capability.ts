@@ -45,6 +45,7 @@ const NOT_OURS: ReadonlySet<string> = new Set([
   'PortsUnknown',
   'FlowsNotCounted',
   'BridgeNotGuarded',
+  'ConnectionsNotBounded',
   'AuditNotSaved',
   'BudgetNotSaved',
 ]);

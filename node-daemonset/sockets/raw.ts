@@ -1,11 +1,14 @@
 /** Opens raw sockets in the node's network namespace, and restricts them before anybody else has them. */
 import type { Kernel, RawGrant } from '../bpf/kernel.ts';
+import { RAW_MARK } from '../bpf/layout.ts';
 import { NUMBER_OF, receiveFilter } from './filter.ts';
 import { AF_INET, AF_INET6, closeSocket, drain, lockFilter, openSocket, setOption, SOCK_RAW } from './libc.ts';
 import { type Opened, Refusal } from './request.ts';
 
 export type OpenedRaw = Extract<Opened, { open: 'raw' | 'icmp' }>;
 
+const SOL_SOCKET = 1;
+const SO_MARK = 36;
 const IPPROTO_IP = 0;
 const IPPROTO_IPV6 = 41;
 const IP_HDRINCL = 3;
@@ -44,6 +47,7 @@ export function openRaw(opened: OpenedRaw, sliver: number, kernel: Pick<Kernel, 
   try {
     // The node's own copies of what is sent to an IPv4 group come by no program; nobody can set this afterwards.
     if (opened.family === 4) setOption(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+    setOption(fd, SOL_SOCKET, SO_MARK, RAW_MARK);
     kernel.markRaw(fd, grant);
     lockFilter(fd, receiveFilter(opened));
     // what came in between the two was not filtered

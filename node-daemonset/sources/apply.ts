@@ -9,6 +9,10 @@ import { type ObservedSources, planSources } from './plan.ts';
 const TABLE_SIZE = '/proc/sys/net/netfilter/nf_conntrack_max';
 const SMALLEST_TABLE = 65_536;
 
+export function readTableSize(): number {
+  return Number(readOr(TABLE_SIZE, '')) || SMALLEST_TABLE;
+}
+
 /** Acts in the network namespace of this process, the node's. */
 export function createSourcesEnforcer(): Enforcer {
   return {
@@ -37,7 +41,7 @@ export function createSourcesEnforcer(): Enforcer {
 }
 
 async function observe(signal: AbortSignal): Promise<ObservedSources> {
-  const beginnings = beginningsOf(Number(readOr(TABLE_SIZE, '')) || SMALLEST_TABLE);
+  const beginnings = beginningsOf(readTableSize());
   const [links, ...tables] = await Promise.all([
     run(['ip', '-j', '-d', 'link', 'show'], { signal }),
     ...TABLES.map((table) => observeTable(table, beginnings, signal)),

@@ -57,6 +57,7 @@ const TOLERABLE: ReadonlySet<string> = new Set([
   'RawNotGuarded',
   'FlowsNotCounted',
   'BridgeNotGuarded',
+  'ConnectionsNotBounded',
   'SocketNotServed',
   'SocketsNotEnded',
 ]);

@@ -1,4 +1,4 @@
-/** Drives the egress enforcer, or that of sources, in another network namespace. */
+/** Drives the egress enforcer, or that of sources or connections, in another network namespace. */
 import type { ClassCounters } from '../../node-daemonset/egress/tc.ts';
 import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
 import type { Request } from './enforcer-process.ts';
@@ -9,8 +9,13 @@ import { Remote } from './remote.ts';
 export class RemoteEnforcer {
   readonly #remote: Remote<Request>;
 
-  constructor(namespaces: Namespaces, namespace: string, name: 'egress' | 'sources' = 'egress') {
-    this.#remote = new Remote(namespaces, namespace, 'enforcer-process.ts', name);
+  constructor(
+    namespaces: Namespaces,
+    namespace: string,
+    name: 'egress' | 'sources' | 'connections' = 'egress',
+    ...args: string[]
+  ) {
+    this.#remote = new Remote(namespaces, namespace, 'enforcer-process.ts', name, ...args);
   }
 
   async enforce(desired: Desired): Promise<EnforcerReport> {

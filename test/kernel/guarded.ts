@@ -8,6 +8,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { isBpffs } from '../../node-daemonset/bpf/bpffs.ts';
 import { parseMounts } from '../../node-daemonset/cpu/cgroups.ts';
+import { RAW_MARK } from '../../node-daemonset/bpf/layout.ts';
 import type { RawGrant, SliverCounters } from '../../node-daemonset/bpf/kernel.ts';
 import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
 import type { GuardReplies, GuardRequest } from './guard-process.ts';
@@ -86,6 +87,11 @@ export class GuardedNode {
     this.addPod('manager');
   }
 
+  /** Where the node's cgroups begin. */
+  get prefix(): string {
+    return this.#kubepods.prefix;
+  }
+
   /** A pod on the node's network unless it is given another. */
   addPod(uid: string): void {
     this.#kubepods.addPod(uid, 'burstable', 100);
@@ -141,7 +147,7 @@ export class GuardedNode {
   /** As the node manager does it: a raw socket made by root in its pod, bound to its grant, passed on. */
   async giveRaw(manager: Peer, to: Peer, grant: Omit<RawGrant, 'generation'>): Promise<void> {
     const { generation } = await this.request<{ generation: number }>({ generation: grant.sliver });
-    const made = await manager.ask(`socket ${grant.family} raw ${grant.protocol}`);
+    const made = await manager.all(`socket ${grant.family} raw ${grant.protocol}`, `option mark ${RAW_MARK}`);
     if (made !== 'ok') throw new Error(`no raw socket could be made: ${made}`);
     const [pid, fd] = (await manager.ask('fd')).split(' ').map(Number);
     await this.request({ mark: { pid: pid!, fd: fd!, grant: { ...grant, generation } } });

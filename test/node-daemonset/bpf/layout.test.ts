@@ -5,7 +5,7 @@ import { addressBytes, addressText } from '../../../node-daemonset/bpf/address.t
 import { isBpffs } from '../../../node-daemonset/bpf/bpffs.ts';
 import { parseFlow, REST } from '../../../node-daemonset/bpf/flows.ts';
 import { DROPS } from '../../../node-daemonset/bpf/kernel.ts';
-import { countersOf, LAYOUTS, MAX_FLOWS } from '../../../node-daemonset/bpf/layout.ts';
+import { countersOf, LAYOUTS, MAX_FLOWS, SLIVER_MARK } from '../../../node-daemonset/bpf/layout.ts';
 
 const source = (name: string): string =>
   readFileSync(new URL(`../../../node-daemonset/bpf/${name}`, import.meta.url), 'utf8');
@@ -56,6 +56,7 @@ describe('what the node manager and the programs have in common', () => {
     const [, names] = /enum drop \{([^}]*)\}/.exec(source('sliver.h'))!;
     const inC = names!.split(',').map((name) => name.trim().toLowerCase().replaceAll('_', ''));
     assert.deepEqual(inC, [...DROPS.map((name) => name.toLowerCase()), 'drops']);
+    assert.match(source('sliver.h'), new RegExp(`#define SLIVER_MARK ${SLIVER_MARK}\n`));
     assert.match(source('uplink.bpf.c'), new RegExp(`#define MAX_FLOWS ${MAX_FLOWS}\n`));
   });
 
