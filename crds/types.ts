@@ -42,7 +42,7 @@ export interface SliceSpec {
    */
   suspended?: boolean;
   /**
-   * The namespace of the broker that acquires rights for this slice. Without it the operator itself does.
+   * The namespace of the broker that acquires rights for this slice and binds them to it; the operator then acquires none, and gives back those that it had. Without it the operator's default broker does.
    */
   broker?: string;
   placement?: Placement;

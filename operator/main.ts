@@ -10,7 +10,8 @@ import { createLog } from '../kube/log.ts';
 import { createMetrics } from '../kube/metrics.ts';
 import { createAsker } from './audit/ask.ts';
 import { serveClusterAudit } from './audit/server.ts';
-import { CONTROLLERS, SliceOperator, type Controller } from './operator.ts';
+import { type Controller, readControllers } from './controllers.ts';
+import { SliceOperator } from './operator.ts';
 import { createSensorAsker } from './sensors/ask.ts';
 import { serveClusterSensors } from './sensors/server.ts';
 import { bySensor } from './watchdog/readings.ts';
@@ -21,12 +22,15 @@ const LEASE = 'slice-operator';
 /** What is under way when the process is told to end has this long. */
 const GRACE_MS = 10_000;
 
-const { values } = parseArgs({ options: { controllers: { type: 'string', default: CONTROLLERS.join(',') } } });
-const controllers = new Set(values.controllers.split(',') as Controller[]);
-for (const one of controllers) {
-  if (!CONTROLLERS.includes(one)) {
-    console.error(`--controllers: there is no controller ${JSON.stringify(one)}; there are ${CONTROLLERS.join(', ')}`);
-    process.exit(2);
+const { values } = parseArgs({ options: { controllers: { type: 'string', default: '*' } } });
+const controllers = wanted(values.controllers);
+
+function wanted(text: string): ReadonlySet<Controller> {
+  try {
+    return readControllers(text);
+  } catch (error) {
+    console.error(`--controllers: ${(error as Error).message}`);
+    return process.exit(2);
   }
 }
 

@@ -9,27 +9,15 @@ import { runWorkers, type Outcome } from '../kube/workers.ts';
 import { WorkQueue } from '../kube/workqueue.ts';
 import { FINALIZER, LABEL_SLICE } from '../crds/names.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
-import { capabilityReconciler } from './capability/reconcile.ts';
+import { CONTROLLERS, type Controller } from './controllers.ts';
 import { controllerOf, type Pod } from './kinds.ts';
 import { measure } from './metrics.ts';
 import { Heartbeats, type Clock } from './node/heartbeat.ts';
-import { nodeReconciler } from './node/reconcile.ts';
 import { NodeView, type Reach } from './node/view.ts';
-import { announceTo } from './slice/announce.ts';
-import { BootScripts } from './slice/bootscripts.ts';
-import { BudgetNews } from './slice/budgets.ts';
-import { Expectations } from './slice/expectations.ts';
-import { Pace } from './slice/pace.ts';
-import { sensorReconciler } from './sensor/reconcile.ts';
-import { sliceReconciler } from './slice/reconcile.ts';
-import { Taken } from './slice/taken.ts';
+import { reconcilersOf } from './reconcilers.ts';
 import { BY_NODE, watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
 import { Throttle } from './throttle.ts';
 import type { Readings } from './watchdog/readings.ts';
-import { watchdogReconciler } from './watchdog/reconcile.ts';
-
-export type Controller = 'slice' | 'capability' | 'node' | 'watchdog' | 'sensor';
-export const CONTROLLERS: readonly Controller[] = ['slice', 'capability', 'node', 'watchdog', 'sensor'];
 
 export interface OperatorOptions {
   client: ApiClient;
@@ -46,7 +34,14 @@ export interface OperatorOptions {
   statusIntervalMs?: number;
 }
 
-const WORKERS: Readonly<Record<Controller, number>> = { slice: 8, capability: 2, node: 2, watchdog: 4, sensor: 2 };
+const WORKERS: Readonly<Record<Controller, number>> = {
+  slice: 8,
+  broker: 8,
+  capability: 2,
+  node: 2,
+  watchdog: 4,
+  sensor: 2,
+};
 /** How often silence is listened to. */
 const SWEEP_MS = 5_000;
 /** Between two looks at every slice because of a node: one that flaps must not keep the operator from its work. */
@@ -57,6 +52,7 @@ export class SliceOperator extends KubeOperator {
   readonly #options: OperatorOptions;
   readonly #queues: Readonly<Record<Controller, WorkQueue>> = {
     slice: new WorkQueue(),
+    broker: new WorkQueue(),
     capability: new WorkQueue(),
     node: new WorkQueue(),
     watchdog: new WorkQueue(),
@@ -113,32 +109,14 @@ export class SliceOperator extends KubeOperator {
 
   /** Begins to write; call it once, when this process leads. */
   work(): void {
-    const { client, recorder, log, clock, statusIntervalMs, readings } = this.#options;
-    const { controllers } = this.#options;
-    const stores = this.#stores();
-    const monotonic = () => clock.monotonic();
-    const now = () => clock.wall();
-    const nodes = () => this.#view!.nodes;
-    const slice = sliceReconciler({
-      client,
-      stores,
-      nodes,
-      expectations: new Expectations(monotonic),
-      taken: new Taken(monotonic),
-      bootScripts: new BootScripts(client, monotonic),
-      pace: new Pace(monotonic, statusIntervalMs),
-      announce: announceTo(recorder),
-      budgetNews: new BudgetNews(recorder),
-      finalize: (of) => this.#finalize(of),
-      log,
-      now,
+    const reconcilers = reconcilersOf({
+      ...this.#options,
+      stores: this.#stores(),
+      nodes: () => this.#view!.nodes,
+      again: (slice) => this.#queues.slice.add(slice),
+      finalize: (slice) => this.#finalize(slice),
     });
-    const capability = capabilityReconciler({ client, stores, nodes, recorder, log });
-    const node = nodeReconciler({ client, stores, log });
-    const watchdog = watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic });
-    const { releaseNamespace } = this.#options;
-    const sensor = sensorReconciler({ client, stores, releaseNamespace, now, monotonic });
-    const reconcilers = { slice, capability, node, watchdog, sensor };
+    const { controllers } = this.#options;
     this.#working = Promise.all(
       CONTROLLERS.filter((one) => controllers.has(one)).map((one) => this.#run(one, reconcilers[one])),
     );
@@ -175,9 +153,9 @@ export class SliceOperator extends KubeOperator {
   }
 
   #listeners(): Listeners {
-    const { slice, capability, node, watchdog, sensor } = this.#queues;
+    const { capability, node, watchdog, sensor } = this.#queues;
     return {
-      slices: (object) => slice.add(keyOf(object)),
+      slices: (object) => this.#slice(keyOf(object)),
       capabilities: (object) => {
         this.#sliceOf(object);
         capability.add(keyOf(object));
@@ -211,10 +189,16 @@ export class SliceOperator extends KubeOperator {
       namespaces: ({ metadata: { name } }) => {
         if (!this.#synced) return;
         for (const one of this.#stores().slices.list()) {
-          if (one.metadata.namespace === name) slice.add(keyOf(one));
+          if (one.metadata.namespace === name) this.#slice(keyOf(one));
         }
       },
     };
+  }
+
+  /** Those of its slivers and of its rights. */
+  #slice(key: string): void {
+    this.#queues.slice.add(key);
+    this.#queues.broker.add(key);
   }
 
   #podChanged(pod: Pod): void {
@@ -228,9 +212,9 @@ export class SliceOperator extends KubeOperator {
   /** The slice that controls the rcap, and the one that it is bound to. */
   #sliceOf(capability: ResourceCapability): void {
     const { sliceName } = capability.spec;
-    if (sliceName) this.#queues.slice.add(`${capability.metadata.namespace}/${sliceName}`);
+    if (sliceName) this.#slice(`${capability.metadata.namespace}/${sliceName}`);
     const owner = controllerOf(capability);
-    if (owner?.kind === 'Slice') this.#queues.slice.add(`${capability.metadata.namespace}/${owner.name}`);
+    if (owner?.kind === 'Slice') this.#slice(`${capability.metadata.namespace}/${owner.name}`);
   }
 
   #nodeChanged(name: string, reach: Reach): void {
@@ -253,6 +237,6 @@ export class SliceOperator extends KubeOperator {
 
   #everySlice(): void {
     if (!this.#synced) return;
-    for (const slice of this.#stores().slices.list()) this.#queues.slice.add(keyOf(slice));
+    for (const slice of this.#stores().slices.list()) this.#slice(keyOf(slice));
   }
 }

@@ -59,6 +59,7 @@ export function announceTo(recorder: Pick<EventRecorder, 'record'>): Announce {
 /** Reasons for which nothing is wrong. */
 const QUIET: ReadonlySet<string> = new Set([
   'WaitingForNodes',
+  'WaitingForBroker',
   'Starting',
   'Updating',
   'Suspended',

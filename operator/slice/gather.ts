@@ -1,6 +1,6 @@
 /** Everything that is known of one slice, from the stores, without I/O. */
 import type { KubeObject } from '../../kube/resources.ts';
-import { isControlledBy, type ConfigMap, type Pod } from '../kinds.ts';
+import { isControlledBy, type Pod } from '../kinds.ts';
 import { restraintsOn } from '../restraint/applied.ts';
 import { BY_CONTROLLER, BY_NAMESPACE, BY_SLICE, controllerKey, type Stores } from '../stores.ts';
 import { nameKey, type NodeState, type SliceInput } from './plan/input.ts';
@@ -11,8 +11,7 @@ export function gather(
   key: string,
   stores: Stores,
   nodes: ReadonlyMap<string, NodeState>,
-  taken: Taken,
-  bootScript: ConfigMap | undefined,
+  more: Pick<SliceInput, 'bootScript' | 'brokering'> & { taken: Taken },
 ): SliceInput | undefined {
   const slice = stores.slices.get(key);
   if (!slice) return undefined;
@@ -32,8 +31,9 @@ export function gather(
     capabilities,
     bound,
     pods,
-    bootScript,
-    taken: { get: (wanted) => foreign(wanted) ?? taken.get(key, wanted) },
+    bootScript: more.bootScript,
+    brokering: more.brokering,
+    taken: { get: (wanted) => foreign(wanted) ?? more.taken.get(key, wanted) },
   };
 
   /** Rights of others are in the store; of other people's pods and ConfigMaps a refused write tells. */

@@ -12,11 +12,13 @@ import { applySteps } from './apply.ts';
 import type { BootScripts } from './bootscripts.ts';
 import type { BudgetNews } from './budgets.ts';
 import type { Expectations, Seen } from './expectations.ts';
+import type { Failures } from './failures.ts';
 import { gather } from './gather.ts';
 import type { Announce } from './announce.ts';
 import { earliest } from './plan/backoff.ts';
 import type { Effect, NodeState } from './plan/input.ts';
 import { planSlice } from './plan/plan.ts';
+import { othersConditions } from './plan/status.ts';
 import type { Taken } from './taken.ts';
 import type { Pace } from './pace.ts';
 
@@ -30,6 +32,10 @@ export interface SliceDeps {
   pace: Pace;
   announce: Announce;
   budgetNews: Pick<BudgetNews, 'look' | 'forget'>;
+  /** What the default broker was refused. */
+  failures: Pick<Failures, 'of'>;
+  /** Whether the default broker runs here. */
+  brokering: boolean;
   /** Puts our finalizer on a slice that has none, takes it off one that is being deleted. */
   finalize: (slice: Slice) => Promise<void>;
   log: Log;
@@ -59,7 +65,7 @@ export function sliceReconciler(deps: SliceDeps) {
     }
     await taken.refresh(key, deps.client, signal);
     const boot = await bootScripts.of(slice, signal);
-    const input = gather(key, stores, deps.nodes(), taken, boot);
+    const input = gather(key, stores, deps.nodes(), { taken, bootScript: boot, brokering: deps.brokering });
     if (!input) return Done; // it went while its script was read: the event of that has queued the key again
     budgetNews.look(key, slice, input.capabilities);
     const plan = planSlice(input, deps.now());
@@ -77,7 +83,7 @@ export function sliceReconciler(deps: SliceDeps) {
       await deps.finalize(slice);
       return Done;
     }
-    const wait = await report(key, slice, plan.status(failures, deps.now()), signal);
+    const wait = await report(key, slice, plan.status([...failures, ...deps.failures.of(key)], deps.now()), signal);
     if (failures.length > 0) throw new Error(`${key}: ${failures[0]!.message}`);
     const wakeIn = plan.wakeAt === undefined ? undefined : Math.max(1, plan.wakeAt - deps.now());
     const next = earliest(wakeIn, wait, again ? IN_THE_WAY_MS : undefined, taken.retryMs(key));
@@ -91,11 +97,14 @@ export function sliceReconciler(deps: SliceDeps) {
     status: SliceStatus,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    if (isDeepStrictEqual(slice.status, status)) return undefined;
+    if (isDeepStrictEqual(ordered(slice.status), ordered(status))) return undefined;
     const wait = pace.waitMs(key);
     if (wait > 0) return wait;
-    const { namespace, name, uid } = slice.metadata;
-    const object = { apiVersion: API_VERSION, kind: 'Slice', metadata: { namespace, name, uid }, status };
+    const { namespace, name, uid, resourceVersion } = slice.metadata;
+    // what others say is written along, so it must be their last word
+    const version = othersConditions(slice).length > 0 ? { resourceVersion } : {};
+    const metadata = { namespace, name, uid, ...version };
+    const object = { apiVersion: API_VERSION, kind: 'Slice', metadata, status };
     const options = { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' } as const;
     const answer = await deps.client.apply<KubeObject>(object, options, signal);
     pace.wrote(key);
@@ -103,6 +112,12 @@ export function sliceReconciler(deps: SliceDeps) {
     deps.announce.status(slice, status);
     return undefined;
   }
+}
+
+/** In which order servers keep conditions of several writers is theirs to choose. */
+function ordered(status: SliceStatus | undefined): SliceStatus | undefined {
+  const conditions = status?.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1));
+  return conditions && { ...status, conditions };
 }
 
 function kindOf(effect: Effect): string {

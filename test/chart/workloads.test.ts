@@ -47,7 +47,10 @@ describe("the chart's operator", () => {
 
   it('is told what it reads, and nothing that it does not', () => {
     const operator = containerOf('Deployment');
-    assert.match([...(operator.command ?? []), ...(operator.args ?? [])].join(' '), /\boperator\/main\.ts$/);
+    assert.match(
+      [...(operator.command ?? []), ...(operator.args ?? [])].join(' '),
+      /\boperator\/main\.ts --controllers=\*$/,
+    );
     assert.equal(fields(operator).NAMESPACE, 'metadata.namespace');
     assert.equal(fields(operator).POD_NAME, 'metadata.name');
     for (const { name } of operator.env) assert.match(source('operator/main.ts'), new RegExp(`\\b${name}\\b`), name);

@@ -18,17 +18,11 @@ export function refusalOf(
   const size = oversize(slice);
   const violations = size === undefined ? [...validateSlice(slice), ...reservedNames(slice)] : [tooLarge(size)];
   if (violations.length > 0) return { reason: SliceReason.InvalidSpec, message: describe(violations) };
-  const { sliver, broker, window } = slice.spec;
+  const { sliver, window } = slice.spec;
   if (sliver.network === 'Host' && namespaceLabels[LABEL_HOST_NETWORK] !== HOST_NETWORK_ALLOWED) {
     return {
       reason: SliceReason.HostNetworkNotAllowed,
       message: `spec.sliver.network: Host needs the label ${LABEL_HOST_NETWORK}=${HOST_NETWORK_ALLOWED} on namespace ${slice.metadata.namespace}, which a cluster admin sets; or use Pod, the default`,
-    };
-  }
-  if (broker !== undefined && broker !== slice.metadata.namespace) {
-    return {
-      reason: SliceReason.OtherBroker,
-      message: `spec.broker names ${broker}: rights from other brokers are not taken over in this version; remove it`,
     };
   }
   if (window?.end && Date.parse(window.end) <= now) {

@@ -34,6 +34,8 @@ export interface SliceInput {
   pods: ReadonlyMap<string, Pod>;
   /** The ConfigMap with the boot script, where the slice controls it. */
   bootScript: ConfigMap | undefined;
+  /** Whether the default broker runs here. Without it the slice's own rights are used as they are, like those of others. */
+  brokering: boolean;
   /** What somebody else has under a name that we would give, by `nameKey`. It is never touched. */
   taken: { get(key: string): KubeObject | undefined };
 }
@@ -57,7 +59,8 @@ export type RemoveReason =
   | 'GivenAway'
   | 'Outdated'
   | 'NodeGone'
-  | 'Unused';
+  | 'Unused'
+  | 'OtherBroker';
 
 /** The key under which a name is taken. */
 export function nameKey(kind: string, name: string): string {

@@ -18,7 +18,7 @@ export interface Placing {
   acquire: { node: string; attempt: number }[];
   /** Refused, waited for, and now to be asked again. */
   retry: ResourceCapability[];
-  release: { capability: ResourceCapability; why: 'Surplus' | 'NodeGone' }[];
+  release: { capability: ResourceCapability; why: 'Surplus' | 'NodeGone' | 'OtherBroker' }[];
   /** Somebody else's objects under names that we would have given. */
   taken: KubeObject[];
   /** When something is due that no event announces, in ms since the epoch. */

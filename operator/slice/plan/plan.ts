@@ -1,17 +1,16 @@
 /** The whole plan of a slice: what is to be written, in which order, and when to look again. */
 import { SliceReason } from '../../../crds/conditions.ts';
-import { amounts } from '../../../crds/rspec.ts';
 import type { ResourceCapability, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, refOf, type KubeObject } from '../../kinds.ts';
 import { refusalOf, type Refusal } from './accept.ts';
 import { earliest } from './backoff.ts';
 import { planBootScript } from './bootscript.ts';
 import { endBound, usableBound } from './bound.ts';
-import { askedOf, planCapabilities } from './capabilities.ts';
 import { planDeletion } from './deletion.ts';
 import type { Effect, RemoveReason, SliceInput } from './input.ts';
-import { planPlacement } from './placement.ts';
+import type { Placing } from './placement.ts';
 import { nextChange, planPods } from './pods.ts';
+import { planRights } from './rights.ts';
 import { planStatus, type Failure } from './status.ts';
 
 export interface SlicePlan {
@@ -34,7 +33,7 @@ interface Facts {
   waitingFor?: string[];
 }
 
-/** Everything that is to be done for the slice in the state that it is in. */
+/** Everything that is to be done for the slice in the state that it is in, but for what its broker does: acquire its rights. */
 export function planSlice(input: SliceInput, now: number): SlicePlan {
   const { slice } = input;
   if (isDeleting(slice)) {
@@ -54,10 +53,8 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
     return { steps, finalizer: 'keep', wakeAt: undefined, status: statusOf(input, { refusal }) };
   }
   const bound = usableBound(input, now);
-  const boundNodes = new Set(bound.map(({ spec }) => spec.nodeName));
-  const placing = planPlacement(input, amounts(askedOf(slice)), now, boundNodes);
+  const { placing, effects: rights } = planRights(input, now, bound);
   const boot = planBootScript(input);
-  const rights = planCapabilities(slice, placing);
   const renewing = new Set(rights.filter((effect) => effect.kind === 'edit').map(({ ref }) => ref.uid));
   const used = without(input, placing.release);
   const withBound = { ...used, capabilities: [...used.capabilities, ...bound] };
@@ -65,9 +62,9 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
   const edges = input.bound.map((capability) => nextChange(capability, now));
   const taken = [...placing.taken, ...(boot.taken ? [boot.taken] : []), ...pods.taken];
   return {
-    steps: [boot.effects, [...rights, ...pods.effects, ...endBound(input, bound, 'Unused')]],
+    steps: [boot.effects, [...pods.effects, ...endBound(input, bound, 'Unused')]],
     finalizer: 'keep',
-    wakeAt: earliest(placing.wakeAt, pods.wakeAt, ...edges, nextOf(slice.spec.window, now)),
+    wakeAt: earliest(pods.wakeAt, ...edges, nextOf(slice.spec.window, now)),
     status: statusOf({ ...input, capabilities: [...input.capabilities, ...bound] }, { placing, taken }),
   };
 }
@@ -99,7 +96,7 @@ function isOnHostNetwork({ spec, status }: ResourceCapability): boolean {
 }
 
 /** The pods of rights that are given back go with them: one write a sliver. */
-function without(input: SliceInput, release: ReturnType<typeof planPlacement>['release']): SliceInput {
+function without(input: SliceInput, release: Placing['release']): SliceInput {
   const gone = new Set(release.map(({ capability }) => capability));
   return { ...input, capabilities: input.capabilities.filter((capability) => !gone.has(capability)) };
 }

@@ -1,6 +1,6 @@
 /** The status of a slice: counts, the first few refusals, and three conditions that a person can act on. */
 import { setCondition, SliceCondition, SliceReason, type Condition } from '../../../crds/conditions.ts';
-import type { Denial, SliceStatus } from '../../../crds/types.ts';
+import type { Denial, Slice, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { shown, told } from '../../restraint/applied.ts';
 import type { Refusal } from './accept.ts';
@@ -33,6 +33,8 @@ interface Verdict {
 }
 
 const MAX_DENIALS = 5;
+/** Conditions of others that are kept. */
+const MAX_OTHERS = 8;
 
 export function planStatus(of: StatusInput, now: number): SliceStatus {
   const { slice } = of.input;
@@ -65,8 +67,16 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
       denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: one.message.slice(0, 1024) })),
     }),
     ...(of.input.restraints.length > 0 && { restraints: shown(of.input.restraints) }),
-    conditions,
+    conditions: [...conditions, ...othersConditions(slice)],
   };
+}
+
+/**
+ * Conditions that others write, such as brokers. They are part of what we write: to a 1.20 server the conditions are one field,
+ * which has one owner, whatever the schema says of lists.
+ */
+export function othersConditions({ status }: Slice): Condition[] {
+  return (status?.conditions ?? []).filter(({ type }) => !Object.hasOwn(SliceCondition, type)).slice(0, MAX_OTHERS);
 }
 
 /** Refused without consequences for what there is: only a window that is over has them. */
@@ -109,6 +119,14 @@ function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: rea
     return no(SliceReason.Denied, `${granted.length} of ${wanted} granted; refused by ${why}`);
   }
   const open = slivers.filter(({ standing, judged }) => standing !== 'granted' || !judged);
+  const { broker } = input.slice.spec;
+  if (granted.length < wanted && open.length === 0 && (broker !== undefined || !input.brokering)) {
+    const message =
+      broker === undefined
+        ? 'the default broker does not run: bind rights to the slice (spec.sliceName of an rcap), or name a broker in spec.broker'
+        : `waits for the broker in namespace ${broker}`;
+    return no(SliceReason.WaitingForBroker, `${granted.length} of ${wanted} granted; ${message}`);
+  }
   if (granted.length < wanted || open.length > 0) {
     const lost = open.filter((one) => one.lost);
     const waits = open.length > 0 ? `waits for ${list(open.map(({ node }) => node))}` : 'waits for a node in order';

@@ -3,7 +3,8 @@ import type { ApiClient } from '../../../kube/client.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { createMetrics } from '../../../kube/metrics.ts';
 import type { RequestOptions } from '../../../kube/transport.ts';
-import { CONTROLLERS, SliceOperator } from '../../../operator/operator.ts';
+import { readControllers } from '../../../operator/controllers.ts';
+import { SliceOperator } from '../../../operator/operator.ts';
 import type { Readings } from '../../../operator/watchdog/readings.ts';
 import type { ApiServer } from '../fixture.ts';
 import { RELEASE } from './world.ts';
@@ -33,6 +34,8 @@ export interface ProcessOptions {
   /** Added to both clocks, in ms. */
   offset?: () => number;
   statusIntervalMs?: number;
+  /** As on the command line; all by default. */
+  controllers?: string;
   /** What nodes say to watchdogs; nothing by default. */
   readings?: Readings;
 }
@@ -51,7 +54,7 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
     metrics: createMetrics(),
     clock: { wall: () => Date.now() + offset(), monotonic: () => performance.now() + offset() },
     releaseNamespace: RELEASE,
-    controllers: new Set(CONTROLLERS),
+    controllers: readControllers(options.controllers ?? '*'),
     readings: options.readings ?? { read: () => Promise.resolve([]) },
     statusIntervalMs: options.statusIntervalMs ?? 20,
   });

@@ -4,8 +4,7 @@ import type { Restraint, RestraintSpec } from '../../../crds/types.ts';
 import { isSuspended, restraintsOn, shown, told } from '../../../operator/restraint/applied.ts';
 import { planNodeRestraints } from '../../../operator/restraint/nodes.ts';
 import { planPods } from '../../../operator/slice/plan/pods.ts';
-import { planSlice } from '../../../operator/slice/plan/plan.ts';
-import { aNode, aRight, aSlice, granted, NOW, running } from '../slice/objects.ts';
+import { aNode, aRight, aSlice, granted, NOW, planWhole, running } from '../slice/objects.ts';
 
 function restraint(name: string, spec: Partial<RestraintSpec> = {}, metadata = {}): Restraint {
   return {
@@ -52,7 +51,7 @@ describe('restraints on a slice', () => {
     const restraints = restraintsOn(all, 'site', 'web');
     for (const suspended of [undefined, false, true]) {
       const input = running(aSlice({ ...(suspended !== undefined && { suspended }) }), [aNode('n1')], { restraints });
-      const { steps, status } = planSlice(input, NOW);
+      const { steps, status } = planWhole(input, NOW);
       const effects = steps
         .flat()
         .map((one) => `${one.kind} ${one.kind === 'remove' ? `${one.ref.kind} ${one.why}` : ''}`);
@@ -73,7 +72,7 @@ describe('restraints on a slice', () => {
     const restraints = restraintsOn(all.slice(0, 1), 'site', 'web');
     const input = running(aSlice(), [aNode('n1')], { restraints });
     assert.deepEqual(planPods(input, { mayCreate: true, renewing: new Set() }, NOW).effects, []);
-    assert.equal(planSlice(input, NOW).status([], NOW).restraints!.length, 1);
+    assert.equal(planWhole(input, NOW).status([], NOW).restraints!.length, 1);
   });
 
   it('reach the nodes where the slice has a right, at their strictest', () => {

@@ -7,9 +7,8 @@ import { controllerReference, type ConfigMap, type KubeObject } from '../../../o
 import { applySteps } from '../../../operator/slice/apply.ts';
 import { Expectations } from '../../../operator/slice/expectations.ts';
 import { nameKey } from '../../../operator/slice/plan/input.ts';
-import { planSlice } from '../../../operator/slice/plan/plan.ts';
 import { Taken } from '../../../operator/slice/taken.ts';
-import { aNode, anInput, aRight, aSlice, granted, NOW } from './objects.ts';
+import { anInput, aNode, aRight, aSlice, granted, NOW, planWhole } from './objects.ts';
 
 const KEY = 'site/web';
 
@@ -44,7 +43,7 @@ describe('a name that is somebody else’s', () => {
   const carryOut = () => {
     const deps = { client, taken, log: silentLog(), expectations: new Expectations(() => now), onWritten: () => {} };
     const seen = { ...input, taken: { get: (key: string) => taken.get(KEY, key) } };
-    return applySteps(KEY, planSlice(seen, NOW).steps, deps, signal);
+    return applySteps(KEY, planWhole(seen, NOW).steps, deps, signal);
   };
 
   it('keeps everything that needs the object from being made: a pod would mount what is theirs', async () => {

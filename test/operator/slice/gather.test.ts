@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { MutableStore } from '../../../kube/store.ts';
 import type { KubeObject } from '../../../kube/resources.ts';
 import { gather } from '../../../operator/slice/gather.ts';
-import { planSlice } from '../../../operator/slice/plan/plan.ts';
 import { Taken } from '../../../operator/slice/taken.ts';
 import { watched, type Kinds, type Stores } from '../../../operator/stores.ts';
-import { aNode, aPod, aRight, aSlice, granted, NOW } from './objects.ts';
+import { aNode, aPod, aRight, aSlice, granted, NOW, planWhole } from './objects.ts';
 
 describe('what is gathered of a slice', () => {
   const slice = aSlice({ placement: { count: 1 } });
@@ -29,7 +28,11 @@ describe('what is gathered of a slice', () => {
         return [kind, store];
       }),
     ) as unknown as Stores;
-    return gather('site/web', stores, new Map([['n1', aNode('n1')]]), new Taken(() => 0), undefined)!;
+    return gather('site/web', stores, new Map([['n1', aNode('n1')]]), {
+      taken: new Taken(() => 0),
+      bootScript: undefined,
+      brokering: true,
+    })!;
   }
 
   it('is what it controls in its own namespace, whatever others write into their owner references', () => {
@@ -40,7 +43,7 @@ describe('what is gathered of a slice', () => {
     });
     assert.deepEqual(input.capabilities, [right]);
     assert.deepEqual([...input.pods.values()], [pod]);
-    assert.deepEqual(planSlice(input, NOW).steps.flat(), [], 'nothing is released for what is not its own');
+    assert.deepEqual(planWhole(input, NOW).steps.flat(), [], 'nothing is released for what is not its own');
   });
 
   it('has a right of its name under another kind of owner as somebody else’s', () => {

@@ -2,7 +2,10 @@
 import { API_VERSION, nodeLabelValue, rcapName } from '../../../crds/names.ts';
 import type { ResourceCapability, Slice, SliceSpec } from '../../../crds/types.ts';
 import { controllerReference, type Pod } from '../../../operator/kinds.ts';
+import { planDefaultBroker } from '../../../operator/brokers/default/plan.ts';
+import { earliest } from '../../../operator/slice/plan/backoff.ts';
 import type { NodeState, SliceInput } from '../../../operator/slice/plan/input.ts';
+import { planSlice, type SlicePlan } from '../../../operator/slice/plan/plan.ts';
 import { mustNotBeRoot, sliverPod } from '../../../operator/slice/plan/podspec.ts';
 
 export const NOW = Date.parse('2030-01-01T00:00:00Z');
@@ -96,9 +99,19 @@ export function anInput(slice: Slice, nodes: NodeState[], more: Partial<SliceInp
     bound: [],
     pods: new Map(),
     bootScript: undefined,
+    brokering: true,
     taken: new Map(),
     ...more,
   };
+}
+
+/** All that is to be done for a slice: by its own controller, and by the default broker where that runs. */
+export function planWhole(input: SliceInput, now: number): SlicePlan {
+  const plan = planSlice(input, now);
+  const broker = input.brokering ? planDefaultBroker(input, now) : { effects: [], wakeAt: undefined };
+  const last = plan.steps.at(-1) ?? [];
+  const steps = broker.effects.length > 0 ? [...plan.steps.slice(0, -1), [...broker.effects, ...last]] : plan.steps;
+  return { ...plan, steps, wakeAt: earliest(plan.wakeAt, broker.wakeAt) };
 }
 
 /** A slice with a granted right and a running pod on each of these nodes. */

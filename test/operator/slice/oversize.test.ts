@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { reduceMetadata } from '../../../kube/reduce.ts';
 import { specBytes } from '../../../crds/validate.ts';
-import { planSlice } from '../../../operator/slice/plan/plan.ts';
 import { watched } from '../../../operator/stores.ts';
-import { aNode, aSlice, NOW, running } from './objects.ts';
+import { aNode, aSlice, NOW, planWhole, running } from './objects.ts';
 
 describe('a slice too large to be kept', () => {
   const { transform } = watched('slice-system').slices;
@@ -15,7 +14,7 @@ describe('a slice too large to be kept', () => {
     const kept = transform!(large);
     assert.ok(specBytes(kept.spec) < 1024);
     const input = { ...running(aSlice(), nodes), slice: kept };
-    const { steps, status } = planSlice(input, NOW);
+    const { steps, status } = planWhole(input, NOW);
     assert.deepEqual(steps, []);
     const accepted = status([], NOW).conditions!.find(({ type }) => type === 'Accepted')!;
     assert.equal(accepted.reason, 'InvalidSpec');
@@ -27,7 +26,7 @@ describe('a slice too large to be kept', () => {
     slice.metadata.annotations = { 'slice-operator.io/oversize': '999999' };
     const kept = transform!({ ...slice, metadata: reduceMetadata(slice) });
     assert.deepEqual(kept.spec, slice.spec);
-    assert.deepEqual(planSlice(running(kept, nodes), NOW).steps.flat(), []);
-    assert.equal(planSlice(running(kept, nodes), NOW).status([], NOW).conditions![1]!.status, 'True');
+    assert.deepEqual(planWhole(running(kept, nodes), NOW).steps.flat(), []);
+    assert.equal(planWhole(running(kept, nodes), NOW).status([], NOW).conditions![1]!.status, 'True');
   });
 });

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import type { ResourceCapability, Slice } from '../../../../crds/types.ts';
 import type { Pod } from '../../../../operator/kinds.ts';
 import type { Effect, SliceInput } from '../../../../operator/slice/plan/input.ts';
-import { planSlice } from '../../../../operator/slice/plan/plan.ts';
-import { aNode, anInput, aPod, aRight, aSlice, at, condition, denied, granted, NOW } from '../objects.ts';
+import { anInput, aNode, aPod, aRight, aSlice, at, condition, denied, granted, NOW, planWhole } from '../objects.ts';
 
 const brief = (effect: Effect): string => {
   const { kind, metadata, name } = { metadata: { name: '' }, name: '', ...of(effect) };
@@ -24,7 +23,7 @@ describe('rights that others hold for a slice', () => {
   const podsOf = (slice: Slice, ...rights: ResourceCapability[]): Map<string, Pod> =>
     new Map(rights.map((right) => [right.metadata.name, aPod(slice, right)]));
   const plan = (slice: Slice, more: Partial<SliceInput>, on = nodes) => {
-    const made = planSlice(anInput(slice, on, more), NOW);
+    const made = planWhole(anInput(slice, on, more), NOW);
     return { ...made, brief: made.steps.flat().map(brief).toSorted() };
   };
   const own = (slice: Slice, node: string) => aRight(slice, node).metadata.name;

@@ -4,8 +4,7 @@ import { amounts } from '../../../../crds/rspec.ts';
 import type { NodeBooks, Rspec } from '../../../../crds/types.ts';
 import { nodeState } from '../../../../operator/node/state.ts';
 import { planPlacement } from '../../../../operator/slice/plan/placement.ts';
-import { planSlice } from '../../../../operator/slice/plan/plan.ts';
-import { aNode, anInput, aRight, aSlice, denied, granted, NOW, running } from '../objects.ts';
+import { anInput, aNode, aRight, aSlice, denied, granted, NOW, planWhole, running } from '../objects.ts';
 
 const NONSENSE = ['x', '', '-1', '1e999', '9'.repeat(24)];
 
@@ -29,7 +28,7 @@ describe('a node that writes nonsense', () => {
         const input = running(aSlice(), nodes);
         const [odd, ...others] = input.capabilities;
         const wrong = { ...odd!, status: { ...odd!.status, granted: { ...odd!.status!.granted!, resources } } };
-        const plan = planSlice({ ...input, slice, capabilities: [wrong, ...others] }, NOW);
+        const plan = planWhole({ ...input, slice, capabilities: [wrong, ...others] }, NOW);
         assert.deepEqual(
           plan.steps.flat().map((effect) => [effect.kind, effect.node]),
           [['remove', 'n2']],

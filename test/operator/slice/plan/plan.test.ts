@@ -3,8 +3,7 @@ import { controllerReference, type ConfigMap, type KubeObject } from '../../../.
 import { bootKey } from '../../../../operator/slice/plan/bootscript.ts';
 import type { ResourceCapability } from '../../../../crds/types.ts';
 import type { Effect, SliceInput } from '../../../../operator/slice/plan/input.ts';
-import { planSlice } from '../../../../operator/slice/plan/plan.ts';
-import { aNode, anInput, aPod, aRight, aSlice, at, denied, granted, NOW, running } from '../objects.ts';
+import { anInput, aNode, aPod, aRight, aSlice, at, denied, granted, NOW, planWhole, running } from '../objects.ts';
 
 const nodes = [aNode('n1'), aNode('n2')];
 const brief = (effect: Effect) => {
@@ -12,7 +11,7 @@ const brief = (effect: Effect) => {
   return `${effect.kind} ${of.kind}${effect.node ? ` ${effect.node}` : ''}`;
 };
 const plan = (input: SliceInput, now = NOW) => {
-  const made = planSlice(input, now);
+  const made = planWhole(input, now);
   return { ...made, brief: made.steps.map((step) => step.map(brief)), all: made.steps.flat() };
 };
 
@@ -102,7 +101,6 @@ describe('the plan of a slice', () => {
     for (const slice of [
       aSlice({ sliver: { image: 'x', network: 'Host' } }),
       aSlice({ resources: { egress: { guarantee: '2M', limit: '1M' } } }),
-      aSlice({ broker: 'somebody' }),
       aSlice({ sliver: { image: 'x', volumeMounts: [{ name: 'v', mountPath: '/run/slice/' }] } }),
       aSlice({ sliver: { image: 'x', volumeMounts: [{ name: 'v', mountPath: '/data' }] } }),
     ]) {
