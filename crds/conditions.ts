@@ -21,6 +21,12 @@ export const SliceCondition = {
   Allocated: 'Allocated',
 } as const;
 
+/** Conditions of a Slice that its broker writes. */
+export const BrokerCondition = {
+  /** The queue broker's: the slice waits for its window. */
+  Queued: 'Queued',
+} as const;
+
 /** Conditions of a ResourceCapability, written by its node's manager alone. */
 export const CapabilityCondition = {
   Ready: 'Ready',
@@ -73,6 +79,16 @@ export const SliceReason = {
   PodsFailing: 'PodsFailing',
   NodeLost: 'NodeLost',
   AllRunning: 'AllRunning',
+} as const;
+
+/** Reasons of the condition Queued. */
+export const QueueReason = {
+  Waiting: 'Waiting',
+  Open: 'Open',
+  Over: 'Over',
+  Refused: 'Refused',
+  InvalidSpec: 'InvalidSpec',
+  TooFewNodes: 'TooFewNodes',
 } as const;
 
 export const CapabilityReason = {

@@ -20,6 +20,8 @@ export const SLIVER_MOUNT = '/run/slice';
 export const LABEL_NODE = `${GROUP}/node`;
 /** On rcaps, pods and ConfigMaps: the name of the Slice they serve. */
 export const LABEL_SLICE = `${GROUP}/slice`;
+/** On rcaps of the queue broker: the uid of the Slice that they are for. */
+export const LABEL_QUEUED = `${GROUP}/queued`;
 /** On sliver pods: the hash of the pod template, without what differs from node to node. */
 export const LABEL_TEMPLATE = `${GROUP}/template-hash`;
 /** On namespaces, set to `allowed` by a cluster admin: slices in it may ask for `network: Host`. */
@@ -27,6 +29,8 @@ export const LABEL_HOST_NETWORK = `${GROUP}/host-network`;
 export const HOST_NETWORK_ALLOWED = 'allowed';
 /** On rcaps: how often this right was asked for before and refused; it survives a restart of the operator. */
 export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
+/** On Slices that wait for the queue broker: the length of the window that they ask for, in seconds. */
+export const ANNOTATION_WINDOW = `${GROUP}/window-seconds`;
 /** On Slices: nothing of the Slice is left in the API when this is removed. */
 export const FINALIZER = `${GROUP}/slice`;
 

@@ -2,13 +2,21 @@
  * What is kept of an object's metadata. Anybody can write 256 KiB of annotations, and a megabyte of labels and owner references,
  * to each of his objects; a process that keeps them all has no memory left for the others'.
  */
-import { ANNOTATION_ATTEMPT, API_VERSION, LABEL_NODE, LABEL_SLICE, LABEL_TEMPLATE } from '../crds/names.ts';
+import {
+  ANNOTATION_ATTEMPT,
+  ANNOTATION_WINDOW,
+  API_VERSION,
+  LABEL_NODE,
+  LABEL_QUEUED,
+  LABEL_SLICE,
+  LABEL_TEMPLATE,
+} from '../crds/names.ts';
 import type { KubeObject } from './resources.ts';
 
 /** Those that are read from stores. What is not among them must be asked of the API server. */
-const ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATION_ATTEMPT]);
+const ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATION_ATTEMPT, ANNOTATION_WINDOW]);
 /** As ANNOTATIONS, of objects that users make; Nodes and Namespaces are chosen by any label. */
-const LABELS: ReadonlySet<string> = new Set([LABEL_NODE, LABEL_SLICE, LABEL_TEMPLATE]);
+const LABELS: ReadonlySet<string> = new Set([LABEL_NODE, LABEL_QUEUED, LABEL_SLICE, LABEL_TEMPLATE]);
 /** Ours are numbers. */
 const MAX_ANNOTATION = 64;
 

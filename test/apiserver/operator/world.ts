@@ -31,7 +31,8 @@ export interface World {
 
 const FOREGROUND = 'foregroundDeletion';
 
-export async function startWorld(client: ApiClient): Promise<World> {
+/** `answers: false`: other node managers answer, such as those of nodes.ts. */
+export async function startWorld(client: ApiClient, { answers = true } = {}): Promise<World> {
   await ignore(409, client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: RELEASE } }));
   const nodes = new Map<string, Node>();
   const jobs = new Set<Promise<void>>();
@@ -88,6 +89,7 @@ export async function startWorld(client: ApiClient): Promise<World> {
 
   /** The node manager: one verdict for each generation, and Ready with the pod. */
   function answer(capability: ResourceCapability): void {
+    if (!answers) return;
     const node = nodes.get(capability.spec.nodeName);
     // as a node manager, which lists by its label
     const label = capability.metadata.labels?.[LABEL_NODE];

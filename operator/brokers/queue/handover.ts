@@ -1,0 +1,66 @@
+/** How an open window's rights get to the slice, and how they come back. Each step is made from what is there. */
+import { CapabilityReason } from '../../../crds/conditions.ts';
+import type { ResourceCapability, Slice } from '../../../crds/types.ts';
+import { isDeleting, refOf } from '../../kinds.ts';
+import { grantedCondition, standing } from '../../slice/plan/grant.ts';
+import type { NodeState } from '../../slice/plan/input.ts';
+import type { Effect } from './input.ts';
+import { askedSpan, isSplit, type Held, type Place } from './place.ts';
+import { givenOf, partOf } from './rights.ts';
+
+/** Splits the whole, shows the part's value in the slice's namespace, and puts the part away when it has passed. */
+export function planHandOver(place: Place, slice: Slice, nodes: ReadonlyMap<string, NodeState>): Effect[] {
+  return place.held.flatMap((held) => handOver(place.uid, slice, held, nodes.get(held.node)));
+}
+
+function handOver(uid: string, slice: Slice, held: Held, node: NodeState | undefined): Effect[] {
+  const { whole, part, given } = held;
+  const remove = (ref: ResourceCapability): Effect[] =>
+    isDeleting(ref) ? [] : [{ uid, kind: 'remove', ref: refOf(ref), propagation: 'Background' }];
+  if (part && hasPassed(part)) return remove(part);
+  if (given || !whole) return [];
+  if (!part) return [{ uid, kind: 'create', object: partOf(slice, whole) }];
+  const { valueSecret, valueDigest } = part.status ?? {};
+  const isShown = valueDigest !== undefined && valueSecret === part.spec.valueSecret;
+  // once the whole's node has said that the part is out, the whole is not let go of before it says that it is back
+  if (isDeleting(part) || !isShown || standing(part, node) !== 'granted' || !isSplit(whole)) return [];
+  return [{ uid, kind: 'give', slice, part, object: givenOf(slice, part) }];
+}
+
+/** Why a node refuses one of the rights; undefined where none does. Of a right that was given what its slice makes of it. */
+export function refusalIn(place: Place, nodes: ReadonlyMap<string, NodeState>): string | undefined {
+  for (const { node, whole, part, given } of place.held) {
+    for (const right of [whole, part, given]) {
+      if (!right || isDeleting(right) || standing(right, nodes.get(node)) !== 'denied' || hasPassed(right)) continue;
+      const { reason, message } = grantedCondition(right)!;
+      return `${node}: ${reason}: ${message}`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Takes everything back. What was given goes first, and the whole last: while it is there nobody else has its window. That is
+ * until its node says that nothing of it is out any more, whoever holds it by then, or its window is over.
+ */
+export function planRemoval({ uid, held }: Place, now: number): Effect[] {
+  return held.flatMap(({ whole, part, given }): Effect[] => {
+    // nobody but us makes rights of that label in our namespace: without the whole, what is labelled elsewhere is not ours
+    if (!whole && !part) return [];
+    const out = [given, part].filter((one) => one !== undefined);
+    const effects = out
+      .filter((one) => !isDeleting(one))
+      .map((one): Effect => {
+        const propagation = one === given ? 'Foreground' : 'Background';
+        return { uid, kind: 'remove', ref: refOf(one), propagation };
+      });
+    const isOver = whole && (askedSpan(whole)?.end ?? Infinity) <= now && out.every(isDeleting);
+    const isWhole = whole && out.length === 0 && !isSplit(whole);
+    if (!whole || isDeleting(whole) || !(isOver || isWhole)) return effects;
+    return [...effects, { uid, kind: 'remove', ref: refOf(whole), propagation: 'Background' }];
+  });
+}
+
+function hasPassed(right: ResourceCapability): boolean {
+  return right.spec.from !== undefined && grantedCondition(right)?.reason === CapabilityReason.Transferred;
+}

@@ -1,0 +1,34 @@
+/** Who is in the queue, and before whom. */
+import { BrokerCondition, getCondition, QueueReason } from '../../../crds/conditions.ts';
+import { isDeleting } from '../../kinds.ts';
+import { spansOf, type Place } from './place.ts';
+
+/**
+ * First whose window is open, then who came first: by the condition Queued, which the broker alone writes. A Slice's own age
+ * proves nothing, as it can come to the queue long after it was made.
+ */
+export function inLine(places: readonly Place[], now: number): Place[] {
+  const present = places.filter((place) => {
+    return place.slice !== undefined && !isDeleting(place.slice) && isOver(place, now) === undefined;
+  });
+  return present.toSorted((a, b) => {
+    const [one, other] = [keyOf(a), keyOf(b)];
+    return one.since - other.since || one.created - other.created || (one.name < other.name ? -1 : 1);
+  });
+}
+
+/** Whether the slice has had its window, and whether its status says so yet. */
+export function isOver(place: Place, now: number): 'told' | 'untold' | undefined {
+  const queued = getCondition(place.slice?.status?.conditions, BrokerCondition.Queued);
+  if (queued?.reason === QueueReason.Over) return 'told';
+  // one that was never opened, because nobody was there to do it, is no loss of its place
+  const spans = spansOf(place);
+  return queued?.status === 'False' && spans.length > 0 && spans.every(({ end }) => end <= now) ? 'untold' : undefined;
+}
+
+function keyOf({ slice }: Place) {
+  const { creationTimestamp, namespace, name } = slice!.metadata;
+  const queued = getCondition(slice!.status?.conditions, BrokerCondition.Queued);
+  const since = !queued ? Infinity : queued.status === 'False' ? 0 : Date.parse(queued.lastTransitionTime);
+  return { since, created: Date.parse(creationTimestamp ?? '') || 0, name: `${namespace}/${name}` };
+}

@@ -1,0 +1,140 @@
+/** The queue broker and the operator against a real API server, with the nodes' real admission. */
+import assert from 'node:assert/strict';
+import { getCondition, type Condition } from '../../crds/conditions.ts';
+import { API_VERSION } from '../../crds/names.ts';
+import type { ResourceCapability, Slice, SliceSpec } from '../../crds/types.ts';
+import { silentLog } from '../../kube/log.ts';
+import { Resources } from '../../kube/resources.ts';
+import { QueueBroker } from '../../operator/brokers/queue/broker.ts';
+import type { Node } from '../../operator/kinds.ts';
+import { apiServer, removeSlices, until, type ApiServer } from './fixture.ts';
+import { rightsIn, startNodes, type AdmittingNodes } from './operator/nodes.ts';
+import { startProcess, type Process } from './operator/process.ts';
+import { startWorld, type World } from './operator/world.ts';
+
+const [BROKER, TEAM] = ['queue-broker', 'queue-team'];
+
+describe('the queue broker, on a real API server', () => {
+  let server: ApiServer;
+  let world: World;
+  let operator: Process;
+  let nodes: AdmittingNodes;
+  let broker: QueueBroker;
+
+  before(async () => {
+    server = await apiServer();
+    await removeSlices(server);
+    world = await startWorld(server.client, { answers: false });
+    operator = await startProcess(server);
+    for (const name of [BROKER, TEAM]) {
+      await server.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    }
+    const made: Node[] = [];
+    for (const name of ['queue-1', 'queue-2']) made.push(await world.addNode(name, { of: TEAM }));
+    nodes = await startNodes(server.client, made);
+    broker = await startBroker();
+  });
+  after(async () => {
+    await broker.stop();
+    await nodes.stop();
+    await operator.stop();
+    await world.stop();
+  });
+
+  async function startBroker(): Promise<QueueBroker> {
+    const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+    const lengths = { usual: 3_600_000, most: 7_200_000 };
+    const client = await server.connect();
+    const one = new QueueBroker({ client, log: silentLog(), clock, namespace: BROKER, lengths });
+    await one.whenSynced();
+    one.work();
+    return one;
+  }
+
+  async function apply(name: string, spec: Partial<SliceSpec> = {}): Promise<void> {
+    await server.client.create<Slice>({
+      apiVersion: API_VERSION,
+      kind: 'Slice',
+      metadata: { name, namespace: TEAM },
+      spec: {
+        contact: 'ops@example.org',
+        broker: BROKER,
+        placement: { nodeSelector: { of: TEAM } },
+        resources: { cpu: { shares: 400 } },
+        sliver: { image: 'example.org/web:1' },
+        ...spec,
+      },
+    });
+  }
+
+  const read = (name: string) => server.client.get<Slice>(Resources.Slice, { namespace: TEAM, name });
+  const conditionOf = async (name: string, type: string): Promise<Condition | undefined> =>
+    getCondition((await read(name))?.status?.conditions, type);
+  const says = (name: string, type: string, text: RegExp) =>
+    until(`${type} of ${name} to be ${text.source}`, async () => {
+      const condition = await conditionOf(name, type);
+      assert.match(`${condition?.status} ${condition?.message}`, text);
+      return condition!;
+    });
+  const wholes = async () => (await rightsIn(server.client, BROKER)).filter(({ spec }) => !spec.from);
+
+  it('gives three slices an exclusive window each, in their order', async () => {
+    for (const name of ['a', 'b', 'c']) {
+      await apply(name);
+      await says(name, 'Queued', /place/);
+    }
+    await says('a', 'Queued', /^False place 1 of 3, open until /);
+    await says('b', 'Queued', /^True place 2 of 3, opens at /);
+    await says('c', 'Queued', /^True place 3 of 3, opens at /);
+    await says('a', 'Ready', /^True 2 of 2 running/);
+    const windows = Map.groupBy(await wholes(), ({ spec }) => spec.nodeName);
+    assert.equal(windows.size, 2);
+    for (const own of windows.values()) assertApart(own);
+    await says('b', 'Allocated', /^False 0 of 2 granted; waits for the broker in namespace queue-broker/);
+  });
+
+  it('holds the rights itself, and the slice’s namespace has but what was handed over', async () => {
+    const given = await rightsIn(server.client, TEAM);
+    assert.deepEqual(
+      given.map(({ spec, status }) => [
+        spec.sliceName,
+        spec.redeem !== undefined,
+        status?.granted?.from?.split('/')[0],
+      ]),
+      [
+        ['a', true, BROKER],
+        ['a', true, BROKER],
+      ],
+    );
+    assert.equal((await wholes()).length, 6);
+    await until('the parts to be put away', async () =>
+      assert.equal((await rightsIn(server.client, BROKER)).length, 6),
+    );
+  });
+
+  it('moves the others up when a slice goes early', async () => {
+    const before = (await says('c', 'Queued', /opens at/)).message;
+    await server.client.remove(Resources.Slice, { namespace: TEAM, name: 'a' });
+    await says('b', 'Ready', /^True 2 of 2 running/);
+    await says('b', 'Queued', /^False place 1 of 2, open until /);
+    const after = (await says('c', 'Queued', /^True place 2 of 2, opens at /)).message;
+    await until('c to be moved up', async () => {
+      assert.notEqual((await conditionOf('c', 'Queued'))!.message.slice(-20), before.slice(-20), after);
+    });
+    for (const own of Map.groupBy(await wholes(), ({ spec }) => spec.nodeName).values()) assertApart(own);
+  });
+});
+
+/** No window of one slice meets that of another, asked for or granted. */
+function assertApart(rights: readonly ResourceCapability[]): void {
+  const windows = rights
+    .map(({ spec, status }) => [spec.window!, status!.granted!.window!])
+    .map((both) => ({
+      start: Math.min(...both.map(({ start }) => Date.parse(start!))),
+      end: Math.max(...both.map(({ end }) => Date.parse(end!))),
+    }))
+    .toSorted((a, b) => a.start - b.start);
+  for (const [index, { start }] of windows.entries()) {
+    assert.ok(index === 0 || windows[index - 1]!.end <= start, JSON.stringify(windows));
+  }
+}
