@@ -92,7 +92,7 @@ async function applyOne(effect: Effect, deps: ApplyDeps, signal: AbortSignal): P
       await client.remove(resourceOf(effect.ref), effect.ref, { propagation: effect.propagation, signal });
       expectations.removed(QUEUE, effect.ref);
       return true;
-    case 'give':
+    default:
       return await give(effect, deps, signal);
   }
 }

@@ -70,7 +70,7 @@ function startNode(client: ApiClient, { metadata }: Node, { policy = OPEN, offse
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   const reporter = new Reporter({
-    log: silentLog() as never,
+    log: silentLog(),
     gapMs: 20,
     write: async (report) => {
       const known = rcaps.store.get(keyOf(report));
@@ -97,7 +97,7 @@ function startNode(client: ApiClient, { metadata }: Node, { policy = OPEN, offse
     const admission = planAdmission({ ...input, ledger, rcaps: own, now: instant });
     ledger = admission.ledger;
     log.push(...admission.decisions.map((decision) => ({ ...decision, time: instant })));
-    const outcome = { rcaps: own, ledger, pods: records(), problems: [], blackouts: [], restraints: [], now: instant };
+    const outcome = { rcaps: own, ledger, pods: records(), problems: [], blackouts: [], holds: [], now: instant };
     statuses.enforced(outcome, false);
     const edge = nextEdge(ledger, instant);
     if (edge !== undefined) wake(Math.max(1, edge - instant));
