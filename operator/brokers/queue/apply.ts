@@ -82,19 +82,19 @@ async function applyOne(effect: Effect, deps: ApplyDeps, signal: AbortSignal): P
   switch (effect.kind) {
     case 'create':
       return await create(effect.object, deps, signal);
+    case 'give':
+      return await give(effect, deps, signal);
     case 'edit': {
       const patch = { ...effect.patch, metadata: { uid: effect.ref.uid } };
       const options = { fieldManager: MANAGER, signal };
       expectations.written(QUEUE, await client.patch<KubeObject>(resourceOf(effect.ref), effect.ref, patch, options));
-      return true;
+      break;
     }
     case 'remove':
       await client.remove(resourceOf(effect.ref), effect.ref, { propagation: effect.propagation, signal });
       expectations.removed(QUEUE, effect.ref);
-      return true;
-    default:
-      return await give(effect, deps, signal);
   }
+  return true;
 }
 
 /** The Secret first: an rcap is read once, and a Secret that is not there is like a false one. */
