@@ -1,10 +1,11 @@
 /**
- * Writes crds/types.ts from the CRDs: `node crds/generate.ts`; with `--check` it only compares, and exits 1 where the file
- * that is checked in differs. The `title` of a schema becomes the name of its type.
+ * Writes crds/types.ts from the CRDs, and the policy of a SliceNode into that of a SliceNodePolicy: `node crds/generate.ts`; with
+ * `--check` it only compares, and exits 1 where what is checked in differs. The `title` of a schema becomes the name of its type.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
+import { parse } from 'yaml';
 import { CRD_FILES, readCrd, schemaOf, type Schema } from './schemas.ts';
 
 const TARGET = new URL('types.ts', import.meta.url);
@@ -24,7 +25,7 @@ function toJsonSchema(schema: Schema, definitions: Map<string, { source: Schema;
     const { description: _, ...source } = known.source;
     const { description: __, ...again } = schema;
     if (!isDeepStrictEqual(source, again))
-      throw new Error(`two different schemas have the title ${title}: name one anew`);
+      throw new Error(`two different schemas have the title ${title}: run node crds/generate.ts, or name one anew`);
     return { $ref: `#/definitions/${title}` };
   }
   const result: JSONSchema = { ...(title && { title }), description: rest.description };
@@ -74,6 +75,19 @@ async function generate(): Promise<string> {
   });
 }
 
+/** A policy for many nodes is written as one for a single node: YAML knows no reference to another file. */
+function copyPolicy(): void {
+  const target = new URL('slicenodepolicy.yaml', import.meta.url);
+  const lines = readFileSync(new URL('slicenode.yaml', import.meta.url), 'utf8').split('\n');
+  const policy = lines.slice(lines.indexOf('            spec:') + 1, lines.indexOf('            status:'));
+  const before = readFileSync(target, 'utf8');
+  const kept = before.replace(/(\n +policy: #[^\n]*\n)[^]*$/, '$1');
+  const after = `${kept}${policy.map((line) => (line === '' ? '' : `    ${line}`)).join('\n')}\n`;
+  // what only the formatter made of it stays
+  if (!isDeepStrictEqual(parse(before), parse(after))) writeFileSync(target, after);
+}
+
+if (!process.argv.includes('--check')) copyPolicy();
 const generated = await generate();
 if (!process.argv.includes('--check')) writeFileSync(TARGET, generated);
 else if (readFileSync(TARGET, 'utf8') !== generated) {

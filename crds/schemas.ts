@@ -42,6 +42,7 @@ export const CRD_FILES = [
   'slice.yaml',
   'resourcecapability.yaml',
   'slicenode.yaml',
+  'slicenodepolicy.yaml',
   'restraint.yaml',
   'watchdog.yaml',
   'sensor.yaml',

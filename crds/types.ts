@@ -8,6 +8,7 @@ export interface Contract {
   slice?: Slice;
   resourcecapability?: ResourceCapability;
   slicenode?: SliceNode;
+  slicenodepolicy?: SliceNodePolicy;
   restraint?: Restraint;
   watchdog?: Watchdog;
   sensor?: Sensor;
@@ -848,6 +849,7 @@ export interface SliceNodeStatus {
    * What others hold slices with rights on this node to, copied by the operator from Restraints. Of several about one slice the strictest holds.
    */
   restraints?: NodeRestraint[];
+  defaults?: NodeDefaults;
   offered?: NodeBooks;
   granted?: NodeBooks;
   free?: NodeBooks;
@@ -923,6 +925,16 @@ export interface NodeRestraint {
    * The most that its sliver sends, in bits/s.
    */
   egressLimit?: string;
+}
+/**
+ * What SliceNodePolicies say of this node, put together by the operator. What spec says goes before it.
+ */
+export interface NodeDefaults {
+  /**
+   * Their names; each goes before those after it, field by field.
+   */
+  policies: string[];
+  policy: SliceNodeSpec;
 }
 /**
  * What the owner's policy offers to slices.
@@ -1063,6 +1075,34 @@ export interface NodeVersions {
    * The kernel.
    */
   kernel?: string;
+}
+/**
+ * A SliceNodePolicy gives defaults to many nodes, chosen by their labels. What a SliceNode says itself goes before it, field by field, and the file on the node before both.
+ */
+export interface SliceNodePolicy {
+  apiVersion: string;
+  kind: string;
+  /**
+   * Name, namespace, labels and the like.
+   */
+  metadata: ObjectMeta;
+  spec: SliceNodePolicySpec;
+}
+/**
+ * Which nodes, and what they offer to whom.
+ */
+export interface SliceNodePolicySpec {
+  /**
+   * Labels that the nodes have. Default, every node.
+   */
+  nodeSelector?: {
+    [k: string]: string;
+  };
+  /**
+   * Of several policies for a node the higher one goes before the lower, field by field; of equals the one whose name comes first in the alphabet. Default 0.
+   */
+  priority?: number;
+  policy: SliceNodeSpec;
 }
 /**
  * A Restraint holds slices to less than they were granted, whatever their authors want: it suspends them, or lowers what they may send. It holds as long as it is there; deleting it undoes it. Of several, all hold. It goes by names, so that a slice that is deleted and made again is restrained as before.

@@ -7,7 +7,18 @@ import { parseQuantity } from './quantity.ts';
 import { amounts } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
 import { checkSchema, type Violation } from './check-schema.ts';
-import type { ResourceCapability, Restraint, Rspec, Sensor, Slice, SliceNode, Watchdog, Window } from './types.ts';
+import type {
+  ResourceCapability,
+  Restraint,
+  Rspec,
+  Sensor,
+  Slice,
+  SliceNode,
+  SliceNodePolicy,
+  SliceNodeSpec,
+  Watchdog,
+  Window,
+} from './types.ts';
 
 export type { Violation } from './check-schema.ts';
 
@@ -20,6 +31,7 @@ export const MAX_SPEC_BYTES = 256 * 1024;
 const SLICE = schemaOf(readCrd('slice.yaml'));
 const CAPABILITY = schemaOf(readCrd('resourcecapability.yaml'));
 const SLICE_NODE = schemaOf(readCrd('slicenode.yaml'));
+const SLICE_NODE_POLICY = schemaOf(readCrd('slicenodepolicy.yaml'));
 const RESTRAINT = schemaOf(readCrd('restraint.yaml'));
 const WATCHDOG = schemaOf(readCrd('watchdog.yaml'));
 const SENSOR = schemaOf(readCrd('sensor.yaml'));
@@ -90,29 +102,38 @@ export function validateCapability(capability: ResourceCapability): Violation[] 
   return violations;
 }
 
-/** Everything wrong with an owner's policy. */
+/** Everything wrong with an owner's policy for one node. */
 export function validateSliceNode(node: SliceNode): Violation[] {
   const violations = checkSchema(node, SLICE_NODE);
-  if (violations.length > 0) return violations;
-  const say = collect(violations, 'spec');
-  for (const [index, range] of (node.spec?.ports ?? []).entries()) {
+  if (violations.length === 0) checkPolicy(node.spec ?? {}, collect(violations, 'spec'));
+  return violations;
+}
+
+/** Everything wrong with an owner's policy for many nodes. */
+export function validateSliceNodePolicy(policy: SliceNodePolicy): Violation[] {
+  const violations = checkSchema(policy, SLICE_NODE_POLICY);
+  if (violations.length === 0) checkPolicy(policy.spec.policy, collect(violations, 'spec.policy'));
+  return violations;
+}
+
+function checkPolicy(policy: SliceNodeSpec, say: Say): void {
+  const { ports = [], nodePorts, exempt, audit, sensors, blackouts = [] } = policy;
+  for (const [index, range] of ports.entries()) {
     if (range.from > range.to) say(`ports[${index}]`, 'a range of ports must not end before it begins');
   }
-  const { nodePorts } = node.spec ?? {};
   if (nodePorts && nodePorts.from > nodePorts.to) say('nodePorts', 'a range of ports must not end before it begins');
-  for (const [index, destination] of (node.spec?.exempt?.destinations ?? []).entries()) {
+  for (const [index, destination] of (exempt?.destinations ?? []).entries()) {
     if (!parsePrefix(destination)) say(`exempt.destinations[${index}]`, 'must be an IP address or a prefix of one');
   }
-  const address = node.spec?.audit?.page?.address ?? '';
+  const address = audit?.page?.address ?? '';
   if (address !== '' && !parseAddress(address)) say('audit.page.address', 'must be an IP address');
-  const sensorAddress = node.spec?.sensors?.page?.address ?? '';
+  const sensorAddress = sensors?.page?.address ?? '';
   if (sensorAddress !== '' && !parseAddress(sensorAddress)) say('sensors.page.address', 'must be an IP address');
-  for (const [index, blackout] of (node.spec?.blackouts ?? []).entries()) {
+  for (const [index, blackout] of blackouts.entries()) {
     if (Date.parse(blackout.start) >= Date.parse(blackout.end)) {
       say(`blackouts[${index}]`, 'a blackout must start before it ends');
     }
   }
-  return violations;
 }
 
 export function validateRestraint(restraint: Restraint): Violation[] {

@@ -27,6 +27,7 @@ export const Resources = {
   ResourceCapability: of(API_VERSION, 'ResourceCapability', 'resourcecapabilities', true),
   Sensor: of(API_VERSION, 'Sensor', 'sensors', true),
   SliceNode: of(API_VERSION, 'SliceNode', 'slicenodes', false),
+  SliceNodePolicy: of(API_VERSION, 'SliceNodePolicy', 'slicenodepolicies', false),
   Restraint: of(API_VERSION, 'Restraint', 'restraints', false),
   Watchdog: of(API_VERSION, 'Watchdog', 'watchdogs', false),
   Pod: of('v1', 'Pod', 'pods', true),

@@ -4,7 +4,7 @@ import type { ResourceCapability, SliceNode } from '../crds/types.ts';
 
 /** Everything of our SliceNode that others write: the owner's policy, the Node's facts, and what others hold slivers to. */
 export function decided({ metadata, spec, status }: SliceNode): string {
-  return JSON.stringify([metadata.uid, spec, status?.node, status?.restraints]);
+  return JSON.stringify([metadata.uid, spec, status?.node, status?.restraints, status?.defaults]);
 }
 
 /** Everything of an rcap that admission goes by. */

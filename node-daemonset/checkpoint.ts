@@ -20,6 +20,8 @@ export interface NodeState {
   /** The last that was heard of the Node, and of its owner's policy, from the API server. */
   node: (Allocatable & { uid: string }) | undefined;
   spec: SliceNodeSpec | undefined;
+  /** The same of what he says of many nodes. */
+  defaults: SliceNodeSpec | undefined;
   /** What others held slivers to when the API server was last heard. */
   restraints: NodeRestraint[];
   /** What the owner last said on the node itself. */
@@ -33,6 +35,7 @@ export const EMPTY_STATE: NodeState = {
   nextNumber: 1,
   node: undefined,
   spec: undefined,
+  defaults: undefined,
   restraints: [],
   orders: NO_ORDERS,
 };
@@ -73,7 +76,7 @@ export function parseCheckpoint(text: string): NodeState {
   if (read?.version !== CHECKPOINT_VERSION) {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
-  const { ledger, pods, nextClassId, nextNumber, node, spec, restraints = [], orders = NO_ORDERS } = read;
+  const { ledger, pods, nextClassId, nextNumber, node, spec, defaults, restraints = [], orders = NO_ORDERS } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
   }
@@ -98,6 +101,7 @@ export function parseCheckpoint(text: string): NodeState {
     nextNumber: next,
     node,
     spec,
+    defaults,
     restraints,
     orders,
   };

@@ -57,9 +57,11 @@ function hearNode({ store, sliceNode }: GatherParts): void {
     if (JSON.stringify(node) !== JSON.stringify(before.node)) change.node = node;
   }
   if (JSON.stringify(heard.spec) !== JSON.stringify(before.spec)) change.spec = heard.spec;
-  // the operator writes both at once: a SliceNode that it has not written to yet frees nobody
+  // the operator writes all of it at once: a SliceNode that it has not written to yet frees nobody, and has no defaults yet
   const restraints = uid ? (heard.status?.restraints ?? []) : before.restraints;
   if (JSON.stringify(restraints) !== JSON.stringify(before.restraints)) change.restraints = restraints;
+  const defaults = uid ? heard.status?.defaults?.policy : before.defaults;
+  if (JSON.stringify(defaults) !== JSON.stringify(before.defaults)) change.defaults = defaults;
   store.accept(change);
 }
 

@@ -62,7 +62,9 @@ export class SliceOperator extends KubeOperator {
   /** A node that no longer serves a Sensor does not name it. */
   readonly #sensing = new Throttle(() => this.#everySensor(), EVERY_SENSOR_MS);
   readonly #placing = new Throttle(() => this.#everySlice(), EVERY_SLICE_MS);
-  readonly #restraining = new Throttle(() => this.#everyoneRestrained(), EVERY_SLICE_MS);
+  readonly #defaulting = new Throttle(() => this.#everyNode(), EVERY_SLICE_MS);
+  /** One that was edited may have been about others before. */
+  readonly #restraining = new Throttle(() => (this.#everySlice(), this.#everyNode()), EVERY_SLICE_MS);
   #informers: Informers | undefined;
   #view: NodeView | undefined;
   #sweep: NodeJS.Timeout | undefined;
@@ -125,9 +127,7 @@ export class SliceOperator extends KubeOperator {
   /** Takes up nothing new; `finished` tells when what was begun is done. */
   override stop(): void {
     clearInterval(this.#sweep);
-    this.#placing.stop();
-    this.#sensing.stop();
-    this.#restraining.stop();
+    for (const one of [this.#placing, this.#sensing, this.#restraining, this.#defaulting]) one.stop();
     for (const queue of Object.values(this.#queues)) queue.close();
     super.stop();
   }
@@ -174,6 +174,7 @@ export class SliceOperator extends KubeOperator {
         this.#sensing.ask();
       },
       sensors: (object) => sensor.add(keyOf(object)),
+      sliceNodePolicies: () => this.#defaulting.ask(),
       restraints: (object) => {
         this.#restraining.ask();
         const owner = controllerOf(object);
@@ -223,9 +224,7 @@ export class SliceOperator extends KubeOperator {
     else for (const one of this.#stores().capabilities.byIndex(BY_NODE, name)) this.#sliceOf(one);
   }
 
-  /** One that was edited may have been about others before. */
-  #everyoneRestrained(): void {
-    this.#everySlice();
+  #everyNode(): void {
     if (!this.#synced) return;
     for (const { metadata } of this.#stores().sliceNodes.list()) this.#queues.node.add(metadata.name);
   }

@@ -49,7 +49,7 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
     }),
     broker: defaultBrokerReconciler({ ...common, ...memories() }),
     capability: capabilityReconciler({ client, stores, nodes, recorder, log }),
-    node: nodeReconciler({ client, stores, log }),
+    node: nodeReconciler({ client, stores, recorder, log }),
     watchdog: watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic }),
     sensor: sensorReconciler({ client, stores, releaseNamespace, now, monotonic }),
   };

@@ -3,7 +3,15 @@ import type { Informer, InformerOptions } from '../kube/informer.ts';
 import { Resources, type KubeObject } from '../kube/resources.ts';
 import type { Store } from '../kube/store.ts';
 import { LABEL_SLICE } from '../crds/names.ts';
-import type { ResourceCapability, Restraint, Sensor, Slice, SliceNode, Watchdog } from '../crds/types.ts';
+import type {
+  ResourceCapability,
+  Restraint,
+  Sensor,
+  Slice,
+  SliceNode,
+  SliceNodePolicy,
+  Watchdog,
+} from '../crds/types.ts';
 import { bounded } from './slice/oversize.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
@@ -31,6 +39,7 @@ export interface Kinds {
   slices: Slice;
   capabilities: ResourceCapability;
   sliceNodes: SliceNode;
+  sliceNodePolicies: SliceNodePolicy;
   restraints: Restraint;
   watchdogs: Watchdog;
   sensors: Sensor;
@@ -59,6 +68,7 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
       indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName], [BY_SLICE]: boundTo },
     },
     sliceNodes: { resource: Resources.SliceNode, indexes: { [BY_SENSOR]: servedSensors } },
+    sliceNodePolicies: { resource: Resources.SliceNodePolicy },
     restraints: {
       resource: Resources.Restraint,
       indexes: { ...indexes, [BY_NAMESPACE]: ({ spec }) => [spec.namespace] },

@@ -5,7 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { API_VERSION, LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
 import { readCrd, type Schema, schemaOf } from '../crds/schemas.ts';
-import type { ResourceCapability, Restraint, Sensor, Slice, SliceNode, Watchdog } from '../crds/types.ts';
+import type {
+  ResourceCapability,
+  Restraint,
+  Sensor,
+  Slice,
+  SliceNode,
+  SliceNodePolicy,
+  Watchdog,
+} from '../crds/types.ts';
 import {
   describe as say,
   validateCapability,
@@ -13,12 +21,13 @@ import {
   validateSensor,
   validateSlice,
   validateSliceNode,
+  validateSliceNodePolicy,
   validateWatchdog,
 } from '../crds/validate.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../examples', import.meta.url));
 
-type Ours = Slice | Sensor | ResourceCapability | SliceNode | Restraint | Watchdog;
+type Ours = Slice | Sensor | ResourceCapability | SliceNode | Restraint | SliceNodePolicy | Watchdog;
 
 function read(file: string): Ours[] {
   const documents = parseAllDocuments(readFileSync(`${EXAMPLES}/${file}`, 'utf8'), { uniqueKeys: true });
@@ -36,6 +45,8 @@ function violations(object: Ours): string {
       return say(validateSensor(object as Sensor));
     case 'SliceNode':
       return say(validateSliceNode(object as SliceNode));
+    case 'SliceNodePolicy':
+      return say(validateSliceNodePolicy(object as SliceNodePolicy));
     case 'Restraint':
       return say(validateRestraint(object as Restraint));
     case 'Watchdog':
@@ -79,6 +90,7 @@ describe('examples', () => {
       'capabilities.yaml',
       'everything.yaml',
       'minimal.yaml',
+      'owners.yaml',
       'sensors.yaml',
       'tickets/broker.yaml',
       'tickets/redeemed.yaml',
@@ -98,6 +110,11 @@ describe('examples', () => {
     const lines = text.trimEnd().split('\n');
     assert.ok(lines.length <= 7 && lines.every((line) => line.length <= 120), `${lines.length} lines`);
     assert.ok(readFileSync(`${EXAMPLES}/../README.md`, 'utf8').includes(text));
+  });
+
+  it('owners.yaml shows how a SliceNodePolicy chooses nodes', () => {
+    const shown = new Set(read('owners.yaml').flatMap(({ spec }) => Object.keys(spec ?? {})));
+    assert.deepEqual([...shown].toSorted(), ['nodeSelector', 'policy', 'priority']);
   });
 
   it('rcaps carry the label by which their node finds them', () => {

@@ -1,15 +1,21 @@
-/** The owner's file on the node: what it says goes before everything that the API server says. */
+/**
+ * The owner's policy from all that he says: the defaults for many nodes, over them the SliceNode, and over both the file on the
+ * node, which has the last word.
+ */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { API_VERSION } from '../../crds/names.ts';
+import { mergePolicy } from '../../crds/ownerpolicy.ts';
 import { readCrd, type Schema, schemaOf } from '../../crds/schemas.ts';
 import type { SliceNodeSpec } from '../../crds/types.ts';
 import { describe, validateSliceNode } from '../../crds/validate.ts';
 import type { Orders } from '../owner/orders.ts';
-import { mergeSpec, type Policy, policyOf } from './policy.ts';
+import { type Policy, policyOf } from './policy.ts';
 
 /** What the owner said elsewhere than in the file. */
 export interface Said {
+  /** Of SliceNodePolicies. */
+  defaults?: SliceNodeSpec | undefined;
   /** The SliceNode's. */
   spec?: SliceNodeSpec | undefined;
   /** On the node itself. */
@@ -39,7 +45,7 @@ export class PolicySource {
     this.#path = path;
   }
 
-  read({ spec, orders }: Said): PolicyReading {
+  read(said: Said): PolicyReading {
     let text: string;
     try {
       text = readFileSync(this.#path, 'utf8');
@@ -49,20 +55,26 @@ export class PolicySource {
       text = '';
     }
     const last = this.#last;
-    if (last && last.text === text && last.spec === spec && last.orders === orders) return last.reading;
-    const reading = this.#judge(text, { spec, orders });
-    this.#last = { text, spec, orders, reading };
+    const { defaults, spec, orders } = said;
+    const isSame = last?.defaults === defaults && last?.spec === spec && last?.orders === orders;
+    if (last && last.text === text && isSame) return last.reading;
+    const reading = this.#judge(text, said);
+    this.#last = { text, defaults, spec, orders, reading };
     return reading;
   }
 
-  #judge(text: string, { spec = {}, orders }: Said): PolicyReading {
+  #judge(text: string, { defaults = {}, spec = {}, orders }: Said): PolicyReading {
     try {
+      check(defaults, 'the SliceNodePolicies');
       check(spec, 'the SliceNode');
       const file = readSpec(text, this.#path);
       const unknown = unknownFields(file, SPEC, '');
       if (unknown.length > 0) throw new Error(`${this.#path}: there is no field ${unknown.join(', ')}`);
       check(file, this.#path);
-      return { policy: policyOf(mergeSpec(spec, file), orders?.cap?.egressLimit), problem: undefined };
+      return {
+        policy: policyOf(mergePolicy(mergePolicy(defaults, spec), file), orders?.cap?.egressLimit),
+        problem: undefined,
+      };
     } catch (error) {
       return { policy: this.#last?.reading.policy, problem: (error as Error).message };
     }

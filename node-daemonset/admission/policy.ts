@@ -1,4 +1,4 @@
-/** The owner's policy: SliceNode.spec with its defaults, and over it the owner's file on the node, which has the last word. */
+/** The owner's policy with every default filled in, and what follows from it. */
 import { parseQuantity } from '../../crds/quantity.ts';
 import type { Privilege } from '../../crds/rspec.ts';
 import type { AuditPage, SensorPage, SliceNodeSpec } from '../../crds/types.ts';
@@ -91,19 +91,6 @@ const DEFAULT_NODE_PORTS = { from: 30000, to: 32767 };
 
 /** Pods of the cluster itself that a node must have room for: kube-proxy, the CNI, logging and the like. */
 const PODS_KEPT = 10;
-
-/** The owner's file over the spec: a field given there replaces the spec's; namespaces are merged by name. */
-export function mergeSpec(spec: SliceNodeSpec, file: SliceNodeSpec): SliceNodeSpec {
-  const merged: SliceNodeSpec = { ...spec, ...file };
-  if (spec.budget && file.budget) merged.budget = { ...spec.budget, ...file.budget };
-  if (spec.audit && file.audit) merged.audit = { ...spec.audit, ...file.audit };
-  if (spec.sensors && file.sensors) merged.sensors = { ...spec.sensors, ...file.sensors };
-  if (spec.namespaces && file.namespaces) {
-    const named = new Set(file.namespaces.map(({ name }) => name));
-    merged.namespaces = [...spec.namespaces.filter(({ name }) => !named.has(name)), ...file.namespaces];
-  }
-  return merged;
-}
 
 /** Fills in the defaults. The spec must be a valid one. */
 export function policyOf(spec: SliceNodeSpec, cap?: number): Policy {

@@ -2,14 +2,21 @@
 import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION } from '../../crds/names.ts';
 import { parseQuantity } from '../../crds/quantity.ts';
-import type { NodeAllocatable, NodeFactsStatus, NodeRestraint, SliceNode, SliceNodeStatus } from '../../crds/types.ts';
+import type {
+  NodeAllocatable,
+  NodeDefaults,
+  NodeFactsStatus,
+  NodeRestraint,
+  SliceNode,
+  SliceNodeStatus,
+} from '../../crds/types.ts';
 import type { Node } from '../kinds.ts';
 
 export interface NodePlan {
   /** To be made: without an owner, so that a Node registered anew finds its owner's policy. */
   create: SliceNode | undefined;
   /** All of ours in the status of the SliceNode, where it is to be written. */
-  status: Pick<SliceNodeStatus, 'node' | 'restraints'> | undefined;
+  status: Pick<SliceNodeStatus, 'node' | 'restraints' | 'defaults'> | undefined;
 }
 
 export function planNode(
@@ -17,17 +24,19 @@ export function planNode(
   node: Node | undefined,
   present: SliceNode | undefined,
   restraints: NodeRestraint[],
+  defaults?: NodeDefaults,
 ): NodePlan {
   if (!node || node.metadata.deletionTimestamp || present?.metadata.deletionTimestamp) {
     return { create: undefined, status: undefined };
   }
-  const status = { node: factsOf(node), ...(restraints.length > 0 && { restraints }) };
+  const told = { ...(restraints.length > 0 && { restraints }), ...(defaults && { defaults }) };
+  const status = { node: factsOf(node), ...told };
   if (!present) {
     const create: SliceNode = { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name }, spec: {} };
     return { create, status };
   }
-  const { node: facts, restraints: told = [] } = present.status ?? {};
-  const isSame = isDeepStrictEqual(facts, status.node) && isDeepStrictEqual(told, restraints);
+  const { node: facts, restraints: known = [], defaults: before } = present.status ?? {};
+  const isSame = isDeepStrictEqual([facts, known, before], [status.node, restraints, defaults]);
   return { create: undefined, status: isSame ? undefined : status };
 }
 

@@ -3,19 +3,40 @@ import { API_VERSION } from '../../crds/names.ts';
 import type { SliceNode } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
+import type { EventRecorder } from '../../kube/events.ts';
 import type { Log } from '../../kube/log.ts';
 import { Done, type Outcome } from '../../kube/workers.ts';
 import { MANAGER, STATUS_MANAGER } from '../managers.ts';
 import { planNodeRestraints } from '../restraint/nodes.ts';
 import { BY_NODE, type Stores } from '../stores.ts';
+import { type LeftOut, planDefaults } from './defaults.ts';
 import { planNode } from './plan.ts';
 
-export function nodeReconciler(of: { client: ApiClient; stores: Stores; log: Log }) {
+const MOST_TOLD = 1_000;
+
+export function nodeReconciler(of: {
+  client: ApiClient;
+  stores: Stores;
+  recorder: Pick<EventRecorder, 'record'>;
+  log: Log;
+}) {
+  const told = new Set<string>();
+  /** Once for each generation of a policy: the first of its nodes speaks for all. */
+  const complain = ({ policy, message }: LeftOut): void => {
+    const key = `${policy.metadata.uid}/${policy.metadata.generation}`;
+    if (told.has(key)) return;
+    if (told.size >= MOST_TOLD) told.clear();
+    told.add(key);
+    of.recorder.record(policy, 'Warning', 'InvalidSpec', message);
+  };
   return async (name: string, signal: AbortSignal): Promise<Outcome> => {
     const { stores } = of;
     const present = stores.sliceNodes.get(name);
     const restraints = planNodeRestraints(stores.restraints.list(), stores.capabilities.byIndex(BY_NODE, name));
-    const { create, status } = planNode(name, stores.nodes.get(name), present, restraints);
+    const node = stores.nodes.get(name);
+    const { defaults, leftOut } = planDefaults(stores.sliceNodePolicies.list(), name, node?.metadata.labels ?? {});
+    if (node) for (const one of leftOut) complain(one);
+    const { create, status } = planNode(name, node, present, restraints, defaults);
     let uid = present?.metadata.uid;
     if (create) {
       try {
@@ -30,7 +51,7 @@ export function nodeReconciler(of: { client: ApiClient; stores: Stores; log: Log
     if (status) {
       const object: SliceNode = { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name, uid }, status };
       await of.client.apply(object, { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' }, signal);
-      const fields = { node: name, uid: status.node?.uid, restraints: restraints.length };
+      const fields = { node: name, uid: status.node?.uid, restraints: restraints.length, policies: defaults?.policies };
       of.log.info(fields, 'what a node manager goes by was written to its SliceNode');
     }
     return Done;

@@ -7,6 +7,7 @@ import {
   badCapabilities,
   badRestraints,
   badSensors,
+  badSliceNodePolicies,
   badSliceNodes,
   badSlices,
   badWatchdogs,
@@ -15,6 +16,7 @@ import {
   goodSlices,
   restraint,
   sliceNode,
+  sliceNodePolicy,
   watchdog,
 } from '../crds/objects.ts';
 import { apiServer, type ApiServer } from './fixture.ts';
@@ -86,6 +88,7 @@ describe('the API server', () => {
   it('accepts the other kinds', async () => {
     assert.equal(await verdict(capability()), 'accepted');
     assert.equal(await verdict(sliceNode()), 'accepted');
+    assert.equal(await verdict(sliceNodePolicy({ shares: 1 }, { nodeSelector: { rack: 'a' } })), 'accepted');
     assert.equal(await verdict(restraint({ suspended: true })), 'accepted');
     assert.equal(await verdict(watchdog({ action: 'Throttle', egressLimit: '1M' })), 'accepted');
   });
@@ -93,6 +96,7 @@ describe('the API server', () => {
     ...badSlices(),
     ...badCapabilities(),
     ...badSliceNodes(),
+    ...badSliceNodePolicies(),
     ...badRestraints(),
     ...badWatchdogs(),
     ...badSensors(),

@@ -7,6 +7,7 @@ import type {
   SensorSpec,
   Slice,
   SliceNode,
+  SliceNodePolicy,
   SliceSpec,
   Watchdog,
 } from '../../crds/types.ts';
@@ -156,6 +157,25 @@ export function badSliceNodes(): [string, SliceNode][] {
     ['an exempt destination that is none', sliceNode({ exempt: { destinations: ['10.0.0.0/33'] } })],
     ['a page at an address that is none', sliceNode({ audit: { page: { address: '1.2.3', port: 8080 } } })],
     ['a namespace twice', sliceNode({ namespaces: [{ name: 'a' }, { name: 'a', refused: true }] })],
+  ];
+}
+
+export function sliceNodePolicy(
+  policy: SliceNodePolicy['spec']['policy'] = {},
+  spec: Partial<SliceNodePolicy['spec']> = {},
+  name = 'racks',
+): SliceNodePolicy {
+  return { apiVersion: API_VERSION, kind: 'SliceNodePolicy', metadata: { name }, spec: { policy, ...spec } };
+}
+
+export function badSliceNodePolicies(): [string, SliceNodePolicy][] {
+  const wrong = badSliceNodes().map(([what, { spec }]): [string, SliceNodePolicy] => [what, sliceNodePolicy(spec)]);
+  return [
+    ...wrong,
+    ['no policy', { ...sliceNodePolicy(), spec: {} as SliceNodePolicy['spec'] }],
+    ['a priority that is none', sliceNodePolicy({}, { priority: 1.5 })],
+    ['more than all reserved', sliceNodePolicy({ reserved: { percent: 101, namespaces: [] } })],
+    ['a reserve for nobody', sliceNodePolicy({ reserved: { percent: 10 } as never })],
   ];
 }
 

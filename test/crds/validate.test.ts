@@ -10,12 +10,14 @@ import {
   validateSensor,
   validateSlice,
   validateSliceNode,
+  validateSliceNodePolicy,
   validateWatchdog,
 } from '../../crds/validate.ts';
 import {
   badCapabilities,
   badRestraints,
   badSensors,
+  badSliceNodePolicies,
   badSliceNodes,
   badSlices,
   badWatchdogs,
@@ -25,6 +27,7 @@ import {
   restraint,
   slice,
   sliceNode,
+  sliceNodePolicy,
   watchdog,
 } from './objects.ts';
 
@@ -55,6 +58,15 @@ describe('validation of the other kinds', () => {
     assert.deepEqual(validateRestraint(restraint({ egressLimit: 0 })), []);
     assert.deepEqual(validateWatchdog(watchdog({ lift: { below: '1G' }, periodSeconds: 86_400 })), []);
   });
+  it('accepts what is right of a SliceNodePolicy', () => {
+    assert.deepEqual(
+      validateSliceNodePolicy(sliceNodePolicy({ shares: 1 }, { nodeSelector: { rack: 'a' }, priority: -1 })),
+      [],
+    );
+  });
+  for (const [what, object] of badSliceNodePolicies()) {
+    it(`refuses a SliceNodePolicy with ${what}`, () => assert.notDeepEqual(validateSliceNodePolicy(object), []));
+  }
   for (const [what, object] of badRestraints()) {
     it(`refuses a Restraint with ${what}`, () => assert.notDeepEqual(validateRestraint(object), []));
   }

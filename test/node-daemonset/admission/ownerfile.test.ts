@@ -54,6 +54,25 @@ describe('policy', () => {
     assert.equal(budgetOf(policy!, 'shop').shares, 2);
   });
 
+  it('puts the SliceNode before the policies for many nodes, and the file before both', () => {
+    writeFileSync(path, 'shares: 300\n');
+    const defaults = { shares: 100, pods: 5, memory: '1Gi', namespaces: [{ name: 'lab', refused: true }] };
+    const spec = { shares: 200, pods: 7, namespaces: [{ name: 'shop', refused: true }] };
+    const { policy } = new PolicySource(path).read({ defaults, spec });
+    assert.deepEqual([policy!.shares, policy!.pods, policy!.memory], [300, 7, 2 ** 30]);
+    assert.deepEqual([...policy!.namespaces.keys()], ['lab', 'shop']);
+  });
+
+  it('judges anew what any of them says anew, and keeps the last where one makes no sense', () => {
+    const source = new PolicySource(path);
+    assert.equal(source.read({ defaults: { shares: 100 } }).policy!.shares, 100);
+    assert.equal(source.read({ defaults: { shares: 200 } }).policy!.shares, 200);
+    const { policy, problem } = source.read({ defaults: { shares: 2000 } });
+    assert.equal(policy!.shares, 200);
+    assert.match(problem!, /the SliceNodePolicies: spec.shares/);
+    assert.equal(source.read({}).policy!.shares, 900);
+  });
+
   it('keeps the last valid policy when the file is spoilt, and has none without one', () => {
     const source = new PolicySource(path);
     writeFileSync(path, 'shares: 300\n');

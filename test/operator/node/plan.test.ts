@@ -51,6 +51,14 @@ describe('the SliceNode of a Node', () => {
     assert.deepEqual(planNode('n1', node, known, []).status, { node: facts });
   });
 
+  it('is told the defaults for many nodes, and when there are none any more', () => {
+    const defaults = { policies: ['lab'], policy: { shares: 100 } };
+    const told = planNode('n1', node, present, [], defaults).status;
+    assert.deepEqual(told, { node: facts, defaults });
+    assert.equal(planNode('n1', node, { ...present, status: told }, [], { ...defaults }).status, undefined);
+    assert.deepEqual(planNode('n1', node, { ...present, status: told }, []).status, { node: facts });
+  });
+
   it('counts whole milli-cores and bytes', () => {
     assert.deepEqual(allocatableOf({ cpu: '0.1', 'ephemeral-storage': '1k' }), { cpuMilli: 100, disk: 1000 });
     assert.deepEqual(allocatableOf({ cpu: '1930m' }), { cpuMilli: 1930 });
