@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { REASONS } from '../operator/brokers/tickets/refusal.ts';
 import { CapabilityReason, NodeReason, SensorReason, SliceReason, WatchdogReason } from '../crds/conditions.ts';
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url));
@@ -27,6 +28,17 @@ describe('docs/troubleshooting.md', () => {
       assert.deepEqual(rows(kind).toSorted(), Object.values(reasons).toSorted());
     });
   }
+});
+
+describe('docs/tickets.md', () => {
+  it('explains every reason, with its status, and no other', () => {
+    const text = readFileSync(join(DOCS, 'tickets.md'), 'utf8');
+    const told = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \|/gm)].map(([, reason, status]) => [
+      reason,
+      Number(status),
+    ]);
+    assert.deepEqual(Object.fromEntries(told) as object, REASONS);
+  });
 });
 
 describe('docs', () => {

@@ -78,7 +78,7 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
     values: {
       image,
       node: { auditPage: true, sensorPage: true, exposeMetrics: true },
-      operator: { audit: true, sensors: true },
+      operator: { audit: true, sensors: true, transfers: true },
     },
     rolloutTimeoutMs: 180_000,
   });
