@@ -79,21 +79,17 @@ async function tell(
 /** False where what is about to go is in the way. */
 async function applyOne(effect: Effect, deps: ApplyDeps, signal: AbortSignal): Promise<boolean> {
   const { client, expectations } = deps;
-  switch (effect.kind) {
-    case 'create':
-      return await create(effect.object, deps, signal);
-    case 'give':
-      return await give(effect, deps, signal);
-    case 'edit': {
-      const patch = { ...effect.patch, metadata: { uid: effect.ref.uid } };
-      const options = { fieldManager: MANAGER, signal };
-      expectations.written(QUEUE, await client.patch<KubeObject>(resourceOf(effect.ref), effect.ref, patch, options));
-      break;
-    }
-    case 'remove':
-      await client.remove(resourceOf(effect.ref), effect.ref, { propagation: effect.propagation, signal });
-      expectations.removed(QUEUE, effect.ref);
+  if (effect.kind === 'create') return await create(effect.object, deps, signal);
+  if (effect.kind === 'give') return await give(effect, deps, signal);
+  const { ref } = effect;
+  if (effect.kind === 'remove') {
+    await client.remove(resourceOf(ref), ref, { propagation: effect.propagation, signal });
+    expectations.removed(QUEUE, ref);
+    return true;
   }
+  const patch = { ...effect.patch, metadata: { uid: ref.uid } };
+  const options = { fieldManager: MANAGER, signal };
+  expectations.written(QUEUE, await client.patch<KubeObject>(resourceOf(ref), ref, patch, options));
   return true;
 }
 

@@ -4,8 +4,8 @@ import { isDeleting } from '../../kinds.ts';
 import { spansOf, type Place } from './place.ts';
 
 /**
- * First whose window is open, then who came first: by the condition Queued, which the broker alone writes. A Slice's own age
- * proves nothing, as it can come to the queue long after it was made.
+ * Those that have a window, as they open; then who came first: by the condition Queued, which the broker alone writes. A Slice's
+ * own age proves nothing, as it can come to the queue long after it was made.
  */
 export function inLine(places: readonly Place[], now: number): Place[] {
   const present = places.filter((place) => {
@@ -13,7 +13,12 @@ export function inLine(places: readonly Place[], now: number): Place[] {
   });
   return present.toSorted((a, b) => {
     const [one, other] = [keyOf(a), keyOf(b)];
-    return one.since - other.since || one.created - other.created || (one.name < other.name ? -1 : 1);
+    return (
+      one.opens - other.opens ||
+      one.since - other.since ||
+      one.created - other.created ||
+      (one.name < other.name ? -1 : 1)
+    );
   });
 }
 
@@ -26,9 +31,11 @@ export function isOver(place: Place, now: number): 'told' | 'untold' | undefined
   return queued?.status === 'False' && spans.length > 0 && spans.every(({ end }) => end <= now) ? 'untold' : undefined;
 }
 
-function keyOf({ slice }: Place) {
+function keyOf(place: Place) {
+  const { slice } = place;
   const { creationTimestamp, namespace, name } = slice!.metadata;
+  const opens = Math.min(...spansOf(place).map(({ start }) => start));
   const queued = getCondition(slice!.status?.conditions, BrokerCondition.Queued);
   const since = !queued ? Infinity : queued.status === 'False' ? 0 : Date.parse(queued.lastTransitionTime);
-  return { since, created: Date.parse(creationTimestamp ?? '') || 0, name: `${namespace}/${name}` };
+  return { opens, since, created: Date.parse(creationTimestamp ?? '') || 0, name: `${namespace}/${name}` };
 }

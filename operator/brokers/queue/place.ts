@@ -46,7 +46,7 @@ export function placesOf(
     const uid = right.metadata.labels?.[LABEL_QUEUED];
     const kind = kindOf(right);
     // what is not in our namespace anybody can have labelled so: it is looked at where we hold the whole of it
-    if (!uid || (kind !== 'given' && right.metadata.namespace !== namespace)) continue;
+    if (!uid) continue;
     const place = places.get(uid) ?? { uid, slice: undefined, held: [] };
     places.set(uid, place);
     const known = place.held.find(({ node }) => node === right.spec.nodeName);

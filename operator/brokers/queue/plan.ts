@@ -33,12 +33,17 @@ export function planQueue(input: QueueInput, now: number): QueuePlan {
   const all = new Map([...places.values()].map((place) => [place.uid, takenBy(place)]));
   // what those hold who are not in line is theirs until it is gone
   const ahead = [...places.values()].filter((place) => !line.includes(place)).map(({ uid }) => all.get(uid)!);
-  for (const [index, place] of line.entries()) {
+  const planned = line.map((place) => {
     const others = [...all].filter(([uid]) => uid !== place.uid).map(([, taken]) => taken);
-    const { taken, verdict } = planPlace(place, place.slice!, { input, ahead, others, now, plan });
-    if (taken) ahead.push(taken);
+    const one = planPlace(place, place.slice!, { input, ahead, others, now, plan });
+    ahead.push(one.taken);
+    return { slice: place.slice!, ...one };
+  });
+  // who was refused may have been overtaken: places are told as windows open
+  const byOpening = planned.toSorted((a, b) => (a.opens ?? Infinity) - (b.opens ?? Infinity) || 0);
+  for (const [index, { slice, verdict }] of byOpening.entries()) {
     const message = `place ${index + 1} of ${line.length}, ${verdict.message}`;
-    plan.told.push({ slice: place.slice!, verdict: { ...verdict, message } });
+    plan.told.push({ slice, verdict: { ...verdict, message } });
   }
   plan.told = plan.told.filter(({ slice, verdict }) => !isTold(slice, verdict));
   return plan;
@@ -54,8 +59,10 @@ interface Around {
 
 interface Planned {
   /** What it has and is to have: nobody behind it may have any of it. */
-  taken: Taken | undefined;
+  taken: Taken;
   verdict: Verdict;
+  /** ms since the epoch; undefined where it has no window. */
+  opens?: number;
 }
 
 function planPlace(place: Place, slice: Slice, around: Around): Planned {
@@ -76,7 +83,7 @@ function planPlace(place: Place, slice: Slice, around: Around): Planned {
     plan.effects.push(...planHandOver(place, slice, input.nodes));
     plan.wakeAt = earliest(plan.wakeAt, span.end);
     const verdict = { status: 'False', reason: QueueReason.Open, message: `open until ${instant(span.end)}` } as const;
-    return { taken: takenBy(place), verdict };
+    return { taken: takenBy(place), verdict, opens: span.start };
   }
   const asked = readAsked(slice, input.lengths);
   if (typeof asked === 'string') return drop(QueueReason.InvalidSpec, asked);
@@ -96,9 +103,12 @@ function reserve(
   // what goes must be gone: its name is taken, and it may hold its window still
   const waits = wholes.some(isDeleting) || place.held.some(({ part, given }) => part ?? (given && wholes.length > 0));
   const from = Math.max(wholeSecond(now), asked.from);
-  const start = (nodes: readonly string[], since: number) => firstStart(nodes, asked.length, since, ahead, others);
+  const start = (nodes: readonly string[]) => firstStart(nodes, asked.length, from, ahead, others);
+  // a window that it has is its own, also where somebody ahead came to have a later one
+  const mayStay = (nodes: readonly string[], { start: at, end }: Span) =>
+    end - at === asked.length && firstStart(nodes, asked.length, at, [], [...ahead, ...others]) === at;
   const heldOn = place.held.filter(({ whole }) => whole).map(({ node }) => node);
-  const nodes = nodesFor(slice, heldOn, input.nodes, (node) => start([node], from));
+  const nodes = nodesFor(slice, heldOn, input.nodes, (node) => start([node]));
   const wanted = slice.spec.placement?.count ?? 1;
   if (nodes.length < wanted) {
     const message = `asks for ${wanted} nodes, ${nodes.length} match and are ready; see spec.placement`;
@@ -112,7 +122,8 @@ function reserve(
     const silent = wholes.filter((whole) => !isSame(grantedSpan(whole), current)).map(({ spec }) => spec.nodeName);
     return refuse(place, `${silent.join(', ')}: no answer within ${ANSWER_MS / SECOND} s`, plan);
   }
-  const span = spanFor(place, wholes, current, settled, start, { nodes, from, length: asked.length, input, now, plan });
+  const terms = { first: start(nodes), length: asked.length, input, now, plan };
+  const span = spanFor(place, wholes, current && { ...current, stays: mayStay(nodes, current) }, settled, terms);
   if (span === undefined) return refuse(place, denialOf(wholes), plan);
   if (span.end > asked.until) {
     const message = `its window would end at ${instant(span.end)}, and spec.window ends at ${instant(asked.until)}`;
@@ -123,12 +134,13 @@ function reserve(
   plan.wakeAt = earliest(plan.wakeAt, ready ? span.start : Math.max(span.start, now) + ANSWER_MS);
   const message = ready ? `opens at ${instant(span.start)}` : 'its window is being reserved';
   const taken = { nodes: new Set([...nodes, ...heldOn]), spans: [...spansOf(place), span] };
-  return { taken, verdict: { status: 'True', reason: QueueReason.Waiting, message } };
+  return { taken, verdict: { status: 'True', reason: QueueReason.Waiting, message }, opens: span.start };
 }
 
 interface Terms {
-  nodes: readonly string[];
-  from: number;
+  /** The first instant at which a window could open. */
+  first: number;
+  /** ms */
   length: number;
   input: QueueInput;
   now: number;
@@ -139,28 +151,25 @@ interface Terms {
 function spanFor(
   place: Place,
   wholes: readonly ResourceCapability[],
-  current: Span | undefined,
+  current: (Span & { stays: boolean }) | undefined,
   settled: Span | undefined,
-  start: (nodes: readonly string[], since: number) => number,
-  { nodes, from, length, input, now, plan }: Terms,
+  { first, length, input, now, plan }: Terms,
 ): Span | undefined {
-  const at = (begins: number): Span => ({ start: begins, end: begins + length });
-  if (!current) return at(start(nodes, from));
+  const earliestSpan = { start: first, end: first + length };
+  if (!current) return earliestSpan;
   if (wholes.some(isResizeDenied)) {
     const granted = wholes.flatMap((whole) => grantedSpan(whole) ?? []).toSorted((a, b) => b.start - a.start)[0];
     if (!granted || isSame(granted, current)) return undefined;
     plan.found.push({ uid: place.uid, kind: 'unmoved', message: denialOf(wholes) });
     return granted;
   }
-  const isAsItShould = current.end - current.start === length && start(nodes, current.start) === current.start;
-  if (!settled) return isAsItShould ? current : at(start(nodes, from));
-  const first = start(nodes, from);
-  const stays = input.unmoved.get(place.uid);
-  if (isAsItShould && stays && stays.until > now) {
-    if (first + SECOND < current.start) plan.wakeAt = earliest(plan.wakeAt, stays.until);
-    return current;
-  }
-  return isAsItShould && first + SECOND >= current.start ? current : at(first);
+  const isEarlier = first + SECOND < current.start;
+  if (!current.stays) return earliestSpan;
+  if (!settled || !isEarlier) return { start: current.start, end: current.end };
+  const unmoved = input.unmoved.get(place.uid);
+  if (!unmoved || unmoved.until <= now) return earliestSpan;
+  plan.wakeAt = earliest(plan.wakeAt, unmoved.until);
+  return { start: current.start, end: current.end };
 }
 
 function difference(place: Place, slice: Slice, nodes: readonly string[], span: Span, namespace: string): Effect[] {
