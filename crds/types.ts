@@ -914,9 +914,9 @@ export interface NodeRestraint {
    */
   namespace: string;
   /**
-   * The slice.
+   * The slice; absent: all of the namespace.
    */
-  slice: string;
+  slice?: string;
   /**
    * What runs with its right is held down.
    */

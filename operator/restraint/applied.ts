@@ -6,12 +6,17 @@ import { isDeleting } from '../kinds.ts';
 const SHOWN = 8;
 const MOST_WORDS = 200;
 
-/** Those that suspend the slice first, then by name. One that is being deleted holds nobody. */
+/** Those that suspend the slice first, then by name. */
 export function restraintsOn(restraints: readonly Restraint[], namespace: string, slice: string): Restraint[] {
   return restraints
     .filter((one) => one.spec.namespace === namespace && (one.spec.slice === undefined || one.spec.slice === slice))
-    .filter((one) => !isDeleting(one) && (one.spec.suspended || one.spec.egressLimit !== undefined))
+    .filter((one) => holds(one))
     .toSorted((a, b) => rank(a) - rank(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
+}
+
+/** One that is being deleted, or that says nothing, holds nobody. */
+export function holds(restraint: Restraint): boolean {
+  return !isDeleting(restraint) && (restraint.spec.suspended === true || restraint.spec.egressLimit !== undefined);
 }
 
 /** Any one is enough: whoever takes his away takes nobody else's. */

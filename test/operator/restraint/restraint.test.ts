@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { API_VERSION } from '../../../crds/names.ts';
-import type { Restraint, RestraintSpec } from '../../../crds/types.ts';
+import type { ResourceCapability, Restraint, RestraintSpec } from '../../../crds/types.ts';
 import { isSuspended, restraintsOn, shown, told } from '../../../operator/restraint/applied.ts';
 import { planNodeRestraints } from '../../../operator/restraint/nodes.ts';
 import { planPods } from '../../../operator/slice/plan/pods.ts';
@@ -13,6 +13,10 @@ function restraint(name: string, spec: Partial<RestraintSpec> = {}, metadata = {
     metadata: { name, uid: `uid-of-${name}`, ...metadata },
     spec: { namespace: 'site', slice: 'web', reason: `${name} says so`, ...spec },
   };
+}
+
+function boundTo({ status }: ResourceCapability, sliceName: string): ResourceCapability['status'] {
+  return { ...status, granted: { ...status!.granted!, sliceName } };
 }
 
 const names = (restraints: readonly Restraint[]) => restraints.map(({ metadata }) => metadata.name);
@@ -82,18 +86,42 @@ describe('restraints on a slice', () => {
       restraint('slow', { egressLimit: '1M' }),
       restraint('slower', { egressLimit: '500k', slice: undefined }),
     ];
-    const told = { namespace: 'site', slice: 'web', egressLimit: '500k' };
-    assert.deepEqual(planNodeRestraints(limits, [right]), [told]);
-    assert.deepEqual(planNodeRestraints([...all, ...limits], [right, right]), [{ ...told, suspended: true }]);
+    const ofAll = { namespace: 'site', egressLimit: '500k' };
+    const told = { namespace: 'site', slice: 'web', egressLimit: '1M' };
+    assert.deepEqual(planNodeRestraints(limits, [right]), [ofAll, told]);
+    assert.deepEqual(planNodeRestraints([...all, ...limits], [right, right]), [
+      { ...ofAll, suspended: true },
+      { ...told, suspended: true },
+    ]);
+    const stricter = [...limits, restraint('slowest', { egressLimit: '100k' })];
+    assert.deepEqual(planNodeRestraints(stricter, [right]), [ofAll, { ...told, egressLimit: '100k' }]);
     assert.deepEqual(planNodeRestraints([restraint('other', { suspended: true, slice: 'db' })], [right]), []);
     assert.deepEqual(planNodeRestraints(all, []), []);
   });
 
+  it('are not pushed off the list by rights that somebody only asks for', () => {
+    const invented = Array.from({ length: 1_200 }, (_, i) => aRight(aSlice(), `a${i}`, { sliceName: `a${i}` }));
+    const own = granted(aRight(aSlice(), 'n1'));
+    const about = [
+      restraint('all', { suspended: true, slice: undefined }),
+      restraint('web', { egressLimit: '1M' }),
+      ...invented.map((_, i) => restraint(`r${i}`, { egressLimit: '1M', slice: `a${i}` })),
+    ];
+    const entries = planNodeRestraints(about, [...invented, { ...own, status: boundTo(own, 'web') }]);
+    assert.equal(entries.length, 1_000);
+    assert.deepEqual(entries.slice(0, 2), [
+      { namespace: 'site', suspended: true },
+      { namespace: 'site', slice: 'web', egressLimit: '1M' },
+    ]);
+  });
+
   it('hold a right that its tenant bound by hand, too', () => {
     const bound = aRight(aSlice(), 'n1', { sliceName: 'web' });
-    assert.equal(
-      planNodeRestraints(all, [{ ...bound, metadata: { ...bound.metadata, ownerReferences: [] } }]).length,
-      1,
+    assert.deepEqual(
+      planNodeRestraints(all, [{ ...bound, metadata: { ...bound.metadata, ownerReferences: [] } }]).map(
+        ({ slice }) => slice,
+      ),
+      [undefined, 'web'],
     );
   });
 });
