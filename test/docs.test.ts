@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { REASONS } from '../operator/brokers/tickets/refusal.ts';
+import { CRD_FILES, readCrd } from '../crds/schemas.ts';
 import { CapabilityReason, NodeReason, SensorReason, SliceReason, WatchdogReason } from '../crds/conditions.ts';
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url));
@@ -38,6 +39,13 @@ describe('docs/tickets.md', () => {
       Number(status),
     ]);
     assert.deepEqual(Object.fromEntries(told) as object, REASONS);
+  });
+});
+
+describe('docs/install.md', () => {
+  it('says how to be rid of every CRD', () => {
+    const line = /^kubectl delete crd (.+)$/m.exec(readFileSync(join(DOCS, 'install.md'), 'utf8'))![1]!;
+    assert.deepEqual(line.split(' ').toSorted(), CRD_FILES.map((file) => readCrd(file).metadata.name).toSorted());
   });
 });
 
