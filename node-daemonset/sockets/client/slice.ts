@@ -2,9 +2,12 @@
  * Raw sockets and sniffers for a program in Node without any capability, over the sliver's socket. For use in a sliver: it
  * needs koffi, and nothing else of ours.
  */
+import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import koffi from 'koffi';
-import type { Answer, Opened, SocketRequest } from '../request.ts';
+import type Koffi from 'koffi';
+
+// the program's own koffi: nothing is installed beside this file, and a sliver can't write there
+const koffi = createRequire(process.argv[1] ?? `${process.cwd()}/`)('koffi') as typeof Koffi;
 
 const libc = koffi.load('libc.so.6');
 const c = {
@@ -27,6 +30,31 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const ANSWER_MS = 10_000;
 const MAX_PACKET = 65_536;
+
+export type Transport = 'tcp' | 'udp';
+/** An owned port or echo identifier, or whichever of the owned ones is the lowest. */
+export type Wanted = number | 'any';
+/** A raw socket for TCP or UDP segments from and to one owned port. */
+export interface RawRequest {
+  open: 'raw';
+  protocol: Transport;
+  family: 4 | 6;
+  port: Wanted;
+  headerIncluded: boolean;
+}
+/** Echo requests and replies with an owned identifier, errors about packets from an owned port, or both. */
+export interface IcmpRequest {
+  open: 'icmp';
+  family: 4 | 6;
+  identifier?: Wanted;
+  errorsOf?: { protocol: Transport; port: Wanted };
+}
+/** The headers of all packets from and to an owned port; `audit`: of all that the node sends, each with its slice. */
+export type SnifferRequest = { open: 'sniffer'; protocol: Transport; port: Wanted } | { open: 'audit' };
+export type SocketRequest = RawRequest | IcmpRequest | SnifferRequest;
+/** What was opened: every `any` replaced by the port that it became. */
+export type Opened = SocketRequest;
+type Answer = { ok: Opened } | { error: { code: string; message: string } };
 
 /** What the node manager said instead of opening anything; `code` as in errno(3). */
 export class SliceError extends Error {
@@ -70,10 +98,7 @@ export class RawSocket {
 }
 
 /** Opens a raw or an ICMP socket. Throws SliceError where the slice has no right to it. */
-export async function openRawSocket(
-  request: Extract<SocketRequest, { open: 'raw' | 'icmp' }>,
-  path?: string,
-): Promise<RawSocket> {
+export async function openRawSocket(request: RawRequest | IcmpRequest, path?: string): Promise<RawSocket> {
   const { opened, passed, connection } = await ask(request, path);
   c.close(connection);
   if (passed === undefined) throw new SliceError('EIO', 'no descriptor came: too many are open here?');
@@ -81,10 +106,7 @@ export async function openRawSocket(
 }
 
 /** Opens a sniffer: a stream of pcapng. Throws SliceError where the slice has no right to it. */
-export async function openSniffer(
-  request: Extract<SocketRequest, { open: 'sniffer' | 'audit' }>,
-  path?: string,
-): Promise<Socket> {
+export async function openSniffer(request: SnifferRequest, path?: string): Promise<Socket> {
   const { connection } = await ask(request, path);
   return new Socket({ fd: connection, readable: true, writable: true });
 }
