@@ -22,6 +22,8 @@ export const LABEL_NODE = `${GROUP}/node`;
 export const LABEL_SLICE = `${GROUP}/slice`;
 /** On rcaps of the queue broker: the uid of the Slice that they are for. */
 export const LABEL_QUEUED = `${GROUP}/queued`;
+/** On rcaps: the slice whose slivers may split, bind and release the right over their node's local API. */
+export const LABEL_LOCAL = `${GROUP}/local`;
 /** On sliver pods: the hash of the pod template, without what differs from node to node. */
 export const LABEL_TEMPLATE = `${GROUP}/template-hash`;
 /** On namespaces, set to `allowed` by a cluster admin: slices in it may ask for `network: Host`. */
@@ -56,6 +58,11 @@ export function nodeLabelValue(node: string): string {
 /** The rcap of a slice on a node: `<slice, at most 40 characters>-<hash>`. */
 export function rcapName(slice: string, node: string): string {
   return `${trimEnd(slice.slice(0, MAX_RCAP_PREFIX))}-${shortHash([slice, node])}`;
+}
+
+/** The rcap that a slice's sliver on a node asked for, over the node's local API, under a name of its own (40 characters). */
+export function localRcapName(slice: string, node: string, name: string): string {
+  return `${trimEnd(name.slice(0, MAX_RCAP_PREFIX))}-${shortHash([slice, node, name])}`;
 }
 
 /** The one pod of an rcap has the rcap's name: so there is never a second one. */

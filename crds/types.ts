@@ -631,9 +631,9 @@ export interface SliceNodeSpec {
    */
   ports?: PortRange[];
   /**
-   * Privileges offered to slices. RawSockets: raw sockets and sniffers on owned ports, which harm nobody else. Audit: see the headers of every packet that the node sends. Default, RawSockets.
+   * Privileges offered to slices. RawSockets: raw sockets and sniffers on owned ports, which harm nobody else. Audit: see the headers of every packet that the node sends. Capabilities: acquire, split, bind and release rights on this node from within a sliver, in its namespace's budget; the operator goes by what is said here or in a SliceNodePolicy, not in the file on the node. Default, RawSockets.
    */
-  privileges?: ('RawSockets' | 'Audit')[];
+  privileges?: ('RawSockets' | 'Audit' | 'Capabilities')[];
   nodePorts?: NodePortRange;
   /**
    * Whether slivers may use the node's own address (network Host). Rights granted before stay, but for evict. Default false.
@@ -850,6 +850,14 @@ export interface SliceNodeStatus {
    */
   restraints?: NodeRestraint[];
   defaults?: NodeDefaults;
+  /**
+   * What slivers with the privilege Capabilities ask for over the node's local API, until the operator has done or refused it.
+   */
+  requests?: LocalRequest[];
+  /**
+   * Why the operator does not do what is asked for in requests.
+   */
+  refusals?: LocalRefusal[];
   offered?: NodeBooks;
   granted?: NodeBooks;
   free?: NodeBooks;
@@ -935,6 +943,54 @@ export interface NodeDefaults {
    */
   policies: string[];
   policy: SliceNodeSpec;
+}
+export interface LocalRequest {
+  /**
+   * Tells it from all others.
+   */
+  id: string;
+  /**
+   * What is to be done.
+   */
+  operation: 'Acquire' | 'Split' | 'Bind' | 'Release';
+  /**
+   * The sliver's namespace.
+   */
+  namespace: string;
+  /**
+   * The right that the sliver runs with.
+   */
+  right: string;
+  /**
+   * The uid of that right.
+   */
+  rightUID: string;
+  /**
+   * The right to bind or release; to acquire or split, the name that the sliver gives to the new one.
+   */
+  name: string;
+  /**
+   * The uid of the right to bind or release.
+   */
+  uid?: string;
+  /**
+   * As JSON, resources, window, contact, sliceName and from as in a right's spec; it is checked as that is.
+   */
+  spec?: string;
+}
+export interface LocalRefusal {
+  /**
+   * Which request.
+   */
+  id: string;
+  /**
+   * Why, in one word for programs.
+   */
+  reason: string;
+  /**
+   * Why, for people.
+   */
+  message: string;
 }
 /**
  * What the owner's policy offers to slices.

@@ -6,6 +6,7 @@ import {
   ANNOTATION_ATTEMPT,
   ANNOTATION_WINDOW,
   API_VERSION,
+  LABEL_LOCAL,
   LABEL_NODE,
   LABEL_QUEUED,
   LABEL_SLICE,
@@ -16,7 +17,7 @@ import type { KubeObject } from './resources.ts';
 /** Those that are read from stores. What is not among them must be asked of the API server. */
 const ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATION_ATTEMPT, ANNOTATION_WINDOW]);
 /** As ANNOTATIONS, of objects that users make; Nodes and Namespaces are chosen by any label. */
-const LABELS: ReadonlySet<string> = new Set([LABEL_NODE, LABEL_QUEUED, LABEL_SLICE, LABEL_TEMPLATE]);
+const LABELS: ReadonlySet<string> = new Set([LABEL_LOCAL, LABEL_NODE, LABEL_QUEUED, LABEL_SLICE, LABEL_TEMPLATE]);
 /** Ours are numbers. */
 const MAX_ANNOTATION = 64;
 

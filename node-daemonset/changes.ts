@@ -2,9 +2,10 @@
 import { LABEL_NODE } from '../crds/names.ts';
 import type { ResourceCapability, SliceNode } from '../crds/types.ts';
 
-/** Everything of our SliceNode that others write: the owner's policy, the Node's facts, and what others hold slivers to. */
+/** All of our SliceNode that others write: the owner's policy, the Node's facts, restraints, what is refused to slivers. */
 export function decided({ metadata, spec, status }: SliceNode): string {
-  return JSON.stringify([metadata.uid, spec, status?.node, status?.restraints, status?.defaults]);
+  const { node, restraints, defaults, refusals } = status ?? {};
+  return JSON.stringify([metadata.uid, spec, node, restraints, defaults, refusals]);
 }
 
 /** Everything of an rcap that admission goes by. */

@@ -25,6 +25,7 @@ import { type NodeConfig, pathsOf } from './config.ts';
 import { readLineRate } from './egress/observe.ts';
 import { createEnforcers } from './enforcers.ts';
 import { GrantLog } from './grantlog.ts';
+import { startLocal } from './local/start.ts';
 import { Loop } from './loop.ts';
 import { OrderFiles } from './owner/orders.ts';
 import { runPass } from './pass.ts';
@@ -64,7 +65,7 @@ export async function startManager({
   version,
   log,
 }: ManagerParts): Promise<() => Promise<void>> {
-  const { nodeName, kubeletDirectory, cgroupPrefix } = config;
+  const { nodeName, namespace, kubeletDirectory, cgroupPrefix } = config;
   const paths = pathsOf(config);
   for (const directory of [config.stateDirectory, paths.slivers]) mkdirSync(directory, { recursive: true });
   const { state, problem } = loadCheckpoint(paths.checkpoint, Date.now());
@@ -107,7 +108,7 @@ export async function startManager({
       if (whole) await client.apply(whole, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
     },
   });
-  const recorder = new EventRecorder({ client, component: 'slice-operator-node', namespace: config.namespace, log });
+  const recorder = new EventRecorder({ client, component: 'slice-operator-node', namespace, log });
   const wake = (): void => loop.wake();
   const turns = new Turns();
   let soon: NodeJS.Timeout | undefined;
@@ -117,6 +118,13 @@ export async function startManager({
     if (!after || turns.left(after.metadata.namespace ?? '') >= 1) loop.wake(after !== undefined);
     else soon ??= setTimeout(() => ((soon = undefined), wake()), 1000).unref();
   };
+  const directoryOf = (uid: string): string => directories.path(uid);
+  const readPolicy = (): Policy | undefined => policy.read(store.get()).policy;
+  const local = startLocal({
+    ...{ nodeName, client, directoryOf, store, policy: readPolicy, registry: metrics.registry, log },
+    rcaps: () => parts.rcaps(),
+    sliceNode: () => sliceNodes.store.get(nodeName),
+  });
   const rcaps = startInformer<ResourceCapability>({
     client,
     log,
@@ -134,11 +142,9 @@ export async function startManager({
       if (!after || !before || decided(after) !== decided(before)) wake();
     },
   });
-  const directoryOf = (uid: string): string => directories.path(uid);
   const enforcers = createEnforcers({ config, directoryOf, onDisturbed: wake, log });
   const isGone = (uid: string): boolean => !cgroups.isRunning(uid) && !existsSync(join(kubeletDirectory, 'pods', uid));
   const usage = startUsage({ tree, pods: () => store.get().pods, guarded: enforcers.guard.counters, log });
-  const readPolicy = (): Policy | undefined => policy.read(store.get()).policy;
   const audit = await startAudit({
     nodeName,
     directory: paths.flows,
@@ -178,7 +184,7 @@ export async function startManager({
     hasStarted: cgroups.hasStarted,
     budgets,
     audit,
-    enforcers: [...enforcers.list, sensors.enforcer],
+    enforcers: [...enforcers.list, sensors.enforcer, local.enforcer],
     published: sensors.status,
     directories,
     addresses,
@@ -231,7 +237,6 @@ export async function startManager({
     registrationSocket: paths.registrationSocket,
     log,
   });
-  const { namespace } = config;
   const heartbeat = startHeartbeat({ client, nodeName, namespace, fieldManager: FIELD_MANAGER, isAlive, log });
   log.info({ node: nodeName, version, pods: state.pods.length }, 'node manager started');
 
@@ -241,7 +246,7 @@ export async function startManager({
     await volume.close();
     await loop.stop();
     budgets.save(true);
-    await sensors.close();
+    await Promise.all([sensors.close(), local.close()]);
     await audit.close();
     addresses.close();
     enforcers.close();

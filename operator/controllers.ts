@@ -1,6 +1,6 @@
 /** The operator's controllers, and which of them are to run. */
 
-export const CONTROLLERS = ['slice', 'broker', 'capability', 'node', 'watchdog', 'sensor'] as const;
+export const CONTROLLERS = ['slice', 'broker', 'capability', 'node', 'watchdog', 'sensor', 'local'] as const;
 /** `broker` is the default broker: it acquires rights for Slices; `slice` runs their slivers by whatever rights they have. */
 export type Controller = (typeof CONTROLLERS)[number];
 

@@ -41,6 +41,7 @@ const WORKERS: Readonly<Record<Controller, number>> = {
   node: 2,
   watchdog: 4,
   sensor: 2,
+  local: 2,
 };
 /** How often silence is listened to. */
 const SWEEP_MS = 5_000;
@@ -57,6 +58,7 @@ export class SliceOperator extends KubeOperator {
     node: new WorkQueue(),
     watchdog: new WorkQueue(),
     sensor: new WorkQueue(),
+    local: new WorkQueue(),
   };
   readonly #heartbeats: Heartbeats;
   /** A node that no longer serves a Sensor does not name it. */
@@ -153,7 +155,7 @@ export class SliceOperator extends KubeOperator {
   }
 
   #listeners(): Listeners {
-    const { capability, node, watchdog, sensor } = this.#queues;
+    const { capability, node, watchdog, sensor, local } = this.#queues;
     return {
       slices: (object) => this.#slice(keyOf(object)),
       capabilities: (object) => {
@@ -170,6 +172,7 @@ export class SliceOperator extends KubeOperator {
       sliceNodes: ({ metadata: { name }, status }) => {
         this.#view?.update(name);
         node.add(name);
+        local.add(name);
         for (const served of status?.sensors ?? []) sensor.add(served.name);
         this.#sensing.ask();
       },

@@ -4,6 +4,8 @@ import type { Outcome } from '../kube/workers.ts';
 import { defaultBrokerReconciler } from './brokers/default/reconcile.ts';
 import { capabilityReconciler } from './capability/reconcile.ts';
 import type { Controller } from './controllers.ts';
+import { countLocal } from './local/metrics.ts';
+import { localReconciler } from './local/reconcile.ts';
 import { nodeReconciler } from './node/reconcile.ts';
 import type { OperatorOptions } from './operator.ts';
 import { sensorReconciler } from './sensor/reconcile.ts';
@@ -52,5 +54,6 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
     node: nodeReconciler({ client, stores, recorder, log }),
     watchdog: watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic }),
     sensor: sensorReconciler({ client, stores, releaseNamespace, now, monotonic }),
+    local: localReconciler({ client, stores, nodes, count: countLocal(of.metrics.registry), monotonic, log }),
   };
 }

@@ -1,5 +1,5 @@
 /** How much of the node manager one namespace may take up: its questions wait, and nobody else's. */
-import { LABEL_NODE } from '../../crds/names.ts';
+import { LABEL_LOCAL, LABEL_NODE } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -41,7 +41,7 @@ export class Turns {
 export function lean({ metadata, ...rest }: ResourceCapability): ResourceCapability {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, labels } = metadata;
   const times = { creationTimestamp, deletionTimestamp };
-  const label = labels?.[LABEL_NODE];
+  const read = [LABEL_NODE, LABEL_LOCAL].flatMap((label) => (labels?.[label] ? [[label, labels[label]]] : []));
   return {
     ...rest,
     metadata: {
@@ -51,7 +51,7 @@ export function lean({ metadata, ...rest }: ResourceCapability): ResourceCapabil
       resourceVersion,
       generation,
       ...times,
-      ...(label && { labels: { [LABEL_NODE]: label } }),
+      ...(read.length > 0 && { labels: Object.fromEntries(read) }),
     },
   };
 }

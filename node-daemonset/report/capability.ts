@@ -85,7 +85,8 @@ function withBudget(
   return setCondition(conditions, { type: Type.WithinBudget, ...verdict, observedGeneration }, new Date(now));
 }
 
-function granted({ grant, refusal }: Entry): Verdict {
+/** What the condition Granted says of an entry. */
+export function granted({ grant, refusal }: Entry): Verdict {
   if (!grant) {
     return no(refusal?.reason ?? Reason.NotGranted, refusal?.message ?? '');
   }
@@ -164,7 +165,7 @@ function grantStatus(
   };
 }
 
-function windowOf({ start, end }: Period): Window | undefined {
+export function windowOf({ start, end }: Period): Window | undefined {
   if (start === undefined && end === undefined) return undefined;
   return {
     ...(start !== undefined && { start: formatInstant(start) }),

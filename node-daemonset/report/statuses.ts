@@ -61,7 +61,7 @@ export class Statuses {
   node(facts: NodeFactsReported): void {
     const { metadata, kind, status } = facts.sliceNode;
     const { name, uid } = metadata;
-    const { node: _, restraints: __, defaults: ___, ...observed } = status ?? {};
+    const { node: _, restraints: __, defaults: ___, requests: ____, refusals: _____, ...observed } = status ?? {};
     const wanted = { apiVersion: API_VERSION, kind, metadata: { name, uid }, status: planNodeStatus(facts) };
     this.#reporter.report(name, wanted, observed);
   }
