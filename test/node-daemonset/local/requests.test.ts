@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import type { LocalRequest } from '../../../crds/types.ts';
+import { Requests } from '../../../node-daemonset/local/requests.ts';
+
+const request = (id: string): LocalRequest => ({
+  id,
+  operation: 'Acquire',
+  namespace: 'team',
+  right: 'own',
+  rightUID: 'uid',
+  name: id,
+});
+const never = (): boolean => false;
+
+describe('requests to the operator', () => {
+  const written: string[][] = [];
+  let failures = 0;
+  let requests: Requests;
+  beforeEach(() => {
+    written.length = 0;
+    failures = 0;
+    requests = new Requests({
+      write(all) {
+        if (failures-- > 0) return Promise.reject(new Error('away'));
+        written.push(all.map(({ id }) => id));
+        return Promise.resolve();
+      },
+      onError: () => undefined,
+      timeoutMs: 2_000,
+    });
+  });
+  afterEach(() => requests.close());
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+  it('are told while they wait, and taken back when they are done or refused', async () => {
+    let isDone = false;
+    const done = requests.carry(request('a'), 'one', () => isDone);
+    const refused = requests.carry(request('b'), 'two', never);
+    await settled();
+    assert.deepEqual(written.at(-1), ['a', 'b']);
+    requests.look({ refusals: [{ id: 'other', reason: 'Invalid', message: 'x' }] });
+    isDone = true;
+    requests.look({ refusals: [{ id: 'b', reason: 'TooMany', message: 'release some' }] });
+    await done;
+    await assert.rejects(refused, { code: 'TooMany', message: 'release some' });
+    await settled();
+    assert.deepEqual(written.at(-1), []);
+  });
+
+  it('end after a while, whatever the operator does', async () => {
+    await assert.rejects(requests.carry(request('a'), 'one', never), { code: 'TimedOut' });
+    await settled();
+    assert.deepEqual(written.at(-1), []);
+  });
+
+  it('are written again where the API server was away', async () => {
+    failures = 1;
+    const late = requests.carry(request('a'), 'one', () => written.some((ids) => ids.includes('a')));
+    late.catch(() => undefined);
+    await settled();
+    assert.deepEqual(written, []);
+    while (written.length === 0) await settled();
+    requests.look({});
+    await late;
+  });
+
+  it('of an earlier run are taken back, once', async () => {
+    requests.look({ requests: [request('old')] });
+    requests.look({ requests: [request('old')] });
+    await settled();
+    assert.deepEqual(written, [[]]);
+  });
+
+  it('write nothing where there are none', async () => {
+    requests.look({});
+    requests.look({ refusals: [{ id: 'old', reason: 'Invalid', message: 'x' }] });
+    await settled();
+    assert.deepEqual(written, []);
+  });
+
+  it('are few, of one sliver and of all', async () => {
+    const carry = (id: string, sliver: string): Promise<void> => requests.carry(request(id), sliver, never);
+    const all = Array.from({ length: 16 }, (_, n) => carry(`r${n}`, `sliver-${n % 4}`));
+    for (const one of all) one.catch(() => undefined);
+    await assert.rejects(carry('fifth', 'sliver-0'), { code: 'Busy' });
+    await assert.rejects(carry('more', 'sliver-9'), { code: 'Busy' });
+    requests.close();
+    for (const one of all) await assert.rejects(one, { code: 'Failed' });
+  });
+});
