@@ -17,6 +17,8 @@ import { type StandInNode, startNode } from './node.ts';
 
 export const EXAMPLE = fileURLToPath(new URL('../../../examples/tickets/broker.yaml', import.meta.url));
 
+const KUBECONFIG = 'kubeconfig';
+
 export interface Running {
   url: string;
   stop(): Promise<void>;
@@ -32,6 +34,8 @@ export interface TicketCluster {
   account: ApiClient;
   /** One more broker process of the same namespace, with this client or that of its account, by this clock or the right one. */
   startBroker(options?: { client?: ApiClient; now?: () => number }): Promise<Running>;
+  /** Files of its broker: key, settings, and a kubeconfig of its account. */
+  files: { key: string; settings: string; kubeconfig: string };
   /** What the account did so far, as `verb resource`. */
   done: ReadonlySet<string>;
   books(): Promise<ConfigMap[]>;
@@ -75,6 +79,7 @@ export async function startCluster(
     namespace,
     account,
     done,
+    files: { key: keyFile, settings: settingsFile, kubeconfig: join(dir, KUBECONFIG) },
     async startBroker({ client: through = account, now = Date.now } = {}) {
       const ending = new AbortController();
       const { port, done } = await serveBroker({
@@ -145,7 +150,7 @@ async function asAccount(server: ApiServer, namespace: string, dir: string): Pro
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/broker/token`;
   const { status } = await server.client.request<{ status: { token: string } }>('POST', path, { body });
-  const kubeconfig = join(dir, 'kubeconfig');
+  const kubeconfig = join(dir, KUBECONFIG);
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
