@@ -78,6 +78,7 @@ describe('tickets, at a broker that is a slice', () => {
     const yaml = await redeem({ ...asked, name: 'mine', namespace: HOLDERS });
     const objects = parseAllDocuments(yaml).map((one) => one.toJS() as KubeObject & { spec?: object });
     const slice = sliceOf(product, HOLDERS, 'survey', {
+      broker: BROKERS,
       placement: { nodeSelector: { 'kubernetes.io/hostname': NODES[0] } },
     });
     const right = { ...objects[1]!, spec: { ...objects[1]!.spec, sliceName: 'survey' } };

@@ -112,6 +112,15 @@ describe('a redemption', () => {
     const book = redeemed([first, BEN]);
     assert.ok(plan(book, second, CARL).book);
     assert.throws(() => plan(book, across, CARL), refused('OverIssued'));
+    const most = { ...shares(60), memory: '600Mi' };
+    const [before, after] = [first, second].map((one, n) =>
+      give(one, [BEN, CARL][n]!, [BEN, CARL][n]!, { resources: most }),
+    ) as [Ticket, Ticket];
+    const rest = give(ticket, ANNA, ANNA, { resources: { ...shares(40), memory: '424Mi' } });
+    // what ends and what begins at the same instant do not add up
+    for (const one of [redeemed([before, BEN], [after, CARL]), redeemed([after, CARL], [before, BEN])]) {
+      assert.equal(plan(one, rest, ANNA).book!.entries.length, 3);
+    }
   });
 
   it('gives a port once', () => {
