@@ -10,13 +10,14 @@ import { pause } from '../../../kube/pause.ts';
 import { type Book, type Entry, ticketOf } from './books.ts';
 import type { KeyPair } from './key.ts';
 import { LABEL_TICKETS } from './names.ts';
-import { planDrop, planForget, planHandOver, planOrphans, planRedemption, planSweep } from './plan.ts';
+import { type Issuer, planDrop, planForget, planHandOver, planOrphans, planRedemption, planSweep } from './plan.ts';
 import { Refusal } from './refusal.ts';
 import { type Asked, readRequest, type Redeemed } from './request.ts';
 import { type Rights, verdictOn } from './rights.ts';
 import { seal } from './seal.ts';
 import type { Settings } from './settings.ts';
 import type { Shelf } from './shelf.ts';
+import { createTurns, TURN_LIMITS } from './turns.ts';
 
 export interface BrokerOptions {
   key: KeyPair;
@@ -42,6 +43,7 @@ export interface Broker {
 }
 
 export function createBroker(options: BrokerOptions): Broker {
+  const takeTurn = createTurns(TURN_LIMITS, () => performance.now());
   const { key, namespace, shelf, rights, settings, log, now = Date.now, patienceMs = 20_000, pollMs = 200 } = options;
 
   async function redeem(text: string, signal: AbortSignal): Promise<Redeemed> {
@@ -49,6 +51,20 @@ export function createBroker(options: BrokerOptions): Broker {
     const known = new Map(issuers.map((one) => [one.key, one]));
     const asked = readRequest(text, { broker: key.publicKey, issuers: new Set(known.keys()), now: now() });
     const issuer = known.get(asked.proof.issuer)!;
+    const end = takeTurn(issuer.key);
+    try {
+      return await proceed(asked, issuer, revoked, signal);
+    } finally {
+      end();
+    }
+  }
+
+  async function proceed(
+    asked: Asked,
+    issuer: Issuer,
+    revoked: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<Redeemed> {
     const { entry } = await shelf.change(
       issuer.key,
       (book) => planRedemption({ book, asked, issuer, revoked, now: now() }),

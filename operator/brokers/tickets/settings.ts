@@ -27,8 +27,11 @@ export function readSettings(text: string): Settings {
     throw new Refusal('Malformed', `no YAML: ${(error as Error).message}`);
   }
   const { issuers, revoked = [] } = readFields(value, 'the settings', ['issuers'], ['revoked']);
+  const read = list(issuers, 'issuers', MAX_ISSUERS).map(readIssuer);
+  const twice = read.find(({ key }, at) => read.findIndex((one) => one.key === key) < at);
+  if (twice) throw new Refusal('Malformed', `issuers: the key of ${twice.name} is there twice`);
   return {
-    issuers: list(issuers, 'issuers', MAX_ISSUERS).map(readIssuer),
+    issuers: read,
     revoked: new Set(list(revoked, 'revoked', MAX_REVOKED).map((one) => readText(one, 'revoked', /^[\w:-]{1,100}$/))),
   };
 }

@@ -27,6 +27,11 @@ describe('the settings of a broker of tickets', () => {
     ['nothing', '', /must be an object/],
     ['no issuers', 'revoked: []', /no issuers/],
     ['another field', stringify({ issuers: [], issuer: 1 }), /"issuer"/],
+    [
+      'one key twice',
+      stringify({ issuers: [ISSUER, { ...ISSUER, name: 'other' }] }),
+      /the key of other is there twice/,
+    ],
     ['a key that is none', stringify({ issuers: [{ ...ISSUER, key: 'ed25519:AAAA' }] }), /issuers\[0\]\.key/],
     ['resources that are none', stringify({ issuers: [{ ...ISSUER, resources: { cpu: { shares: 0 } } }] }), /shares/],
     ['a node of another form', stringify({ issuers: [{ ...ISSUER, nodes: ['A B'] }] }), /nodes/],
