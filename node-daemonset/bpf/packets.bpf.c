@@ -14,6 +14,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define PASS 1
 #define DROP 0
 
+#define AF_INET 2
+
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
@@ -185,6 +187,16 @@ static __always_inline int is_clients(const struct settings *s, const struct bpf
 	return p->protocol == IPPROTO_UDP;
 }
 
+/* Packets of a connection have their socket's own address, unless a rule of the node's gave them another on their way. */
+static __always_inline int is_translated(const struct bpf_sock *sk)
+{
+	/* each by itself: the verifier takes no pointer to a part of a socket */
+	const volatile struct bpf_sock *s = sk;
+	__u32 v4[4] = {0, 0, bpf_htonl(0xffff), s->src_ip4};
+	__u32 v6[4] = {s->src_ip6[0], s->src_ip6[1], s->src_ip6[2], s->src_ip6[3]};
+	return sk->type == SOCK_STREAM && is_own_address(0, (const __u8 *)(sk->family == AF_INET ? v4 : v6));
+}
+
 /*
  * Pods that are no slivers. Sockets that take ports are kept from owned ones when they do; those that take them past every
  * hook, or write headers, when they send them from the node's address.
@@ -240,7 +252,7 @@ int sliver_egress(struct __sk_buff *skb)
 		return drop(number, UNREADY);
 	if (!is_known_protocol(&p))
 		return drop(number, PROTOCOL);
-	if (!loopback && !is_own_address(on_node ? 0 : number, p.source))
+	if (!loopback && !is_own_address(on_node ? 0 : number, p.source) && !(on_node && is_translated(sk)))
 		return drop(number, ADDRESS);
 	if (!on_node)
 		return send(skb, number, sliver, &p, 0);

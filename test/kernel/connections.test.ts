@@ -149,6 +149,39 @@ describe('connections that begin on the node’s network', () => {
     });
   }
 
+  it('by TCP go on where a rule of the node’s gives them an address that is not its own', async () => {
+    node.net.run(
+      'node',
+      ['nft', '-f', '-'],
+      `table inet other { chain post { type nat hook postrouting priority srcnat;
+        oifname "upl0" meta l4proto tcp snat ip to 10.77.0.99; oifname "upl0" meta l4proto tcp snat ip6 to fd77::99; }; }`,
+    );
+    node.net.run('world', ['ip', 'route', 'add', '10.77.0.99', 'via', NODE[4]]);
+    node.net.run('world', ['ip', '-6', 'route', 'add', 'fd77::99', 'via', NODE[6]]);
+    for (const family of [4, 6] as const) {
+      const a = node.peer('a');
+      const server = node.peer(undefined, { namespace: 'world' });
+      assert.equal(
+        await server.all(`socket ${family} stream 6`, `bind ${ANY[family]} ${9000 + family}`, 'listen'),
+        'ok',
+      );
+      assert.equal(
+        await a.all(`socket ${family} stream 6`, `connect ${WORLD[family]} ${9000 + family}`, 'send 6869'),
+        'ok',
+      );
+      assert.equal(await server.all('accept 2000'), 'ok');
+      assert.equal(await server.ask('receive 2000'), 'got 6869');
+      const forged = family === 4 ? '203.0.113.9' : '2001:db8::bad';
+      await a.all(`socket ${family} stream 6`, `option freebind${family} 1`, `bind ${forged} 0`);
+      assert.notEqual(
+        await a.all('patience 300', `connect ${WORLD[family]} ${9000 + family}`),
+        'ok',
+        'forged all the same',
+      );
+    }
+    assert.ok((await node.counters(1))!.drops.address > 0);
+  });
+
   it('are judged by what is granted now, and by nothing when the last sliver is gone', async () => {
     const [a, b] = [node.peer('a'), node.peer('b')];
     await enforce(desired([udp(40_001)]));
