@@ -37,6 +37,8 @@ export function writeOpenFiles(pid: number, { soft, hard }: OpenFiles): boolean 
 }
 
 function call(pid: number, wanted: Buffer | null, known: Buffer | null): boolean {
+  // so the kernel shows one that is not in our PID namespace, and would take it for ourselves
+  if (pid === 0) return false;
   if (prlimit(pid, RLIMIT_NOFILE, wanted, known) === 0) return true;
   const errno = koffi.errno();
   if (errno === ESRCH) return false;

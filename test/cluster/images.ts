@@ -55,7 +55,7 @@ export const OWNERS_COMMAND = '/app/node-daemonset/owner/main.ts';
 /** What it loads to put programs into the kernel, by the name by which it asks. */
 const BPF_LIBRARY = 'libbpf.so.1';
 const WORKLOAD_PROGRAMS =
-  'bash sh sleep cat echo env id ls mkdir rm cp touch head tail wc date dd seq sed grep awk ps kill nproc timeout true false stat sync iperf3 ip ss nsenter ping traceroute tcpdump'.split(
+  'bash sh sleep cat echo env id ls mkdir rm cp touch head tail wc date dd seq sed grep awk ps kill nproc timeout unshare true false stat sync iperf3 ip ss nsenter ping traceroute tcpdump'.split(
     ' ',
   );
 

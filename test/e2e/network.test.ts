@@ -1,5 +1,6 @@
 /** What slivers may do on the network, without any capability: owned ports, raw sockets, the node's own address. */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { PortRange, RspecPort, Slice, SliceSpec } from '../../crds/types.ts';
@@ -75,6 +76,16 @@ describe('the network of a slice', () => {
       const { text } = await exec(one, 'grep', 'Cap', '/proc/self/status');
       assert.match(text, /CapEff:\s*0{16}/);
       assert.match(text, /CapBnd:\s*0{16}/);
+    }
+  });
+
+  it('gives nobody namespaces, in which it would have them all', async () => {
+    for (const one of [sliver, plain]) {
+      for (const kind of ['--user', '--net']) {
+        const { ok, text } = await exec(one, 'unshare', kind, 'true');
+        assert.equal(ok, false, `unshare ${kind}`);
+        assert.match(text, /not permitted|No space left|Invalid argument/i);
+      }
     }
   });
 
@@ -174,6 +185,30 @@ describe('the network of a slice', () => {
       assert.match((await bind(81)).text, /EACCES/);
       assert.match((await bind(10250)).text, /EADDRINUSE|EACCES/);
     });
+
+    for (const family of ['v4', 'v6'] as const) {
+      it(`gets answers as a client of UDP, and nothing that it did not ask for, by ${family}`, async () => {
+        const type = family === 'v4' ? 'udp4' : 'udp6';
+        const [server, stranger] = [createSocket(type), createSocket(type)];
+        try {
+          server.on('message', (_, from) => {
+            stranger.send('unasked', from.port, from.address);
+            setTimeout(() => server.send('answer', from.port, from.address), 200);
+          });
+          server.bind(0, machine[family]);
+          await once(server, 'listening');
+          const code = `const s = require('node:dgram').createSocket('${type}');
+            const ask = () => s.send('ask', ${server.address().port}, '${machine[family]}');
+            s.on('message', (m) => console.log(String(m))); ask(); setTimeout(ask, 500); setTimeout(() => process.exit(), 2000);`;
+          const { ok, text } = await exec(host, 'node', '-e', code);
+          assert.ok(ok, text);
+          assert.deepEqual([...new Set(text.trim().split('\n'))], ['answer']);
+        } finally {
+          server.close();
+          stranger.close();
+        }
+      });
+    }
 
     it('reaches nothing that listens on the loopback of the node', async () => {
       const code = `require('node:net').connect(33081, '127.0.0.1').on('connect', () => process.exit(0)).on('error', (e) => { console.error(e.code); process.exit(1) })`;

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Kernel, RawGrant } from '../../node-daemonset/bpf/kernel.ts';
+import { createConnectionsEnforcer } from '../../node-daemonset/connections/apply.ts';
 import { createGuardEnforcer, type GuardEnforcer } from '../../node-daemonset/guard/apply.ts';
 import { createPortsEnforcer } from '../../node-daemonset/ports/apply.ts';
 import { createSocketsEnforcer } from '../../node-daemonset/sockets/apply.ts';
@@ -38,6 +39,7 @@ const double: RawKernel = {
 };
 let guard: GuardEnforcer | undefined;
 let ports: Enforcer | undefined;
+let connections: Enforcer | undefined;
 let enforcer: ReturnType<typeof createSocketsEnforcer>;
 
 function podByEnvironment(connection: number): string | undefined {
@@ -53,6 +55,7 @@ function setUp(setup: Setup): void {
   const { root, registryFile, clientBuilt, podByEnvironment: byEnvironment, guard: given, portsFile } = setup;
   ports = portsFile === undefined ? undefined : createPortsEnforcer({ stateFile: portsFile });
   guard = given && createGuardEnforcer(given);
+  connections = given && createConnectionsEnforcer(given);
   const programs: RawKernel = {
     rawGeneration: (sliver) => guard?.kernel()?.rawGeneration(sliver),
     markRaw: (fd, grant) => guard!.kernel()!.markRaw(fd, grant),
@@ -73,9 +76,10 @@ async function answer(request: Request): Promise<unknown> {
   if ('enforce' in request) {
     const signal = AbortSignal.timeout(10_000);
     await ports?.enforce(request.enforce, signal);
+    const connected = await connections?.enforce(request.enforce, signal);
     const guarded = await guard?.enforce(request.enforce, signal);
     const { writes, problems } = await enforcer.enforce(request.enforce, signal);
-    return { writes, problems: [...(guarded?.problems ?? []), ...problems] };
+    return { writes, problems: [...(connected?.problems ?? []), ...(guarded?.problems ?? []), ...problems] };
   }
   if ('release' in request) return enforcer.release().then(() => ({}));
   if ('memory' in request) return { rss: process.memoryUsage.rss() };
