@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { PortRange, RspecPort, Slice, SliceSpec } from '../../crds/types.ts';
 import { hostAddress, hostAddress6, nodeAddress, nodeAddress6, nodeNumber } from '../cluster/config.ts';
 import { findProcesses, killProcess } from './operator.ts';
@@ -104,6 +104,19 @@ describe('the network of a slice', () => {
       }
     });
 
+    it(`lets a program shake hands as a TCP of its own, by a SYN that carries data, by ${family}`, async () => {
+      const server = createServer((socket) => socket.on('error', () => {}).pipe(socket));
+      server.listen(0, machine[family]);
+      await once(server, 'listening');
+      try {
+        const { port } = server.address() as AddressInfo;
+        const { text } = await exec(sliver, 'handshake', machine[family], String(port));
+        assert.match(text, new RegExp(`^echoed from port ${PORT}$`, 'm'));
+      } finally {
+        server.close();
+      }
+    });
+
     it(`leads an owned port of the node's address to its sliver, by ${family}`, async () => {
       const n = nodeNumber(sliver.node);
       const { index } = product.cluster;
@@ -120,9 +133,18 @@ describe('the network of a slice', () => {
   }
 
   it('refuses raw sockets to a slice without the privilege', async () => {
-    const { ok, text } = await exec(plain, '/run/slice/bin/slice-run', 'ping', '-c', '1', '-W', '2', machine.v4);
-    assert.equal(ok, false);
-    assert.match(text, /not permitted|EPERM/i);
+    const shim = '/run/slice/bin/slice-run';
+    for (const argv of [
+      [shim, 'ping', '-c', '1', '-W', '2', machine.v4],
+      [shim, 'traceroute', '-n', '-I', machine.v4],
+      [shim, 'traceroute', '-n', '-T', '-p', '9', machine.v4],
+      ['handshake', machine.v4, '9'],
+      ['/run/slice/bin/slice-dump', String(PORT + 1)],
+    ]) {
+      const { ok, text } = await exec(plain, ...argv);
+      assert.equal(ok, false, argv.join(' '));
+      assert.match(text, /not permitted|EPERM/i, argv.join(' '));
+    }
   });
 
   it('refuses a port that another slice has, naming it', async () => {

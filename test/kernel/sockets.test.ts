@@ -13,6 +13,7 @@ import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
 import { ended, FAR4, FAR6, NODE4, SocketsWorld } from './sockets-world.ts';
 
 const TCP_PROGRAM = fileURLToPath(new URL('sockets-tcp.ts', import.meta.url));
+const HANDSHAKE = fileURLToPath(new URL('../cluster/programs/handshake.c', import.meta.url));
 const C_PROGRAM = fileURLToPath(new URL('sockets-client.c', import.meta.url));
 
 const PORTS = [
@@ -149,6 +150,27 @@ describe('slivers’ raw sockets on the real kernel', () => {
     world.net.run('node', ['nft', 'delete chain inet slice_operator raw_ports']);
     await world.enforce(desired());
     assert.match(chain(), /tcp sport @raw_tcp/, 'a pass restores what somebody deleted');
+  });
+
+  it('lets the program of the real cluster shake hands, by IPv4 and IPv6', async () => {
+    const program = join(world.root, 'handshake');
+    execFileSync('gcc', ['-static', '-Wall', '-o', program, HANDSHAKE]);
+    const server = world.net.spawn('far', [process.execPath, '-e', ECHO], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((resolve) => server.stdout!.once('data', resolve));
+    for (const far of [FAR4, FAR6]) {
+      const seen = await world.capture('tcp', async () => {
+        const { code, stdout } = await world.run('raw', program, far, '8080');
+        assert.deepEqual([code, stdout], [0, 'echoed from port 5001\n']);
+      });
+      assert.ok(
+        seen.some((line) => /\.5001 > .*\.8080: Flags \[S\].* length 4/.test(line)),
+        seen.join('\n'),
+      );
+    }
+    const { code, stderr } = await world.run('plain', program, FAR4, '8080');
+    assert.equal(code, 1);
+    assert.match(stderr, /no raw socket: Operation not permitted/);
+    server.kill('SIGKILL');
   });
 
   it('serves programs in C: a SYN with data, UDP and errors about it', async () => {
