@@ -41,7 +41,7 @@ export function createEnforcers({ config, directoryOf, onDisturbed, log }: Enfor
   const guard = createGuardEnforcer({ ...tree, directory: paths.bpf, onDisturbed });
   const cpu = createCpuEnforcer({ ...tree, stateFile: paths.cpuOriginals, onDisturbed });
   const sources = createSourcesEnforcer();
-  const egress = createEgressEnforcer();
+  const egress = createEgressEnforcer({ beforeClassesGo: (desired) => guard.retreat(desired) });
   const ports = createPortsEnforcer({ stateFile: paths.reservedPorts });
   const connections = createConnectionsEnforcer(tree);
   const freeze = createFreezeEnforcer(tree);

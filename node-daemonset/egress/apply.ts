@@ -16,10 +16,15 @@ export interface EgressEnforcer extends Enforcer {
   lineCounters(): ReadonlyMap<string, ReadonlyMap<number, ClassCounters>>;
 }
 
+export interface EgressOptions {
+  /** Called before classes are removed: what leads packets to those that are not in the desired state must end by then. */
+  beforeClassesGo?: (desired: Desired) => Promise<void>;
+}
+
 /** More of one pass's failures say nothing new. */
 const MAX_REPORTED = 20;
 
-export function createEgressEnforcer(): EgressEnforcer {
+export function createEgressEnforcer({ beforeClassesGo }: EgressOptions = {}): EgressEnforcer {
   let counters: ReadonlyMap<number, ClassCounters> = new Map();
   let lineCounters: ReadonlyMap<string, ReadonlyMap<number, ClassCounters>> = new Map();
   let baselines: ReadonlyMap<string, Baseline> = new Map();
@@ -41,6 +46,7 @@ export function createEgressEnforcer(): EgressEnforcer {
       const plan = planEgress({ lines, table }, uplinks, desired);
       const probe = planUnclassified(baselines, desired.slivers, counters);
       baselines = probe.baselines;
+      if (plan.tc.some(({ text }) => text.startsWith('class del'))) await beforeClassesGo?.(desired);
       await nft(plan.before, signal);
       const failures = await tc(plan.tc, desired, signal);
       await nft(plan.after, signal);

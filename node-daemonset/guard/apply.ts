@@ -10,13 +10,18 @@ import type { Desired, Enforcer, EnforcerReport, Problem } from '../sliver.ts';
 import { idOf, readBroadcastAddresses, readPortRange, UnifiedPods } from './observe.ts';
 import { isOnNode, planGuard } from './plan.ts';
 import type { Tombstones } from './tombstones.ts';
-import { observeMaps, writeMaps } from './write.ts';
+import { observeMaps, retreatMaps, writeMaps } from './write.ts';
 
 export interface GuardEnforcer extends Enforcer {
   /** For those who need the programs besides; undefined while the kernel has them not, which is told as a problem. */
   kernel(): Kernel | undefined;
   /** By `Sliver.number`; 0 is everybody else. Empty while there is no kernel. */
   counters(): ReadonlyMap<number, SliverCounters>;
+  /**
+   * Before classes go: what leads to them ends first. Whoever has ended sends nothing any more, and no destination is exempt
+   * that is not to be, or their packets would be in no class of a sliver, and pass as the node's.
+   */
+  retreat(desired: Desired): Promise<void>;
   /** Lets go of the programs; they stay where they are and enforce. */
   close(): void;
 }
@@ -129,6 +134,11 @@ export function createGuardEnforcer(options: GuardOptions): GuardEnforcer {
       const writes = guard(opened, tree, kubepods, local, barred, desired);
       const flows = await countFlows(opened, desired);
       return { writes: writes + flows.writes, problems: [...flows.problems, ...(own ? [] : rawUnguarded(desired))] };
+    },
+
+    async retreat(desired) {
+      const opened = await open();
+      if (!(opened instanceof KernelError)) retreatMaps(opened, desired);
     },
 
     async release(): Promise<void> {

@@ -105,10 +105,7 @@ export function planGuard(input: GuardInput): GuardPlan {
       ...live.flatMap(({ number, addresses }) => addresses.filter(isIP).map((address) => addressOf(number, address))),
     ],
     barred: input.barred.slice(0, MAX_BARRED).map((index) => [index, 1]),
-    exempt: exemptPrefixes(desired.facts.exempt.destinations).map(({ family, prefix: { bytes, bits } }) => [
-      { family: family === 'v4' ? 4 : 6, address: formatAddress(bytes), bits },
-      1,
-    ]),
+    exempt: exemptOf(desired),
     classes: live.flatMap(({ classId, number }): [number, number][] =>
       classesOf(classId, input.desired.facts).map((minor) => [classOf(minor), number]),
     ),
@@ -129,6 +126,14 @@ function portsOf(holders: readonly Sliver[], { ports }: Desired): [PortKey, numb
   const owners = new Map(ports.map((port): [string, [RspecPort, number]] => [key(port), [port, NOBODY]]));
   for (const { amounts, number } of holders) for (const port of amounts.ports) owners.set(key(port), [port, number]);
   return [...owners.values()].map(([{ protocol, port }, number]) => [{ protocol: PROTOCOLS[protocol], port }, number]);
+}
+
+/** Destinations that the owner exempts. */
+export function exemptOf({ facts }: Desired): [PrefixKey, number][] {
+  return exemptPrefixes(facts.exempt.destinations).map(({ family, prefix: { bytes, bits } }) => [
+    { family: family === 'v4' ? 4 : 6, address: formatAddress(bytes), bits },
+    1,
+  ]);
 }
 
 /** The HTB minors under which a sliver's packets leave. */

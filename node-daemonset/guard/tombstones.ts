@@ -31,6 +31,6 @@ export function planTombstones(
   };
 }
 
-function tombstoneOf(entry: SliverEntry): SliverEntry {
+export function tombstoneOf(entry: SliverEntry): SliverEntry {
   return { ...entry, flags: (entry.flags & ~SLIVER_RAW) | SLIVER_ENDED };
 }

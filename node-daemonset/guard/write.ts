@@ -1,10 +1,12 @@
 /** The guard's maps: read whole, written by the difference, in an order that never gives anyone more than is its own. */
 import { KernelError } from '../bpf/kernel.ts';
-import type { Codec } from '../bpf/layout.ts';
+import { type Codec, SLIVER_ENDED } from '../bpf/layout.ts';
 import type { BpfMap, RawEntries } from '../bpf/map.ts';
 import type { SliverKernel } from '../bpf/open.ts';
 import { type Change, diffKeys, diffMap } from './diff.ts';
-import type { GuardState } from './plan.ts';
+import type { Desired } from '../sliver.ts';
+import { exemptOf, type GuardState } from './plan.ts';
+import { tombstoneOf } from './tombstones.ts';
 
 /** Every map as it is, and those decoded that a plan goes by. */
 export interface ObservedMaps extends Pick<GuardState, 'cgroups' | 'slivers' | 'ports'> {
@@ -61,6 +63,15 @@ export function writeMaps({ maps, flows }: SliverKernel, { raw }: ObservedMaps, 
   for (const [map, { set }] of changes) map.write(set);
   for (const [map, { remove }] of changes.toReversed()) map.erase(remove);
   return changes.reduce((sum, [, { set, remove }]) => sum + set.length + remove.length, 0);
+}
+
+/** Takes what is not to be: nothing is added, and who has ended is dropped from now on. */
+export function retreatMaps({ maps }: SliverKernel, desired: Desired): void {
+  const live = new Set(desired.slivers.map(({ number }) => number));
+  for (const [number, entry] of maps.slivers.decode(maps.slivers.read())) {
+    if (!live.has(number) && (entry.flags & SLIVER_ENDED) === 0) maps.slivers.set(number, tombstoneOf(entry));
+  }
+  maps.exempt.erase(diffMap(maps.exempt.layout, maps.exempt.read(), exemptOf(desired)).remove);
 }
 
 /** What every map can do, whatever is in it. */

@@ -94,6 +94,24 @@ describe('exempt destinations on the node’s network', () => {
     });
   }
 
+  it('lead to no class before it is gone, and neither does a sliver that has ended', async () => {
+    const heir = node.peer('p');
+    assert.equal(await host.all('socket 4 dgram 17', 'bind 0.0.0.0 7000'), 'ok');
+    await node.pass(host, heir);
+    await node.request({ retreat: desired(['192.0.2.1']) });
+    assert.equal(await heir.ask(`many ${EXEMPT[4]} 9 3 100`), '3');
+    assert.deepEqual((await sent())['101'], 3, 'its class is there, and nothing leads to it');
+    const [, other] = desired(DESTINATIONS).slivers;
+    await node.request({ retreat: { ...desired(DESTINATIONS), slivers: [other!] } });
+    assert.equal(await heir.ask(`sendto ${COUNTED[4]} 9 00`), 'EPERM');
+    assert.deepEqual(await sent(), {});
+    await enforce(DESTINATIONS);
+    assert.equal(await heir.ask(`sendto ${COUNTED[4]} 9 00`), 'ok', 'it was alive');
+    await heir.ask('close');
+    await host.ask('close');
+    await sent();
+  });
+
   it('are exempt no more when the owner says so, and again without a restart', async () => {
     assert.equal(await host.all('socket 4 dgram 17', 'bind 0.0.0.0 7000'), 'ok');
     await enforce([]);

@@ -12,6 +12,7 @@ import type { Desired } from '../../node-daemonset/sliver.ts';
 
 export type GuardRequest =
   | { enforce: Desired }
+  | { retreat: Desired }
   | { release: true }
   | { counters: true }
   | { drain: true }
@@ -53,6 +54,7 @@ function runsOf(fd: number): { runs: number; ns: number } {
 
 async function answer(request: GuardRequest): Promise<unknown> {
   if ('enforce' in request) return await guard.enforce(request.enforce, AbortSignal.timeout(10_000));
+  if ('retreat' in request) return await guard.retreat(request.retreat).then(() => ({}));
   if ('later' in request) return { ahead: (ahead += request.later) };
   if ('release' in request) return await guard.release().then(() => ({}));
   const kernel = guard.kernel();
