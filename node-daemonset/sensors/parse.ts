@@ -99,13 +99,21 @@ function picker(
 function keyValues(text: string, columns: readonly SensorColumn[]): Row {
   const values = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const match = /^\s*([^:=\s][^:=]*?)\s*[:=]\s*(.*)$/.exec(line) ?? /^\s*(\S+)\s+(.*)$/.exec(line);
-    if (match && !values.has(match[1]!)) values.set(match[1]!, match[2]!.trim());
+    const found = keyAndValue(line);
+    if (found && !values.has(found[0])) values.set(...found);
   }
   if (!columns.some((column) => values.has(fieldOf(column)))) {
     throw new SourceError('NotParsed', `it has none of the keys ${columns.map(fieldOf).join(', ')}`);
   }
   return columns.map((column) => cellOf(values.get(fieldOf(column)), column));
+}
+
+/** Parted at its first colon or equals sign, or else at its first blank. By index: a pattern would try each blank of a megabyte anew. */
+function keyAndValue(line: string): [key: string, value: string] | undefined {
+  const text = line.trimStart();
+  const mark = text.search(/[:=]/);
+  const at = mark > 0 ? mark : text.search(/\s/);
+  return at < 0 ? undefined : [text.slice(0, at).trimEnd(), text.slice(at + 1).trim()];
 }
 
 function jsonRows(text: string): Record<string, unknown>[] {

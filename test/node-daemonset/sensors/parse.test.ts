@@ -48,6 +48,14 @@ describe('text of sensors', () => {
     }
   });
 
+  it('is keys and values in one pass, however many blanks there are', () => {
+    // a pattern with two open ends takes a quarter of an hour for this
+    const blanks = `a${' '.repeat(2 ** 20 - 8)}b`;
+    for (const text of [`${blanks}\nname=x`, `name=x\n${'\t'.repeat(2 ** 19)}`, `name\t=${' '.repeat(2 ** 19)}x`]) {
+      assert.deepEqual(parseText(text, { ...shape, format: 'KeyValue' })[0]![0], 'x');
+    }
+  });
+
   it('is a table, by its headings or by the numbers of columns', () => {
     assert.deepEqual(parseText(' name Size\n a   1\n\n b   2\n', { columns, heading: true, format: 'Table' }), [
       ['a', 1, null],
