@@ -69,6 +69,8 @@ export const SliceReason = {
   WaitingForNodes: 'WaitingForNodes',
   WaitingForBroker: 'WaitingForBroker',
   Denied: 'Denied',
+  InsufficientSiteShares: 'InsufficientSiteShares',
+  OverridesConflict: 'OverridesConflict',
   TooFewNodes: 'TooFewNodes',
   NoNodes: 'NoNodes',
   WindowNotOpen: 'WindowNotOpen',

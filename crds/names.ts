@@ -29,6 +29,10 @@ export const LABEL_TEMPLATE = `${GROUP}/template-hash`;
 /** On namespaces, set to `allowed` by a cluster admin: slices in it may ask for `network: Host`. */
 export const LABEL_HOST_NETWORK = `${GROUP}/host-network`;
 export const HOST_NETWORK_ALLOWED = 'allowed';
+/** On namespaces, set by a cluster admin: those with the same value are one site. */
+export const LABEL_SITE = `${GROUP}/site`;
+/** On rcaps: the names of the Slice's overrides that the spec was made with, the weakest first, with commas. */
+export const ANNOTATION_OVERRIDES = `${GROUP}/overrides`;
 /** On rcaps: how often this right was asked for before and refused; it survives a restart of the operator. */
 export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
 /** On Slices that wait for the queue broker: the length of the window that they ask for, in seconds. */

@@ -49,9 +49,13 @@ export interface SliceSpec {
   placement?: Placement;
   resources?: Rspec;
   /**
-   * The short form of resources: so many 1/1000 of each node. It means that many CPU shares, and an egress guarantee of 100 kbit/s for each.
+   * The short form of resources: so many 1/1000 of each node. It means that many CPU shares, and an egress guarantee of 100 kbit/s for each. status.resources shows it in full.
    */
   share?: number;
+  /**
+   * What is different on some nodes. A field that an override gives takes the place of the slice's, lists as a whole; what it leaves out stays. An override for one node goes over those for groups of nodes; of two of a kind the later one counts.
+   */
+  overrides?: Override[];
   window?: Window;
   sliver: SliverTemplate;
   update?: UpdateStrategy;
@@ -171,6 +175,23 @@ export interface RspecPort {
    * The port; for ICMP the identifier of echo requests.
    */
   port: number;
+}
+export interface Override {
+  /**
+   * By it the statuses of the slice and its rights say that the override applies.
+   */
+  name: string;
+  /**
+   * The node whose sliver it is about.
+   */
+  node?: string;
+  /**
+   * The group of nodes that it is about, by labels that a node must have.
+   */
+  nodeSelector?: {
+    [k: string]: string;
+  };
+  resources: Rspec;
 }
 /**
  * When the right holds. Without a start it holds at once, without an end until it is released.
@@ -375,6 +396,11 @@ export interface SliceStatus {
    */
   observedGeneration?: number;
   nodes?: SliceNodeCounts;
+  resources?: Rspec;
+  /**
+   * On how many of the slice's nodes each override applies.
+   */
+  overrides?: AppliedOverride[];
   /**
    * The first few refusals; every one is in its ResourceCapability.
    */
@@ -412,6 +438,16 @@ export interface SliceNodeCounts {
    * Slivers of the present template.
    */
   upToDate?: number;
+}
+export interface AppliedOverride {
+  /**
+   * The override.
+   */
+  name: string;
+  /**
+   * Slivers that it is about, whether or not it is granted.
+   */
+  slivers: number;
 }
 export interface Denial {
   /**

@@ -4,7 +4,7 @@
  */
 import { parseAddress, parsePrefix } from './ipaddress.ts';
 import { parseQuantity } from './quantity.ts';
-import { amounts } from './rspec.ts';
+import { amounts, fromShare } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
 import { checkSchema, type Violation } from './check-schema.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   SliceNode,
   SliceNodePolicy,
   SliceNodeSpec,
+  SliceSpec,
   Watchdog,
   Window,
 } from './types.ts';
@@ -48,6 +49,7 @@ export function validateSlice(slice: Slice): Violation[] {
   checkRspec(spec.resources, collect(violations, 'spec.resources'));
   checkWindow(spec.window, collect(violations, 'spec.window'));
   const { placement, sliver } = spec;
+  checkOverrides(spec, say);
   const network = spec.resources?.network;
   if (network !== undefined && network !== (sliver.network ?? 'Pod')) {
     say('', 'resources.network is taken from sliver.network; leave it out');
@@ -199,6 +201,22 @@ function checkRspec(spec: Rspec | undefined, say: Say): void {
       'egress',
       `the limit must not be below the default guarantee of ${egressGuarantee} bits/s; give a lower guarantee too`,
     );
+  }
+}
+
+/** Each by itself, and over the slice's own: what several make of a node together is known when its labels are. */
+function checkOverrides({ overrides, resources, share }: SliceSpec, say: Say): void {
+  const base = share === undefined ? resources : fromShare(share);
+  for (const { name, node, nodeSelector, resources: over } of overrides ?? []) {
+    const path = `overrides[${name}]`;
+    if ((node === undefined) === (nodeSelector === undefined)) say(path, 'give one of node and nodeSelector');
+    checkRspec(over, (where, message) => say(`${path}.resources.${where}`, message));
+    const { guarantee, limit } = over.egress ?? {};
+    if ((guarantee === undefined) === (limit === undefined)) continue;
+    const [least, most] = [guarantee ?? base?.egress?.guarantee, limit ?? base?.egress?.limit];
+    if (least !== undefined && most !== undefined && parseQuantity(least) > parseQuantity(most)) {
+      say(`${path}.resources.egress`, "the guarantee must not exceed the limit, with the slice's own; give both");
+    }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import {
   ANNOTATION_ATTEMPT,
+  ANNOTATION_OVERRIDES,
   ANNOTATION_WINDOW,
   API_VERSION,
   LABEL_LOCAL,
@@ -14,19 +15,22 @@ import {
 } from '../crds/names.ts';
 import type { KubeObject } from './resources.ts';
 
-/** Those that are read from stores. What is not among them must be asked of the API server. */
-const ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATION_ATTEMPT, ANNOTATION_WINDOW]);
+/** Those that are read from stores, and the longest value that is believed. What is not among them must be asked of the API server. */
+const ANNOTATIONS: ReadonlyMap<string, number> = new Map([
+  [ANNOTATION_ATTEMPT, 64],
+  [ANNOTATION_WINDOW, 64],
+  // as many names as a Slice may have overrides
+  [ANNOTATION_OVERRIDES, 64 * 64],
+]);
 /** As ANNOTATIONS, of objects that users make; Nodes and Namespaces are chosen by any label. */
 const LABELS: ReadonlySet<string> = new Set([LABEL_LOCAL, LABEL_NODE, LABEL_QUEUED, LABEL_SLICE, LABEL_TEMPLATE]);
-/** Ours are numbers. */
-const MAX_ANNOTATION = 64;
 
 /** A copy without what nobody reads; `managedFields` go in any case. */
 export function reduceMetadata(object: KubeObject): KubeObject['metadata'] {
   const { annotations, labels, ownerReferences, ...rest } = object.metadata;
   const metadata: KubeObject['metadata'] & { managedFields?: unknown } = rest;
   delete metadata.managedFields;
-  const kept = pick(annotations, (key, value) => ANNOTATIONS.has(key) && value.length <= MAX_ANNOTATION);
+  const kept = pick(annotations, (key, value) => value.length <= (ANNOTATIONS.get(key) ?? -1));
   if (kept) metadata.annotations = kept;
   const ours = object.apiVersion === API_VERSION;
   const named = ours ? pick(labels, (key) => LABELS.has(key)) : labels;

@@ -14,6 +14,7 @@ import { type Controller, readControllers } from './controllers.ts';
 import { SliceOperator } from './operator.ts';
 import { createSensorAsker } from './sensors/ask.ts';
 import { serveClusterSensors } from './sensors/server.ts';
+import { parseSiteShares } from './site/sites.ts';
 import { bySensor } from './watchdog/readings.ts';
 import { createSensorReadings } from './watchdog/sensors.ts';
 import { createSentReadings, SENT } from './watchdog/sent.ts';
@@ -44,6 +45,11 @@ const {
   AUDIT_PORT: auditPort = '',
   // the same of their sensors
   SENSORS_PORT: sensorsPort = '',
+  // the pool of each site, in shares for each node; empty: no pools
+  SITE_SHARES: siteShares = '',
+  // other numbers for some, in JSON: by the label of sites, and by namespaces without it
+  SITES_LABELLED: sitesLabelled = '',
+  SITES_NAMESPACES: sitesNamespaces = '',
 } = process.env;
 
 const log = createLog('slice-operator', level);
@@ -66,6 +72,7 @@ const operator: SliceOperator = new SliceOperator({
   clock,
   releaseNamespace: namespace,
   controllers,
+  ...(siteShares !== '' && { siteShares: parseSiteShares(siteShares, sitesLabelled, sitesNamespaces) }),
   readings: bySensor(
     { [SENT]: createSentReadings(askers.audit, () => operator.sliceNodes) },
     createSensorReadings(askers.sensors, () => operator.sliceNodes),

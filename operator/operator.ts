@@ -15,7 +15,8 @@ import { measure } from './metrics.ts';
 import { Heartbeats, type Clock } from './node/heartbeat.ts';
 import { NodeView, type Reach } from './node/view.ts';
 import { reconcilersOf } from './reconcilers.ts';
-import { BY_NODE, watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
+import type { SiteShares } from './site/sites.ts';
+import { BY_NAMESPACE, BY_NODE, watched, type Informers, type Kinds, type Listeners, type Stores } from './stores.ts';
 import { Throttle } from './throttle.ts';
 import type { Readings } from './watchdog/readings.ts';
 
@@ -30,6 +31,8 @@ export interface OperatorOptions {
   controllers: ReadonlySet<Controller>;
   /** What watchdogs go by. */
   readings: Readings;
+  /** What sites may hold; undefined: as much as nodes grant. */
+  siteShares?: SiteShares;
   /** Between two writes of a slice's status; a second unless a test is in a hurry. */
   statusIntervalMs?: number;
 }
@@ -118,6 +121,7 @@ export class SliceOperator extends KubeOperator {
       stores: this.#stores(),
       nodes: () => this.#view!.nodes,
       again: (slice) => this.#queues.slice.add(slice),
+      acquireAgain: (slice) => this.#slice(slice),
       finalize: (slice) => this.#finalize(slice),
     });
     const { controllers } = this.#options;
@@ -192,9 +196,7 @@ export class SliceOperator extends KubeOperator {
       },
       namespaces: ({ metadata: { name } }) => {
         if (!this.#synced) return;
-        for (const one of this.#stores().slices.list()) {
-          if (one.metadata.namespace === name) this.#slice(keyOf(one));
-        }
+        for (const one of this.#stores().slices.byIndex(BY_NAMESPACE, name)) this.#slice(keyOf(one));
       },
     };
   }

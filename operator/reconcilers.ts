@@ -9,6 +9,7 @@ import { localReconciler } from './local/reconcile.ts';
 import { nodeReconciler } from './node/reconcile.ts';
 import type { OperatorOptions } from './operator.ts';
 import { sensorReconciler } from './sensor/reconcile.ts';
+import { Books } from './site/books.ts';
 import { announceTo } from './slice/announce.ts';
 import { BootScripts } from './slice/bootscripts.ts';
 import { BudgetNews } from './slice/budgets.ts';
@@ -26,6 +27,8 @@ export interface ReconcilersOf extends OperatorOptions {
   nodes: () => ReadonlyMap<string, NodeState>;
   /** Has a slice looked at again. */
   again: (slice: string) => void;
+  /** Has a slice's rights looked at again, and the slice with them. */
+  acquireAgain: (slice: string) => void;
   /** Puts our finalizer on a Slice that has none, takes it off one that is being deleted. */
   finalize: (slice: Slice) => Promise<void>;
 }
@@ -38,6 +41,7 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
   const monotonic = () => clock.monotonic();
   const now = () => clock.wall();
   const common = { client, stores, nodes, failures: new Failures(of.again), announce: announceTo(recorder), log, now };
+  const books = of.siteShares && new Books(of.siteShares, stores, monotonic, of.acquireAgain);
   const memories = () => ({ expectations: new Expectations(monotonic), taken: new Taken(monotonic) });
   return {
     slice: sliceReconciler({
@@ -47,9 +51,10 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
       pace: new Pace(monotonic, of.statusIntervalMs),
       budgetNews: new BudgetNews(recorder),
       brokering: controllers.has('broker'),
+      books: controllers.has('broker') ? books : undefined,
       finalize: of.finalize,
     }),
-    broker: defaultBrokerReconciler({ ...common, ...memories() }),
+    broker: defaultBrokerReconciler({ ...common, ...memories(), books }),
     capability: capabilityReconciler({ client, stores, nodes, recorder, log }),
     node: nodeReconciler({ client, stores, recorder, log }),
     watchdog: watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic }),

@@ -2,7 +2,7 @@
 import type { Informer, InformerOptions } from '../kube/informer.ts';
 import { Resources, type KubeObject } from '../kube/resources.ts';
 import type { Store } from '../kube/store.ts';
-import { LABEL_SLICE } from '../crds/names.ts';
+import { LABEL_SITE, LABEL_SLICE } from '../crds/names.ts';
 import type {
   ResourceCapability,
   Restraint,
@@ -19,8 +19,10 @@ import { controllerOf, type Lease, type Namespace, type Node, type Pod } from '.
 export const BY_NODE = 'node';
 /** Index over rcaps that no Slice controls: the slice that they are bound to, as <namespace>/<name>. */
 export const BY_SLICE = 'slice';
-/** Index over Restraints: the namespace whose slices they are about. */
+/** Index over Slices: their namespace; over Restraints: the namespace whose slices they are about. */
 export const BY_NAMESPACE = 'namespace';
+/** Index over Namespaces: the value of the label by which some are one site. */
+export const BY_SITE = 'site';
 /** Index over whatever is controlled, by `controllerKey` of the controller. */
 export const BY_CONTROLLER = 'controller';
 
@@ -62,7 +64,11 @@ export type Informers = { [K in keyof Kinds]: Informer<Kinds[K]> };
 export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched<Kinds[K]> } {
   const indexes = { [BY_CONTROLLER]: controllers };
   return {
-    slices: { resource: Resources.Slice, transform: bounded },
+    slices: {
+      resource: Resources.Slice,
+      indexes: { [BY_NAMESPACE]: ({ metadata }) => [metadata.namespace ?? ''] },
+      transform: bounded,
+    },
     capabilities: {
       resource: Resources.ResourceCapability,
       indexes: { ...indexes, [BY_NODE]: (object) => [object.spec.nodeName], [BY_SLICE]: boundTo },
@@ -77,7 +83,7 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
     sensors: { resource: Resources.Sensor },
     pods: { resource: Resources.Pod, labelSelector: LABEL_SLICE, indexes, transform: lean },
     nodes: { resource: Resources.Node, transform: withoutImages },
-    namespaces: { resource: Resources.Namespace },
+    namespaces: { resource: Resources.Namespace, indexes: { [BY_SITE]: sites } },
     leases: { resource: Resources.Lease, namespace: releaseNamespace },
   };
 }
@@ -86,6 +92,11 @@ type Watched<T extends KubeObject> = Pick<
   InformerOptions<T>,
   'resource' | 'indexes' | 'labelSelector' | 'namespace' | 'transform'
 >;
+
+function sites({ metadata }: Namespace): string[] {
+  const site = metadata.labels?.[LABEL_SITE];
+  return site ? [site] : [];
+}
 
 function servedSensors({ status }: SliceNode): string[] {
   return (status?.sensors ?? []).map(({ name }) => name);

@@ -1,5 +1,6 @@
 /** Why a slice is not Ready, in sentences: what keeps it, who refused, and what would help. */
 import { getCondition, type Condition } from '../../crds/conditions.ts';
+import { ANNOTATION_OVERRIDES } from '../../crds/names.ts';
 import { formatRate, quantityOrZero } from '../../crds/quantity.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
 import type { Sliver, SliverPod } from './cluster.ts';
@@ -26,6 +27,9 @@ const HELP: Readonly<Record<string, string>> = {
   NamespaceBudget: "Release other rights of the namespace, or ask the node's owner for a larger budget.",
   NamespaceRefused: 'Ask the owner of the node, or go to other nodes.',
   Evicted: 'Ask for less, or on other nodes: the owner offers less than before.',
+  InsufficientSiteShares:
+    "Ask for fewer shares or nodes, for another window, release other slices of the site, or ask the cluster's owner for a larger pool.",
+  OverridesConflict: 'Give egress.guarantee and egress.limit in one override.',
   WindowPast: 'Set a later spec.window.end.',
   Expired: 'Set a later spec.window.end.',
   Blackout: 'Ask for a window that does not meet the blackout.',
@@ -57,13 +61,23 @@ export function planWhy({ slice, slivers, nodes }: WhyInput): string[] {
     const ask = contact === undefined ? 'whoever made it' : contact;
     lines.push(`Restraint ${name} ${what}: ${sentence(reason)} Only those who may delete it can end that: ask ${ask}.`);
   }
+  const help = HELP[getCondition(status?.conditions, 'Allocated')?.reason ?? ''];
+  if (seen && help !== undefined) lines.push(help);
   for (const sliver of slivers) lines.push(...aboutSliver(sliver, nodes));
   const silent = wanted - slivers.length;
-  if (silent > 0) lines.push(`${silent} more of the nodes that it wants are not asked: ${where(slice, nodes)}`);
+  // the pool's books name those nodes
+  if (silent > 0 && help === undefined)
+    lines.push(`${silent} more of the nodes that it wants are not asked: ${where(slice, nodes)}`);
   return lines.map(clean);
 }
 
-function aboutSliver({ node, right, pod }: Sliver, nodes: readonly SliceNode[] | undefined): string[] {
+function aboutSliver(sliver: Sliver, nodes: readonly SliceNode[] | undefined): string[] {
+  const applied = sliver.right.metadata.annotations?.[ANNOTATION_OVERRIDES];
+  const lines = standingOf(sliver, nodes);
+  return applied ? [...lines, `${sliver.node} is asked with the overrides ${applied.replaceAll(',', ', ')}.`] : lines;
+}
+
+function standingOf({ node, right, pod }: Sliver, nodes: readonly SliceNode[] | undefined): string[] {
   const conditions = right.status?.conditions;
   const granted = getCondition(conditions, 'Granted');
   if (!granted) return [`${node} has not answered: is its node manager running (kubectl get sln ${node})?`];

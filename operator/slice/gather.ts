@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../kube/resources.ts';
 import { isControlledBy, type Pod } from '../kinds.ts';
 import { restraintsOn } from '../restraint/applied.ts';
+import type { Books } from '../site/books.ts';
 import { BY_CONTROLLER, BY_NAMESPACE, BY_SLICE, controllerKey, type Stores } from '../stores.ts';
 import { nameKey, type NodeState, type SliceInput } from './plan/input.ts';
 import type { Taken } from './taken.ts';
@@ -11,7 +12,7 @@ export function gather(
   key: string,
   stores: Stores,
   nodes: ReadonlyMap<string, NodeState>,
-  more: Pick<SliceInput, 'bootScript' | 'brokering'> & { taken: Taken },
+  more: Pick<SliceInput, 'bootScript' | 'brokering'> & { taken: Taken; books?: Pick<Books, 'poolOf'> | undefined },
 ): SliceInput | undefined {
   const slice = stores.slices.get(key);
   if (!slice) return undefined;
@@ -33,6 +34,7 @@ export function gather(
     pods,
     bootScript: more.bootScript,
     brokering: more.brokering,
+    pool: more.books?.poolOf(slice, nodes.size),
     taken: { get: (wanted) => foreign(wanted) ?? more.taken.get(key, wanted) },
   };
 

@@ -7,6 +7,7 @@ import type { Log } from '../../kube/log.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
 import { isDeleting, type KubeObject, type ObjectRef } from '../kinds.ts';
 import { STATUS_MANAGER } from '../managers.ts';
+import type { Books } from '../site/books.ts';
 import type { Stores } from '../stores.ts';
 import { applySteps } from './apply.ts';
 import type { BootScripts } from './bootscripts.ts';
@@ -34,8 +35,10 @@ export interface SliceDeps {
   budgetNews: Pick<BudgetNews, 'look' | 'forget'>;
   /** What the default broker was refused. */
   failures: Pick<Failures, 'of'>;
-  /** Whether the default broker runs here. */
+  /** Whether the default broker runs here, */
   brokering: boolean;
+  /** and the pools that it keeps; undefined: there are none. */
+  books: Pick<Books, 'poolOf'> | undefined;
   /** Puts our finalizer on a slice that has none, takes it off one that is being deleted. */
   finalize: (slice: Slice) => Promise<void>;
   log: Log;
@@ -65,7 +68,8 @@ export function sliceReconciler(deps: SliceDeps) {
     }
     await taken.refresh(key, deps.client, signal);
     const boot = await bootScripts.of(slice, signal);
-    const input = gather(key, stores, deps.nodes(), { taken, bootScript: boot, brokering: deps.brokering });
+    const { brokering, books } = deps;
+    const input = gather(key, stores, deps.nodes(), { taken, bootScript: boot, brokering, books });
     if (!input) return Done; // it went while its script was read: the event of that has queued the key again
     budgetNews.look(key, slice, input.capabilities);
     const plan = planSlice(input, deps.now());

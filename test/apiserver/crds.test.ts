@@ -24,6 +24,12 @@ import { apiServer, type ApiServer } from './fixture.ts';
 /** What only CEL can say; a server without it accepts these, and our programs must not. */
 const RULES = new Set([
   'another network than the sliver’s',
+  'an override for nothing',
+  'an override for a node and a group',
+  'an override whose limit is below its guarantee',
+  'an override whose guarantee is above the slice’s limit',
+  'an override whose limit is below the slice’s guarantee',
+  'an override whose limit is below what share guarantees',
   'NodePorts that end before they begin',
   'a guarantee above the limit',
   'a limit below the default guarantee',

@@ -1,6 +1,7 @@
 /** Good and bad objects: the same ones are judged by the TypeScript rules and by real API servers. */
 import { API_VERSION } from '../../crds/names.ts';
 import type {
+  Override,
   ResourceCapability,
   Restraint,
   Sensor,
@@ -61,12 +62,26 @@ export function goodSlices(): [string, Slice][] {
     ['a boot script with $(X) and quotes', slice({ sliver: { image, bootScript: `echo $(X) "it's" \`id\`\n` } })],
     ['a percentage', slice({ update: { maxUnavailable: '25%' } })],
     ['the host network, which the operator judges', slice({ sliver: { image, network: 'Host' } })],
+    [
+      'overrides for a group and a node',
+      slice({
+        resources: { egress: { limit: '10M' } },
+        overrides: [
+          { name: 'big', nodeSelector: { size: 'big' }, resources: { cpu: { shares: 300 }, ports: [] } },
+          { name: 'uplink', node: 'node1', resources: { egress: { guarantee: '20M', limit: '30M' } } },
+          { name: 'own-address', node: 'node1', resources: { network: 'Host' } },
+        ],
+      }),
+    ],
     ['the host network, said twice', slice({ resources: { network: 'Host' }, sliver: { image, network: 'Host' } })],
   ];
 }
 
 /** What is wrong, the object, and where a violation must be found. */
 export function badSlices(): [string, Slice, string][] {
+  const over = (one: Partial<Override>, spec: Partial<SliceSpec> = {}): Slice => {
+    return slice({ ...spec, overrides: [{ name: 'big', node: 'node1', resources: {}, ...one }] });
+  };
   const past = { start: '2030-01-01T00:00:00Z', end: '2020-01-01T00:00:00Z' };
   return [
     [
@@ -101,6 +116,42 @@ export function badSlices(): [string, Slice, string][] {
     ['a name of 53 characters', slice({}, 'a'.repeat(53)), 'metadata.name'],
     ['a name with a dot', slice({}, 'a.b'), 'metadata.name'],
     ['another network than the sliver’s', slice({ resources: { network: 'Host' } }), 'spec'],
+    ['an override for nothing', over({ node: undefined }), 'spec.overrides'],
+    ['an override for a node and a group', over({ nodeSelector: { a: 'b' } }), 'spec.overrides'],
+    ['an override for a group of all', over({ node: undefined, nodeSelector: {} }), 'spec.overrides'],
+    ['an override with 1001 shares', over({ resources: { cpu: { shares: 1001 } } }), 'spec.overrides'],
+    ['an override that says nothing', over({ resources: undefined }), 'spec.overrides'],
+    ['an override of two words', over({ name: 'a b' }), 'spec.overrides'],
+    [
+      'two overrides of one name',
+      slice({ overrides: ['n1', 'n2'].map((node) => ({ name: 'big', node, resources: {} })) }),
+      'spec.overrides',
+    ],
+    [
+      '65 overrides',
+      slice({ overrides: Array.from({ length: 65 }, (_, i) => ({ name: `o${i}`, node: 'n', resources: {} })) }),
+      'spec.overrides',
+    ],
+    [
+      'an override whose limit is below its guarantee',
+      over({ resources: { egress: { guarantee: '2M', limit: '1M' } } }),
+      'spec.overrides[big].resources.egress',
+    ],
+    [
+      'an override whose guarantee is above the slice’s limit',
+      over({ resources: { egress: { guarantee: '2M' } } }, { resources: { egress: { limit: '1M' } } }),
+      'spec.overrides[big].resources.egress',
+    ],
+    [
+      'an override whose limit is below the slice’s guarantee',
+      over({ resources: { egress: { limit: '1M' } } }, { resources: { egress: { guarantee: '2M' } } }),
+      'spec.overrides[big].resources.egress',
+    ],
+    [
+      'an override whose limit is below what share guarantees',
+      over({ resources: { egress: { limit: '9999k' } } }, { share: 100 }),
+      'spec.overrides[big].resources.egress',
+    ],
     ['no contact', slice({ contact: undefined as unknown as string }), 'spec.contact'],
     ['no image', slice({ sliver: {} as SliceSpec['sliver'] }), 'spec.sliver.image'],
     ['a negative count', slice({ placement: { count: -1 } }), 'spec.placement.count'],

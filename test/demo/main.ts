@@ -29,7 +29,8 @@ const kubeconfig = provider.kubeconfig();
 const [product, workload] = await step('the images are in every node', () => provider.load());
 const [repository, tag] = splitImage(product!);
 const kubectl = [kubectlProgram(), '--kubeconfig', kubeconfig];
-const values = { image: { repository, tag } };
+// three slices of one namespace: 600 shares a node
+const values = { image: { repository, tag }, sites: { shares: 600 } };
 await step('the chart is installed and runs', () =>
   installChart({ kubeconfig, values, rolloutTimeoutMs: READY_TIMEOUT_MS }),
 );

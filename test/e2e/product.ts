@@ -79,6 +79,8 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
       image,
       node: { auditPage: true, sensorPage: true, exposeMetrics: true },
       operator: { audit: true, sensors: true, transfers: true },
+      // as nodes: no pool below all that there is, but for the sites that are about pools
+      sites: { shares: 1000, labelled: { pooled: 100 } },
     },
     rolloutTimeoutMs: 180_000,
   });

@@ -12,6 +12,7 @@ import { gather } from '../../slice/gather.ts';
 import { earliest } from '../../slice/plan/backoff.ts';
 import type { NodeState } from '../../slice/plan/input.ts';
 import type { Taken } from '../../slice/taken.ts';
+import type { Books } from '../../site/books.ts';
 import type { Stores } from '../../stores.ts';
 import { planDefaultBroker } from './plan.ts';
 
@@ -23,6 +24,8 @@ export interface DefaultBrokerDeps {
   taken: Taken;
   /** What was refused is told in the Slice's status by the controller that writes it. */
   failures: Failures;
+  /** The pools of sites; undefined: there are none. */
+  books: Books | undefined;
   announce: Pick<Announce, 'effect'>;
   log: Log;
   /** ms since the epoch */
@@ -34,21 +37,23 @@ const LOOK_AGAIN_MS = 250;
 const IN_THE_WAY_MS = 1_000;
 
 export function defaultBrokerReconciler(deps: DefaultBrokerDeps) {
-  const { stores, expectations, taken, failures } = deps;
+  const { stores, expectations, taken, failures, books } = deps;
 
   return async (key: string, signal: AbortSignal): Promise<Outcome> => {
     if (!expectations.met(key, (ref) => look(stores, ref))) return After(LOOK_AGAIN_MS);
     const slice = stores.slices.get(key);
     if (!slice) {
-      for (const memory of [expectations, taken, failures]) memory.forget(key);
+      for (const memory of [expectations, taken, failures, books]) memory?.forget(key);
       return Done;
     }
     // nothing is acquired for what could go without giving it back
     if (isDeleting(slice) || !slice.metadata.finalizers?.includes(FINALIZER)) return Done;
     await taken.refresh(key, deps.client, signal);
-    const input = gather(key, stores, deps.nodes(), { taken, bootScript: undefined, brokering: true });
+    const input = gather(key, stores, deps.nodes(), { taken, bootScript: undefined, brokering: true, books });
     if (!input) return Done;
-    const { effects, wakeAt } = planDefaultBroker(input, deps.now());
+    const { effects, account, wakeAt } = planDefaultBroker(input, deps.now());
+    // before anything is awaited: whoever is planned next must know of it
+    if (account) books?.write(input.slice, account);
     const onWritten = (effect: (typeof effects)[number]) => deps.announce.effect(slice, effect);
     const applied = await applySteps(key, [effects], { ...deps, onWritten }, signal);
     failures.found(key, applied.failures);

@@ -1,10 +1,9 @@
 /** What a slice asks of the queue: how long, between which instants, on which nodes. */
 import { ANNOTATION_WINDOW } from '../../../crds/names.ts';
-import { amounts } from '../../../crds/rspec.ts';
 import type { Slice } from '../../../crds/types.ts';
 import { describe, validateSlice } from '../../../crds/validate.ts';
 import { oversize } from '../../slice/oversize.ts';
-import { askedOf } from '../../slice/plan/capabilities.ts';
+import { asking } from '../../slice/plan/asked.ts';
 import { isOpen, matches, mayStay } from '../../slice/plan/eligible.ts';
 import type { NodeState } from '../../slice/plan/input.ts';
 import { chooseNodes } from '../../slice/plan/topology.ts';
@@ -53,7 +52,8 @@ export function nodesFor(
   const count = placement?.count ?? stay.length + more.length;
   const need = count - stay.length;
   if (need <= 0) return stay.slice(0, count).sort();
-  const by = { placement, seed: slice.metadata.uid ?? '', amounts: amounts(askedOf(slice)) };
+  const askedOn = asking(slice);
+  const by = { placement, seed: slice.metadata.uid ?? '', amounts: (node: NodeState) => askedOn(node).amounts };
   const present = stay.map((name) => nodes.get(name)!);
   const names =
     (placement?.policy ?? 'Any') === 'Any'

@@ -3,6 +3,7 @@ import { BrokerCondition, getCondition, QueueReason } from '../../../crds/condit
 import type { ResourceCapability, Slice } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { earliest } from '../../slice/plan/backoff.ts';
+import { byName } from '../../slice/plan/asked.ts';
 import { isResizeDenied } from '../../slice/plan/grant.ts';
 import { mergePatch } from '../../slice/plan/mergepatch.ts';
 import { nodesFor, readAsked, type Asked } from './asked.ts';
@@ -129,7 +130,7 @@ function reserve(
     const message = `its window would end at ${instant(span.end)}, and spec.window ends at ${instant(asked.until)}`;
     return drop(QueueReason.Refused, message);
   }
-  if (isKnown(slice)) plan.effects.push(...difference(place, slice, nodes, span, input.namespace));
+  if (isKnown(slice)) plan.effects.push(...difference(place, slice, nodes, span, input));
   const ready = settled && isSame(settled, span);
   plan.wakeAt = earliest(plan.wakeAt, ready ? span.start : Math.max(span.start, now) + ANSWER_MS);
   const message = ready ? `opens at ${instant(span.start)}` : 'its window is being reserved';
@@ -172,14 +173,23 @@ function spanFor(
   return { start: current.start, end: current.end };
 }
 
-function difference(place: Place, slice: Slice, nodes: readonly string[], span: Span, namespace: string): Effect[] {
+function difference(
+  place: Place,
+  slice: Slice,
+  nodes: readonly string[],
+  span: Span,
+  input: Pick<QueueInput, 'namespace' | 'nodes'>,
+): Effect[] {
   const { uid } = place;
+  const askedOn = byName(slice, input.nodes);
   const surplus = place.held.flatMap(({ node, whole }): Effect[] =>
     whole && !nodes.includes(node) ? [{ uid, kind: 'remove', ref: refOf(whole), propagation: 'Background' }] : [],
   );
   const wanted = nodes.flatMap((node): Effect[] => {
     const whole = place.held.find((held) => held.node === node)?.whole;
-    const object = wholeOf(namespace, slice, node, span);
+    const asked = askedOn(node);
+    if (!asked) return [];
+    const object = wholeOf(input.namespace, slice, node, span, asked.resources);
     if (!whole) return [{ uid, kind: 'create', object }];
     const patch = mergePatch({ spec: whole.spec }, { spec: object.spec });
     return patch ? [{ uid, kind: 'edit', ref: refOf(whole), patch }] : [];

@@ -1,15 +1,19 @@
 /** What the broker's rights say, and how they are named: by the Slice's uid and the node, so that none is ever made twice. */
 import { API_VERSION, LABEL_NODE, LABEL_QUEUED, LABEL_SLICE, nodeLabelValue, shortHash } from '../../../crds/names.ts';
-import type { ResourceCapability, ResourceCapabilitySpec, Slice, Window } from '../../../crds/types.ts';
+import type { ResourceCapability, ResourceCapabilitySpec, Rspec, Slice, Window } from '../../../crds/types.ts';
 import { SECRET_KEY, SECRET_TYPE } from '../../../crds/names.ts';
 import type { Secret } from '../../capability/value.ts';
-import { askedOf } from '../../slice/plan/capabilities.ts';
 import { instant } from './schedule.ts';
 import type { Span } from './place.ts';
 
-/** The reservation: the broker's own until the window ends. */
-export function wholeOf(namespace: string, slice: Slice, node: string, span: Span): ResourceCapability {
-  const resources = askedOf(slice);
+/** The reservation: the broker's own until the window ends. `resources`: what the slice asks for on the node. */
+export function wholeOf(
+  namespace: string,
+  slice: Slice,
+  node: string,
+  span: Span,
+  resources: Rspec | undefined,
+): ResourceCapability {
   return right(namespace, nameOf(slice, node), slice, {
     nodeName: node,
     contact: slice.spec.contact,

@@ -4,6 +4,7 @@ import { HOST_NETWORK_ALLOWED, LABEL_HOST_NETWORK, SLIVER_MOUNT } from '../../..
 import type { Slice } from '../../../crds/types.ts';
 import { describe, tooLarge, validateSlice } from '../../../crds/validate.ts';
 import { oversize } from '../oversize.ts';
+import { asksForHost } from './asked.ts';
 import { BOOT_MOUNT, BOOT_VOLUME } from './bootscript.ts';
 import { SLIVER_VOLUME } from './podspec.ts';
 
@@ -19,10 +20,10 @@ export function refusalOf(
   const violations = size === undefined ? [...validateSlice(slice), ...reservedNames(slice)] : [tooLarge(size)];
   if (violations.length > 0) return { reason: SliceReason.InvalidSpec, message: describe(violations) };
   const { sliver, window } = slice.spec;
-  if (sliver.network === 'Host' && namespaceLabels[LABEL_HOST_NETWORK] !== HOST_NETWORK_ALLOWED) {
+  if (asksForHost(slice) && namespaceLabels[LABEL_HOST_NETWORK] !== HOST_NETWORK_ALLOWED) {
     return {
       reason: SliceReason.HostNetworkNotAllowed,
-      message: `spec.sliver.network: Host needs the label ${LABEL_HOST_NETWORK}=${HOST_NETWORK_ALLOWED} on namespace ${slice.metadata.namespace}, which a cluster admin sets; or use Pod, the default`,
+      message: `${sliver.network === 'Host' ? 'spec.sliver.network' : 'resources.network in spec.overrides'}: Host needs the label ${LABEL_HOST_NETWORK}=${HOST_NETWORK_ALLOWED} on namespace ${slice.metadata.namespace}, which a cluster admin sets; or use Pod, the default`,
     };
   }
   if (window?.end && Date.parse(window.end) <= now) {

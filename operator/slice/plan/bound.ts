@@ -5,6 +5,7 @@
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { isSuspended } from '../../restraint/applied.ts';
+import { asking } from './asked.ts';
 import { leftOf, standing } from './grant.ts';
 import type { Effect, RemoveReason, SliceInput } from './input.ts';
 
@@ -12,12 +13,13 @@ import type { Effect, RemoveReason, SliceInput } from './input.ts';
 export function usableBound(input: SliceInput, now: number): ResourceCapability[] {
   const { slice, nodes, bound } = input;
   const byNode = new Map<string, ResourceCapability>();
+  const askedOn = asking(slice);
   for (const capability of bound.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     const node = nodes.get(capability.spec.nodeName);
     const granted = capability.status?.granted;
     if (isDeleting(capability) || node?.uid === undefined || !granted) continue;
     if (standing(capability, node) !== 'granted' || granted.sliceName !== slice.metadata.name) continue;
-    if ((granted.resources.network ?? 'Pod') !== (slice.spec.sliver.network ?? 'Pod') || !leftOf(granted)) continue;
+    if ((granted.resources.network ?? 'Pod') !== askedOn(node).amounts.network || !leftOf(granted)) continue;
     const { start, end } = granted.window ?? {};
     if ((start && Date.parse(start) > now) || (end && Date.parse(end) <= now)) continue;
     if (!byNode.has(node.name)) byNode.set(node.name, capability);

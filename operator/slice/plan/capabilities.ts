@@ -1,22 +1,44 @@
 /** The rcaps of a slice: what each must say, and the writes that bring them there. */
-import { API_VERSION, LABEL_NODE, LABEL_SLICE, nodeLabelValue, rcapName } from '../../../crds/names.ts';
-import { fromShare } from '../../../crds/rspec.ts';
-import type { ResourceCapability, ResourceCapabilitySpec, Rspec, Slice } from '../../../crds/types.ts';
+import {
+  ANNOTATION_OVERRIDES,
+  API_VERSION,
+  LABEL_NODE,
+  LABEL_SLICE,
+  nodeLabelValue,
+  rcapName,
+} from '../../../crds/names.ts';
+import type { ResourceCapability, ResourceCapabilitySpec, Slice } from '../../../crds/types.ts';
 import { controllerReference, refOf } from '../../kinds.ts';
+import type { Asked } from './asked.ts';
 import { attemptAnnotation, attemptOf } from './backoff.ts';
 import type { Effect } from './input.ts';
 import { mergePatch } from './mergepatch.ts';
 import type { Placing } from './placement.ts';
 
-/** What each sliver of the slice asks for, in the long form. The node must hear of the network too: it decides. */
-export function askedOf(slice: Slice): Rspec | undefined {
-  const { resources, share, sliver } = slice.spec;
-  const asked = share === undefined ? resources : fromShare(share);
-  return sliver.network === 'Host' ? { ...asked, network: 'Host' } : asked;
+/** One right that is to be acquired, renewed or asked for again. */
+export interface Asks {
+  node: string;
+  asked: Asked;
+  /** As it is now; undefined where it is acquired. */
+  capability: ResourceCapability | undefined;
+  effect: Effect;
 }
 
-/** Acquire, renew, ask again and release, one write a sliver (two to ask again). */
-export function planCapabilities(slice: Slice, placing: Placing): Effect[] {
+/** What is given back is given back; the rest may be withheld. */
+export interface RightsPlan {
+  release: Effect[];
+  asks: Asks[];
+}
+
+/**
+ * Acquire, renew, ask again and release, one write a sliver (two to ask again). `askedOn` is undefined where nobody knows what is
+ * asked for: such a right stays as it is.
+ */
+export function planCapabilities(
+  slice: Slice,
+  placing: Placing,
+  askedOn: (node: string) => Asked | undefined,
+): RightsPlan {
   const release: Effect[] = placing.release.map(({ capability, why }) => ({
     kind: 'remove',
     ref: refOf(capability),
@@ -24,23 +46,35 @@ export function planCapabilities(slice: Slice, placing: Placing): Effect[] {
     propagation: 'Foreground',
     node: capability.spec.nodeName,
   }));
-  const renew = placing.keep.flatMap((capability) => renewal(slice, capability));
-  const retry: Effect[] = placing.retry.map((capability) => {
-    const { nodeName } = capability.spec;
-    const object = desired(slice, nodeName, attemptOf(capability) + 1);
-    return { kind: 'replace', ref: refOf(capability), object, now: false, node: nodeName };
-  });
-  const acquire: Effect[] = placing.acquire.map(({ node, attempt }) => ({
-    kind: 'create',
-    object: desired(slice, node, attempt),
-    node,
-  }));
-  return [...release, ...renew, ...retry, ...acquire];
+  const asks: Asks[] = [];
+  const ask = (
+    node: string,
+    capability: ResourceCapability | undefined,
+    make: (asked: Asked) => Effect | undefined,
+  ): void => {
+    const asked = askedOn(node);
+    const effect = asked && make(asked);
+    if (effect) asks.push({ node, asked, capability, effect });
+  };
+  for (const capability of placing.keep) {
+    ask(capability.spec.nodeName, capability, (asked) => renewal(slice, capability, asked));
+  }
+  for (const capability of placing.retry) {
+    const node = capability.spec.nodeName;
+    ask(node, capability, (asked) => {
+      const object = desired(slice, node, asked, attemptOf(capability) + 1);
+      return { kind: 'replace', ref: refOf(capability), object, now: false, node };
+    });
+  }
+  for (const { node, attempt } of placing.acquire) {
+    ask(node, undefined, (asked) => ({ kind: 'create', object: desired(slice, node, asked, attempt), node }));
+  }
+  return { release, asks };
 }
 
 /** The rcap of the slice on the node. */
-function desired(slice: Slice, node: string, attempt: number): ResourceCapability {
-  const annotations = attemptAnnotation(attempt);
+function desired(slice: Slice, node: string, asked: Asked, attempt: number): ResourceCapability {
+  const annotations = { ...overridesAnnotation(asked), ...attemptAnnotation(attempt) };
   return {
     apiVersion: API_VERSION,
     kind: 'ResourceCapability',
@@ -48,16 +82,15 @@ function desired(slice: Slice, node: string, attempt: number): ResourceCapabilit
       name: rcapName(slice.metadata.name, node),
       namespace: slice.metadata.namespace,
       labels: labels(slice, node),
-      ...(annotations && { annotations }),
+      ...(Object.keys(annotations).length > 0 && { annotations }),
       ownerReferences: [controllerReference(slice)],
     },
-    spec: desiredSpec(slice, node),
+    spec: desiredSpec(slice, node, asked),
   };
 }
 
-function desiredSpec(slice: Slice, nodeName: string): ResourceCapabilitySpec {
+function desiredSpec(slice: Slice, nodeName: string, { resources }: Asked): ResourceCapabilitySpec {
   const { contact, window } = slice.spec;
-  const resources = askedOf(slice);
   return {
     nodeName,
     ...(resources && { resources }),
@@ -72,15 +105,33 @@ function labels(slice: Slice, node: string): Record<string, string> {
   return { [LABEL_SLICE]: slice.metadata.name, [LABEL_NODE]: nodeLabelValue(node) };
 }
 
-function renewal(slice: Slice, capability: ResourceCapability): Effect[] {
+/** For people: why the right asks for something else than the slice says. */
+function overridesAnnotation({ overrides }: Asked): Record<string, string> {
+  return overrides.length > 0 ? { [ANNOTATION_OVERRIDES]: overrides.join() } : {};
+}
+
+function renewal(slice: Slice, capability: ResourceCapability, asked: Asked): Effect | undefined {
   const node = capability.spec.nodeName;
   const present = capability.metadata.labels ?? {};
+  const { [ANNOTATION_OVERRIDES]: told, ...annotations } = capability.metadata.annotations ?? {};
   // whoever wants to pass the right on may say so
   const { valueSecret } = capability.spec;
-  const spec = { ...desiredSpec(slice, node), ...(valueSecret !== undefined && { valueSecret }) };
+  const spec = { ...desiredSpec(slice, node, asked), ...(valueSecret !== undefined && { valueSecret }) };
   const patch = mergePatch(
-    { metadata: { labels: present }, spec: capability.spec },
-    { metadata: { labels: { ...present, ...labels(slice, node) } }, spec },
+    {
+      metadata: {
+        labels: present,
+        annotations: { ...annotations, ...(told !== undefined && { [ANNOTATION_OVERRIDES]: told }) },
+      },
+      spec: capability.spec,
+    },
+    {
+      metadata: {
+        labels: { ...present, ...labels(slice, node) },
+        annotations: { ...annotations, ...overridesAnnotation(asked) },
+      },
+      spec,
+    },
   );
-  return patch ? [{ kind: 'edit', ref: refOf(capability), patch, node }] : [];
+  return patch && { kind: 'edit', ref: refOf(capability), patch, node };
 }

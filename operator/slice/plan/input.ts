@@ -1,6 +1,7 @@
 /** What a slice's plan is made from: everything that is known, at one instant, without I/O. */
 import type { NodeAllocatable, NodeBooks, ResourceCapability, Restraint, Slice } from '../../../crds/types.ts';
 import type { ConfigMap, KubeObject, ObjectRef, Pod, Taint } from '../../kinds.ts';
+import type { Pool } from '../../site/pool.ts';
 import type { MergePatch } from './mergepatch.ts';
 
 /** A node as placement sees it. */
@@ -36,6 +37,8 @@ export interface SliceInput {
   bootScript: ConfigMap | undefined;
   /** Whether the default broker runs here. Without it the slice's own rights are used as they are, like those of others. */
   brokering: boolean;
+  /** The pool of its site, as the default broker keeps it; undefined: there are none. */
+  pool?: Pool | undefined;
   /** What somebody else has under a name that we would give, by `nameKey`. It is never touched. */
   taken: { get(key: string): KubeObject | undefined };
 }

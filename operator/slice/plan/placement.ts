@@ -2,7 +2,6 @@
 import { nameKey, type NodeState, type SliceInput } from './input.ts';
 import { rcapName } from '../../../crds/names.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
-import { type Amounts } from '../../../crds/rspec.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isOpen, matches, mayStay } from './eligible.ts';
@@ -38,7 +37,7 @@ interface Held {
  */
 export function planPlacement(
   input: SliceInput,
-  asked: Amounts,
+  asked: ChoosingBy['amounts'],
   now: number,
   bound: ReadonlySet<string> = new Set(),
 ): Placing {

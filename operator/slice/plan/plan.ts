@@ -12,6 +12,7 @@ import type { Placing } from './placement.ts';
 import { nextChange, planPods } from './pods.ts';
 import { planRights } from './rights.ts';
 import { planStatus, type Failure } from './status.ts';
+import { NOTHING_WITHHELD, type Withheld } from './withhold.ts';
 
 export interface SlicePlan {
   /** Steps in their order; what is in one step may be done side by side. A step is begun only if the last one succeeded. */
@@ -30,6 +31,7 @@ interface Facts {
   refusal?: Refusal;
   placing?: { wanted: number; matching: number };
   taken?: KubeObject[];
+  withheld?: Withheld;
   waitingFor?: string[];
 }
 
@@ -53,7 +55,7 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
     return { steps, finalizer: 'keep', wakeAt: undefined, status: statusOf(input, { refusal }) };
   }
   const bound = usableBound(input, now);
-  const { placing, effects: rights } = planRights(input, now, bound);
+  const { placing, effects: rights, withheld, wakeAt } = planRights(input, now, bound);
   const boot = planBootScript(input);
   const renewing = new Set(rights.filter((effect) => effect.kind === 'edit').map(({ ref }) => ref.uid));
   const used = without(input, placing.release);
@@ -64,14 +66,15 @@ export function planSlice(input: SliceInput, now: number): SlicePlan {
   return {
     steps: [boot.effects, [...pods.effects, ...endBound(input, bound, 'Unused')]],
     finalizer: 'keep',
-    wakeAt: earliest(pods.wakeAt, ...edges, nextOf(slice.spec.window, now)),
-    status: statusOf({ ...input, capabilities: [...input.capabilities, ...bound] }, { placing, taken }),
+    wakeAt: earliest(wakeAt, pods.wakeAt, ...edges, nextOf(slice.spec.window, now)),
+    status: statusOf({ ...input, capabilities: [...input.capabilities, ...bound] }, { placing, taken, withheld }),
   };
 }
 
 function statusOf(input: SliceInput, facts: Facts): SlicePlan['status'] {
   const { refusal, placing = { wanted: 0, matching: 0 }, taken = [], waitingFor = [] } = facts;
-  return (failures, now) => planStatus({ input, refusal, placing, taken, failures, waitingFor }, now);
+  const { withheld = NOTHING_WITHHELD } = facts;
+  return (failures, now) => planStatus({ input, refusal, placing, taken, withheld, failures, waitingFor }, now);
 }
 
 /**

@@ -4,8 +4,10 @@ import type { Denial, Slice, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { shown, told } from '../../restraint/applied.ts';
 import type { Refusal } from './accept.ts';
+import { asking, inFull } from './asked.ts';
 import type { SliceInput } from './input.ts';
 import { observe, type Observed } from './observe.ts';
+import type { Withheld } from './withhold.ts';
 import { first, list, plural } from './wording.ts';
 
 /** A write that the API server, or somebody's policy, refused. */
@@ -20,6 +22,8 @@ export interface StatusInput {
   refusal: Refusal | undefined;
   placing: { wanted: number; matching: number };
   taken: readonly KubeObject[];
+  /** What is not asked of nodes though the slice wants it. */
+  withheld: Withheld;
   failures: readonly Failure[];
   /** For a slice that is being deleted: what is still there. */
   waitingFor: readonly string[];
@@ -63,6 +67,8 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
       running: count(slivers, ({ running }) => running),
       upToDate: count(slivers, ({ upToDate }) => upToDate),
     },
+    // what is wrong with a spec that is refused may be its numbers, and nobody looked at that of a slice that ends
+    ...(of.refusal?.reason !== SliceReason.InvalidSpec && !isDeleting(slice) && asksOf(of.input)),
     ...(denials.length > 0 && {
       denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: one.message.slice(0, 1024) })),
     }),
@@ -95,7 +101,20 @@ function acceptedVerdict({ input, refusal, taken }: StatusInput): Verdict {
   return yes(SliceReason.Accepted, 'the spec is acted on');
 }
 
-function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: readonly Observed[]): Verdict {
+/** What a sliver asks for in the long form, and where that is overridden. */
+function asksOf({ slice, capabilities, nodes }: SliceInput): Pick<SliceStatus, 'resources' | 'overrides'> {
+  const { overrides } = slice.spec;
+  if (overrides === undefined) return { resources: inFull(slice) };
+  const counts = new Map(overrides.map(({ name }) => [name, 0]));
+  const askedOn = asking(slice);
+  for (const { spec } of capabilities.filter((one) => !isDeleting(one))) {
+    const node = nodes.get(spec.nodeName);
+    for (const name of node?.uid === undefined ? [] : askedOn(node).overrides) counts.set(name, counts.get(name)! + 1);
+  }
+  return { resources: inFull(slice), overrides: [...counts].map(([name, slivers]) => ({ name, slivers })) };
+}
+
+function allocatedVerdict({ input, refusal, placing, withheld }: StatusInput, slivers: readonly Observed[]): Verdict {
   const { wanted, matching } = placing;
   if (isDeleting(input.slice)) return no(SliceReason.Deleting, 'the rights are being released');
   if (refusal) return no(refusal.reason, refusal.message);
@@ -114,9 +133,19 @@ function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: rea
   }
   const refused = slivers.filter(({ denial }) => denial);
   const granted = slivers.filter(({ standing }) => standing === 'granted');
+  const sum = `${granted.length} of ${wanted} granted`;
+  const { pool, conflicts } = withheld;
+  if (pool) {
+    const asked = `${plural(pool.nodes.length, 'node')} not asked (${list(pool.nodes)})`;
+    return no(SliceReason.InsufficientSiteShares, `${sum}; ${asked}: ${pool.books}`);
+  }
+  if (conflicts.length > 0) {
+    const why = first(conflicts.map(({ node, message }) => `${node}: ${message}`));
+    return no(SliceReason.OverridesConflict, `${sum}; not asked: ${why}`);
+  }
   if (refused.length > 0) {
     const why = first(refused.map(({ node, denial }) => `${node}: ${denial!.reason}: ${denial!.message}`));
-    return no(SliceReason.Denied, `${granted.length} of ${wanted} granted; refused by ${why}`);
+    return no(SliceReason.Denied, `${sum}; refused by ${why}`);
   }
   const open = slivers.filter(({ standing, judged }) => standing !== 'granted' || !judged);
   const { broker } = input.slice.spec;
@@ -130,11 +159,11 @@ function allocatedVerdict({ input, refusal, placing }: StatusInput, slivers: rea
   if (granted.length < wanted || open.length > 0) {
     const lost = open.filter((one) => one.lost);
     const waits = open.length > 0 ? `waits for ${list(open.map(({ node }) => node))}` : 'waits for a node in order';
-    const message = `${granted.length} of ${wanted} granted; ${waits}`;
+    const message = `${sum}; ${waits}`;
     if (lost.length > 0) return no(SliceReason.NodeLost, `${message}; ${first(lost.map(sayLost))}`);
     return no(SliceReason.WaitingForNodes, message);
   }
-  return yes(SliceReason.AllGranted, `${granted.length} of ${wanted} granted`);
+  return yes(SliceReason.AllGranted, sum);
 }
 
 function readyVerdict(

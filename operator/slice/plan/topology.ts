@@ -10,7 +10,8 @@ export interface ChoosingBy {
   placement: Placement | undefined;
   /** The slice's uid: slices prefer different nodes, and each always the same ones. */
   seed: string;
-  amounts: Amounts;
+  /** What is asked for on a node. */
+  amounts: (node: NodeState) => Amounts;
 }
 
 /** The `need` best of the candidates, beside the nodes that are held already. */
@@ -106,7 +107,7 @@ function domainOf(node: NodeState, by: ChoosingBy): string {
 /** Nodes that say they have room come first; among equals the hash of slice and node decides (rendezvous hashing). */
 function rank(nodes: readonly NodeState[], by: ChoosingBy): NodeState[] {
   return nodes
-    .map((node) => ({ node, room: hasRoom(node, by.amounts) ? 0 : 1, hash: shortHash([by.seed, node.name]) }))
+    .map((node) => ({ node, room: hasRoom(node, by.amounts(node)) ? 0 : 1, hash: shortHash([by.seed, node.name]) }))
     .sort((a, b) => a.room - b.room || compare(a.hash, b.hash))
     .map(({ node }) => node);
 }

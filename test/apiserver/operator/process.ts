@@ -5,6 +5,7 @@ import { createMetrics } from '../../../kube/metrics.ts';
 import type { RequestOptions } from '../../../kube/transport.ts';
 import { readControllers } from '../../../operator/controllers.ts';
 import { SliceOperator } from '../../../operator/operator.ts';
+import type { SiteShares } from '../../../operator/site/sites.ts';
 import type { Readings } from '../../../operator/watchdog/readings.ts';
 import type { ApiServer } from '../fixture.ts';
 import { RELEASE } from './world.ts';
@@ -36,6 +37,8 @@ export interface ProcessOptions {
   statusIntervalMs?: number;
   /** As on the command line; all by default. */
   controllers?: string;
+  /** What sites may hold; no pools by default. */
+  siteShares?: SiteShares;
   /** What nodes say to watchdogs; nothing by default. */
   readings?: Readings;
 }
@@ -55,6 +58,7 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
     clock: { wall: () => Date.now() + offset(), monotonic: () => performance.now() + offset() },
     releaseNamespace: RELEASE,
     controllers: readControllers(options.controllers ?? '*'),
+    ...(options.siteShares && { siteShares: options.siteShares }),
     readings: options.readings ?? { read: () => Promise.resolve([]) },
     statusIntervalMs: options.statusIntervalMs ?? 20,
   });

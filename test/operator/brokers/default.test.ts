@@ -24,7 +24,8 @@ describe('the default broker', () => {
     const ending = aSlice();
     ending.metadata.deletionTimestamp = at(0);
     for (const slice of [ending, aSlice({ window: { end: at(-1) } })]) {
-      assert.deepEqual(planDefaultBroker(anInput(slice, nodes), NOW), { effects: [], wakeAt: undefined });
+      const { effects, wakeAt } = planDefaultBroker(anInput(slice, nodes), NOW);
+      assert.deepEqual([effects, wakeAt], [[], undefined]);
     }
   });
 

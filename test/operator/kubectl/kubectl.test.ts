@@ -144,6 +144,27 @@ describe('kubectl slice why', () => {
     assert.match(text, /Restraint b suspends it: floods b\. .* ask noc@b\./);
   });
 
+  it('says which overrides a sliver has, also where all is well', () => {
+    const overrides = [{ name: 'big', node: 'n1', resources: {} }];
+    const input = running(aSlice({ overrides }), [n1, n2]);
+    input.capabilities = input.capabilities.map((one) => {
+      const annotations = { 'slice-operator.io/overrides': 'big,one' };
+      return one.spec.nodeName === 'n1' ? { ...one, metadata: { ...one.metadata, annotations } } : one;
+    });
+    assert.match(why(input), /is Ready: .*\nn1 is asked with the overrides big, one\.$/);
+  });
+
+  it("has the site's books, and what helps, where its pool is too small", () => {
+    const pool = { site: 'site mit', perNode: 10, nodes: 2, others: [], isWaiting: false };
+    const text = why(anInput(aSlice({ share: 25 }), [n1, n2], { pool }));
+    assert.match(
+      text,
+      /not Ready \(InsufficientSiteShares\): 0 of 2 .* asks 25 shares on each, site mit has a pool of 20 /,
+    );
+    assert.match(text, /ask the cluster's owner for a larger pool\.$/);
+    assert.doesNotMatch(text, /lower spec.placement.count/);
+  });
+
   it('says what a pod waits for, and who has not answered', () => {
     const slice = aSlice();
     const rights = [granted(aRight(slice, 'n1')), aRight(slice, 'n2')];

@@ -15,7 +15,7 @@ describe('a node that writes nonsense', () => {
       const free: NodeBooks = { shares: 900, pods: 9, egress: amount, memory: amount, disk: amount };
       const sliceNode = { apiVersion: 'v', kind: 'SliceNode', metadata: { name: 'n1' }, spec: {}, status: { free } };
       const odd = aNode('n1', { free: nodeState('n1', undefined, sliceNode, 'alive').free });
-      const { acquire } = planPlacement(anInput(slice, [odd, aNode('n2')]), amounts(slice.spec.resources), NOW);
+      const { acquire } = planPlacement(anInput(slice, [odd, aNode('n2')]), () => amounts(slice.spec.resources), NOW);
       assert.deepEqual(acquire, [{ node: 'n2', attempt: 0 }], amount);
     }
   });
@@ -46,7 +46,7 @@ describe('a node that writes nonsense', () => {
     for (const reason of ['InvalidSpec', 'WrongNode', 'NotRedeemable', 'WindowPast', 'Nonsense']) {
       const capabilities = [denied(aRight(slice, 'n1'), 0, 0, reason)];
       const input = anInput(slice, [aNode('n1'), aNode('n2')], { capabilities });
-      const { acquire } = planPlacement(input, amounts(undefined), NOW);
+      const { acquire } = planPlacement(input, () => amounts(undefined), NOW);
       assert.deepEqual(acquire, [{ node: 'n2', attempt: 1 }], reason);
     }
   });
@@ -55,7 +55,7 @@ describe('a node that writes nonsense', () => {
     const slice = aSlice();
     const capabilities = [denied(aRight(slice, 'n1'), 600_000, 3, 'InvalidSpec'), granted(aRight(slice, 'n2'))];
     const input = anInput(slice, [aNode('n1'), aNode('n2')], { capabilities });
-    const { retry } = planPlacement(input, amounts(undefined), NOW);
+    const { retry } = planPlacement(input, () => amounts(undefined), NOW);
     assert.deepEqual(
       retry.map(({ spec }) => spec.nodeName),
       ['n1'],

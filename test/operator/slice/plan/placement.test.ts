@@ -8,7 +8,7 @@ import type { NodeState, SliceInput } from '../../../../operator/slice/plan/inpu
 import { planPlacement } from '../../../../operator/slice/plan/placement.ts';
 import { aNode, anInput, aRight, aSlice, denied, granted, NOW } from '../objects.ts';
 
-const plan = (input: SliceInput, now = NOW) => planPlacement(input, amounts(input.slice.spec.resources), now);
+const plan = (input: SliceInput, now = NOW) => planPlacement(input, () => amounts(input.slice.spec.resources), now);
 const names = (rights: readonly ResourceCapability[]) => rights.map(({ spec }) => spec.nodeName).sort();
 const nodes = (count: number, more: Partial<NodeState> = {}) =>
   Array.from({ length: count }, (_, index) => aNode(`n${index + 1}`, more));

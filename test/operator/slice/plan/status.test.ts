@@ -177,6 +177,15 @@ describe('the status of a slice', () => {
     );
   });
 
+  it('shows what is asked for in full, but not of a spec that nobody can read', () => {
+    const wrong = { resources: { memory: '1e999' } };
+    assert.equal(statusOf(running(aSlice(), nodes)).resources?.cpu?.shares, 1);
+    assert.equal(statusOf(anInput(aSlice(wrong), nodes)).resources, undefined);
+    const ending = aSlice(wrong);
+    ending.metadata.deletionTimestamp = at(0);
+    assert.equal(statusOf(anInput(ending, nodes)).ready[1], 'Deleting');
+  });
+
   it('keeps messages within what the schema allows', () => {
     const failures = Array.from({ length: 3 }, () => ({ node: 'n1', message: 'x'.repeat(2000) }));
     assert.ok(statusOf(running(aSlice(), nodes), failures).ready[2]!.length <= 1024);
