@@ -91,6 +91,7 @@ describe('examples', () => {
       'everything.yaml',
       'minimal.yaml',
       'owners.yaml',
+      'queue.yaml',
       'sensors.yaml',
       'sites.yaml',
       'tickets/broker.yaml',

@@ -1,15 +1,14 @@
 /** The queue broker and the operator against a real API server, with the nodes' real admission. */
 import assert from 'node:assert/strict';
 import { getCondition, type Condition } from '../../crds/conditions.ts';
-import { API_VERSION } from '../../crds/names.ts';
-import type { ResourceCapability, Slice, SliceSpec } from '../../crds/types.ts';
-import { silentLog } from '../../kube/log.ts';
+import type { ResourceCapability, Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
-import { QueueBroker } from '../../operator/brokers/queue/broker.ts';
+import type { QueueBroker } from '../../operator/brokers/queue/broker.ts';
 import type { Node } from '../../operator/kinds.ts';
 import { apiServer, removeSlices, until, type ApiServer } from './fixture.ts';
 import { rightsIn, startNodes, type AdmittingNodes } from './operator/nodes.ts';
 import { startProcess, type Process } from './operator/process.ts';
+import { queueSlice, startQueue } from './operator/queue.ts';
 import { startWorld, type World } from './operator/world.ts';
 
 const [BROKER, TEAM] = ['queue-broker', 'queue-team'];
@@ -32,7 +31,7 @@ describe('the queue broker, on a real API server', () => {
     const made: Node[] = [];
     for (const name of ['queue-1', 'queue-2']) made.push(await world.addNode(name, { of: TEAM }));
     nodes = await startNodes(server.client, made);
-    broker = await startBroker();
+    broker = await startQueue(server.client, BROKER);
   });
   after(async () => {
     await broker.stop();
@@ -41,31 +40,14 @@ describe('the queue broker, on a real API server', () => {
     await world.stop();
   });
 
-  async function startBroker(): Promise<QueueBroker> {
-    const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
-    const lengths = { usual: 3_600_000, most: 7_200_000 };
-    const client = await server.connect();
-    const one = new QueueBroker({ client, log: silentLog(), clock, namespace: BROKER, lengths });
-    await one.whenSynced();
-    one.work();
-    return one;
-  }
-
-  async function apply(name: string, spec: Partial<SliceSpec> = {}): Promise<void> {
-    await server.client.create<Slice>({
-      apiVersion: API_VERSION,
-      kind: 'Slice',
-      metadata: { name, namespace: TEAM },
-      spec: {
-        contact: 'ops@example.org',
-        broker: BROKER,
-        placement: { nodeSelector: { of: TEAM } },
-        resources: { cpu: { shares: 400 } },
-        sliver: { image: 'example.org/web:1' },
-        ...spec,
-      },
+  const apply = (name: string, seconds?: number) =>
+    queueSlice(server.client, {
+      name,
+      namespace: TEAM,
+      broker: BROKER,
+      spec: { placement: { nodeSelector: { of: TEAM } } },
+      ...(seconds !== undefined && { seconds }),
     });
-  }
 
   const read = (name: string) => server.client.get<Slice>(Resources.Slice, { namespace: TEAM, name });
   const conditionOf = async (name: string, type: string): Promise<Condition | undefined> =>

@@ -10,18 +10,13 @@ import { startInformer, type Informer } from '../../../kube/informer.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { keyOf, Resources, type KubeObject } from '../../../kube/resources.ts';
 import { EMPTY_LEDGER, nextEdge, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
-import { planAdmission, type Decision } from '../../../node-daemonset/admission/plan.ts';
+import { planAdmission } from '../../../node-daemonset/admission/plan.ts';
 import { policyOf } from '../../../node-daemonset/admission/policy.ts';
 import type { PodRecord } from '../../../node-daemonset/pods.ts';
 import { Reporter } from '../../../node-daemonset/report/reporter.ts';
 import { Statuses } from '../../../node-daemonset/report/statuses.ts';
+import type { Logged } from '../../node-daemonset/admission/replay.ts';
 import { controllerOf, isDeleting, type Node, type Pod } from '../../../operator/kinds.ts';
-
-/** One line of a node's grant log. */
-export interface Logged extends Decision {
-  /** ms since the epoch */
-  time: number;
-}
 
 export interface AdmittingNode {
   name: string;
@@ -34,9 +29,9 @@ export interface AdmittingNodes {
   stop(): Promise<void>;
 }
 
-const OPEN: SliceNodeSpec = { budget: { shares: 1000, ports: 1000, pending: 1000 } };
+export const OPEN: SliceNodeSpec = { budget: { shares: 1000, ports: 1000, pending: 1000 } };
 /** As each Node of the world has it. */
-const SIZE = { cpuMilli: 3900, memory: 8 * 2 ** 30, disk: 100 * 2 ** 30, pods: 110 };
+export const SIZE = { cpuMilli: 3900, memory: 8 * 2 ** 30, disk: 100 * 2 ** 30, pods: 110 };
 /** A pass is begun so long after the first event that asks for it. */
 const GATHER_MS = 5;
 
