@@ -89,6 +89,7 @@ describe('examples', () => {
     assert.deepEqual(files, [
       'capabilities.yaml',
       'everything.yaml',
+      'local-api.yaml',
       'minimal.yaml',
       'owners.yaml',
       'queue.yaml',

@@ -40,12 +40,15 @@ export interface Asker {
 
 type Rights = readonly [ResourceCapability, ...ResourceCapability[]];
 
-/** Throws Refusal where the sliver has not the privilege. */
-export function mayAsk(sliver: Sliver | undefined): Sliver {
+/** Throws Refusal where the sliver has not the privilege, or the owner, who may have offered it once, does not now. */
+export function mayAsk(sliver: Sliver | undefined, isOffered: boolean): Sliver {
   if (sliver?.standing !== 'entitled') throw new Refusal('NotPrivileged', 'this sliver has no right on this node now');
-  if (sliver.amounts.privileges.includes(LOCAL_PRIVILEGE)) return sliver;
-  const message = `this slice has not the privilege ${LOCAL_PRIVILEGE}: ask for it in resources.privileges`;
-  throw new Refusal('NotPrivileged', message);
+  if (!sliver.amounts.privileges.includes(LOCAL_PRIVILEGE)) {
+    const message = `this slice has not the privilege ${LOCAL_PRIVILEGE}: ask for it in resources.privileges`;
+    throw new Refusal('NotPrivileged', message);
+  }
+  if (isOffered) return sliver;
+  throw new Refusal('PrivilegeNotOffered', `the owner of this node does not offer ${LOCAL_PRIVILEGE} any more`);
 }
 
 /** Throws Refusal. */

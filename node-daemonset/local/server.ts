@@ -19,6 +19,8 @@ export interface Client {
 
 export interface LocalServerParts {
   answering: AnswerParts;
+  /** Whether the node's owner offers the privilege. */
+  isOffered(): boolean;
   clientOf(socket: Socket): Client;
   count: CountLocal;
   onRefused(socket: Socket, operation: Counted, refusal: Refusal): void;
@@ -50,7 +52,7 @@ export function createLocalServer(parts: LocalServerParts): Server {
         if (!client.mayRequest()) throw new Refusal('TooManyRequests', 'too many requests: wait a second');
         const route = routed(request);
         ({ operation } = route);
-        const sliver = mayAsk(client.sliver);
+        const sliver = mayAsk(client.sliver, parts.isOffered());
         const call = callOf(route, await bodyOf(request, route));
         return await answer(parts.answering, call, { sliver, mayOperate: client.mayOperate });
       };

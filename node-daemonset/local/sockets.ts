@@ -22,7 +22,7 @@ export const LOCAL_SOCKET = 'capabilities';
 
 export interface LocalSocketsOptions {
   answering: AnswerParts;
-  /** Whether the owner offers the privilege: then every sliver has a socket, and is told why it may not. */
+  /** Whether the owner offers the privilege: then every sliver has a socket, if only to be told that it may not. */
   isOffered(): boolean;
   /** A sliver's directory, by its pod's uid. */
   directoryOf(uid: string): string;
@@ -66,6 +66,7 @@ export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { c
   };
   const server = createLocalServer({
     answering,
+    isOffered,
     clientOf(socket) {
       const uid = uids.get(socket) ?? '';
       const own = served.get(uid);

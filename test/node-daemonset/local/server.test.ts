@@ -57,6 +57,12 @@ describe('the local API', () => {
     assert.ok(existsSync(world.socketOf('broker')) && !existsSync(world.socketOf('plain')));
     world.pass();
     assert.equal((await world.ask('broker', 'GET', '/v1/capabilities')).status, 200);
+    world.isOffered = false;
+    world.pass();
+    assert.ok(!existsSync(world.socketOf('plain')));
+    // it keeps the right, and what it made
+    const { status, code } = await world.ask('broker', 'POST', '/v1/capabilities', { name: 'lab' });
+    assert.deepEqual([status, code], [403, 'PrivilegeNotOffered']);
   });
 
   it('reads no body of more than 8 KiB, and no nonsense', async () => {
@@ -87,10 +93,10 @@ describe('the local API', () => {
     const body = '{"name":"lab"}';
     socket.write(`POST /v1/capabilities HTTP/1.1\r\nHost: node\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     socket.write(LIST);
-    setTimeout(() => void world.close().catch(() => undefined), 300);
+    while (world.written.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    world.comeBack();
     const text = await heard(socket);
-    assert.ok(!text.includes('"capabilities":['), text);
-    world = createWorld();
+    assert.match(text, /^HTTP\/1\.1 201 .*HTTP\/1\.1 429 .*wait for one answer/s);
   });
 
   it('gives a sliver no more than its connections, and each sliver one', async () => {

@@ -19,6 +19,8 @@ import { call, type Told } from './call.ts';
 export interface World {
   /** What every operation of the operator comes to, in the place of doing it. */
   refuse: LocalRefused | undefined;
+  /** Whether the owner offers the privilege. */
+  isOffered: boolean;
   /** The operator does nothing at all. */
   away: boolean;
   /** What the API server was told, each time. */
@@ -33,6 +35,8 @@ export interface World {
   ask(slice: string, method: string, path: string, body?: object | string): Promise<Told>;
   /** A pass, with these slivers alone. */
   pass(slices?: readonly string[]): void;
+  /** The operator is back, and does what waits. */
+  comeBack(): void;
   counted(operation: string, code: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -76,6 +80,7 @@ export function createWorld(): World {
 
   const world: World = {
     refuse: undefined,
+    isOffered: true,
     away: false,
     written: [],
     warnings: [],
@@ -91,6 +96,11 @@ export function createWorld(): World {
       ({ ledger } = admit(ledger, world.rcaps, { spec: SPEC }));
       const desired = { slivers: slices.map((slice) => slivers.get(slice)!) } as unknown as Desired;
       void local.enforcer.enforce(desired, new AbortController().signal);
+    },
+    comeBack() {
+      world.away = false;
+      for (const request of world.written.at(-1) ?? []) carryOut(request);
+      world.pass();
     },
     async counted(operation, code) {
       const { values } = await registry.getSingleMetric('slice_node_local_requests_total')!.get();
@@ -124,7 +134,7 @@ export function createWorld(): World {
     },
     directoryOf: (uid) => join(directory, uid),
     store: { get: () => ({ ...EMPTY_STATE, ledger }) },
-    policy: () => policyOf(SPEC),
+    policy: () => policyOf(world.isOffered ? SPEC : {}),
     rcaps: () => world.rcaps,
     sliceNode: () => ({ metadata: { name: 'node1' }, status: { refusals } }) as unknown as SliceNode,
     registry,
