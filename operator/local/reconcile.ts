@@ -13,10 +13,10 @@ import type { Pod } from '../kinds.ts';
 import { LOCAL_MANAGER, MANAGER } from '../managers.ts';
 import { planDefaults } from '../node/defaults.ts';
 import type { NodeState } from '../slice/plan/input.ts';
-import { Pace } from '../slice/pace.ts';
 import { BY_NODE, type Stores } from '../stores.ts';
 import type { CountLocal } from './metrics.ts';
 import { type LocalPlan, planAsker, planLocal, planReads } from './plan.ts';
+import { Turns } from './turns.ts';
 
 export interface LocalDeps {
   client: ApiClient;
@@ -28,9 +28,6 @@ export interface LocalDeps {
   log: Log;
 }
 
-/** Of one node, so that a stolen one does not keep the operator from its work. */
-const AT_A_TIME = 4;
-const GAP_MS = 200;
 const MAX_MESSAGE = 500;
 /** Requests that the schema allows. */
 const MOST = 16;
@@ -39,7 +36,7 @@ const MOST = 16;
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 export function localReconciler({ client, stores, nodes, count, monotonic, log }: LocalDeps) {
-  const pace = new Pace(monotonic, GAP_MS);
+  const turns = new Turns(monotonic);
   /** By node: what became of each request that is still there; undefined where it was done. */
   const settled = new Map<string, Map<string, LocalRefusal | undefined>>();
 
@@ -48,20 +45,18 @@ export function localReconciler({ client, stores, nodes, count, monotonic, log }
     const { requests = [], refusals = [] } = sliceNode?.status ?? {};
     if (!sliceNode || (requests.length === 0 && refusals.length === 0)) {
       settled.delete(name);
-      pace.forget(name);
       return Done;
     }
     // What an earlier leader refused stays refused.
     const before = settled.get(name) ?? new Map(refusals.map((refusal) => [refusal.id, refusal]));
     const known = new Map(requests.flatMap(({ id }) => (before.has(id) ? [[id, before.get(id)] as const] : [])));
     settled.set(name, known);
-    const open = requests.slice(0, MOST).filter(({ id }) => !known.has(id));
-    const wait = open.length > 0 ? pace.waitMs(name) : 0;
-    if (wait === 0 && open.length > 0) {
-      pace.wrote(name);
-      for (const request of open.slice(0, AT_A_TIME)) {
-        known.set(request.id, await settle(sliceNode, request, signal));
-      }
+    let wait = 0;
+    for (const request of requests.slice(0, MOST).filter(({ id }) => !known.has(id))) {
+      // a stolen node must not keep the operator from its work
+      wait = turns.take(name);
+      if (wait > 0) break;
+      known.set(request.id, await settle(sliceNode, request, signal));
     }
     const told = [...known.values()].filter((refusal) => refusal !== undefined);
     if (!isDeepStrictEqual(told, refusals)) {
@@ -69,7 +64,7 @@ export function localReconciler({ client, stores, nodes, count, monotonic, log }
       const object: SliceNode = { apiVersion: API_VERSION, kind: 'SliceNode', metadata: { name }, status };
       await client.apply(object, { fieldManager: LOCAL_MANAGER, force: true, subresource: 'status' }, signal);
     }
-    return open.some(({ id }) => !known.has(id)) ? After(Math.max(pace.waitMs(name), 1)) : Done;
+    return wait > 0 ? After(wait) : Done;
   };
 
   async function settle(of: SliceNode, request: LocalRequest, signal: AbortSignal): Promise<LocalRefusal | undefined> {
