@@ -56,7 +56,10 @@ export function planPool(pool: Pool, own: Account, now: number): PoolPlan {
   }
   const fits = own.wants.map((want) => give(profile, size, want));
   const refused = own.wants.filter((_, i) => !fits[i]);
-  return { fits, books: refused.length === 0 ? '' : booksOf(pool, others, own, refused, first) };
+  if (refused.length === 0) return { fits, books: '' };
+  // what it is given now it has, for those who read why the rest was refused
+  const given = own.wants.filter((_, i) => fits[i]).flatMap(({ has, asks }) => beyond(has, asks));
+  return { fits, books: booksOf(pool, others, { ...own, held: [...own.held, ...given] }, refused, first) };
 }
 
 /** Older ones first; the uid decides among those of one second. */

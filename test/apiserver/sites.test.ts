@@ -139,6 +139,8 @@ describe('overrides and sites', () => {
     await make('web', WEB, { share: 80 });
     await condition('Ready', 'web', WEB, 'AllRunning');
     await make('index', DB, { share: 50 });
+    await condition('Allocated', 'index', DB, 'InsufficientSiteShares');
+    await eventually(async () => assert.equal((await get('index', DB)).status?.nodes?.granted, 1));
     const text = await condition('Allocated', 'index', DB, 'InsufficientSiteShares');
     assert.match(text, /^1 of 3 granted; 2 nodes not asked \(site-n2, site-n3\): asks 50 shares on each, site mit has/);
     assert.match(text, /site-web\/web holds 240, site-db\/index holds 50, 10 free$/);

@@ -17,7 +17,8 @@ describe("a site's pool", () => {
   it('is for all nodes together, and gives what fits, node by node', () => {
     const { fits, books } = planPool(poolOf(250, 2, []), account('web', '1', 0, wants(300, 300, 200)), 0);
     assert.deepEqual(fits, [true, false, true]);
-    assert.match(books, /^asks 300 shares on each, site mit has a pool of 500 \(250 for each of 2 nodes\)/);
+    assert.match(books, /^asks 300 shares on each, site mit has a pool of 500 \(250 for each of 2 nodes\), /);
+    assert.match(books, /lab\/web holds 500, 0 free$/, 'with what it is given now');
   });
 
   it('refuses with its books: who holds how much, and what is free', () => {
