@@ -17,9 +17,9 @@ down: $(INSTALLED)
 test: $(INSTALLED)
 	node test/main.ts
 
-# random histories of rights, fifty times as many as in `make test`
+# random histories of rights and of sites' pools, fifty times as many as in `make test`
 nightly: $(INSTALLED)
-	LEDGER_RUNS=100000 mocha --timeout 3600000 test/node-daemonset/admission/history.test.ts
+	LEDGER_RUNS=100000 mocha --timeout 3600000 test/node-daemonset/admission/history.test.ts test/operator/site/books.test.ts
 
 # types, lint, format, generated files, layout
 check: $(INSTALLED)

@@ -101,10 +101,11 @@ export class Books {
     return entry?.uid === slice.metadata.uid && entry?.generation === slice.metadata.generation;
   }
 
-  /** Of a slice that was not planned yet, what its rights show. */
+  /** Of a slice that was not planned yet, what its rights show. One that is being deleted wants nothing more. */
   #accountOf(slice: Slice): Account {
     const entry = this.#entries.get(keyOf(slice));
-    if (entry && entry.uid === slice.metadata.uid) return entry.account;
+    const isEnding = slice.metadata.deletionTimestamp !== undefined;
+    if (entry && entry.uid === slice.metadata.uid) return isEnding ? { ...entry.account, wants: [] } : entry.account;
     const { namespace = '', uid } = slice.metadata;
     const rights: ResourceCapability[] = this.#stores.capabilities.byIndex(
       BY_CONTROLLER,

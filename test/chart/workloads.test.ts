@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DRIVER } from '../../crds/names.ts';
 import { pathsOf, readConfig } from '../../node-daemonset/config.ts';
+import { parseSiteShares } from '../../operator/site/sites.ts';
 import { type Container, one, podSpec } from './objects.ts';
 import { type Manifest, renderChart } from './render.ts';
 
@@ -54,6 +55,23 @@ describe("the chart's operator", () => {
     assert.equal(fields(operator).NAMESPACE, 'metadata.namespace');
     assert.equal(fields(operator).POD_NAME, 'metadata.name');
     for (const { name } of operator.env) assert.match(source('operator/main.ts'), new RegExp(`\\b${name}\\b`), name);
+  });
+
+  it('is told what sites may hold: by default as much as a node gives one namespace', async () => {
+    const told = (env: Record<string, string>) =>
+      parseSiteShares(env.SITE_SHARES!, env.SITES_LABELLED!, env.SITES_NAMESPACES!);
+    assert.deepEqual(told(values(containerOf('Deployment'))), {
+      each: 250,
+      labelled: new Map(),
+      namespaces: new Map(),
+    });
+    const sites = { shares: 1000, labelled: { mit: 500 }, namespaces: { guests: 0 } };
+    const { objects: changed } = await renderChart({ kubeVersion: '1.30.0', values: { sites } });
+    assert.deepEqual(told(values(podSpec(one(changed, 'Deployment')).containers[0]!)), {
+      each: 1000,
+      labelled: new Map([['mit', 500]]),
+      namespaces: new Map([['guests', 0]]),
+    });
   });
 
   it('is probed where it listens', () => probesAreServed(containerOf('Deployment')));

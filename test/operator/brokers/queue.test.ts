@@ -187,6 +187,18 @@ describe('the queue', () => {
     assert.match(world.queued('b')!.message, new RegExp(`place 1 of 1, open until ${time(6 * HOUR)}`));
   });
 
+  it('reserves on each node what the slice asks for there, with its overrides', () => {
+    const world = new QueueWorld('n1', 'n2');
+    const overrides = [{ name: 'more', node: 'n2', resources: { cpu: { shares: 300 } } }];
+    world.add('a', { share: 100, overrides });
+    world.settle();
+    const reserved = [...world.rights.values()].filter(({ metadata }) => metadata.namespace === 'queue');
+    assert.deepEqual(Object.fromEntries(reserved.map(({ spec }) => [spec.nodeName, spec.resources?.cpu?.shares])), {
+      n1: 100,
+      n2: 300,
+    });
+  });
+
   it('believes no labels in other namespaces', () => {
     const world = new QueueWorld('n1');
     world.add('a');
