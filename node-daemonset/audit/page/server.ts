@@ -1,9 +1,10 @@
 /** Serves the page to strangers: bounded in connections, requests, time and memory, each visitor apart from the others. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { isIPv4, type Socket } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { formatAddress, parseAddress } from '../../../crds/ipaddress.ts';
 import { BusyError, createGate, type Gate } from '../../../kube/gate.ts';
 import { listen, type Listening } from '../../../kube/listen.ts';
+import { createCounts, limitVisitors, neighbourhood, type VisitorLimits } from '../../../kube/visitors.ts';
 import { respond } from './respond.ts';
 import { HttpError } from './route.ts';
 import type { Source } from './source.ts';
@@ -19,16 +20,12 @@ export interface PageServerOptions {
   limits?: Partial<Limits>;
 }
 
-export interface Limits {
+export interface Limits extends VisitorLimits {
   connections: number;
-  /** Of one IPv4 address or one IPv6 /64. */
-  connectionsEach: number;
   /** Requests of one of those that are being answered. */
   requestsEach: number;
   /** The most time for a whole answer to be taken, in ms. */
   answerMs: number;
-  /** The most time in which nothing is sent or taken, in ms. */
-  idleMs: number;
   /** Answers that wait to be taken, in bytes of all. */
   pendingBytes: number;
 }
@@ -61,7 +58,7 @@ export async function servePage(options: PageServerOptions): Promise<Listening> 
   server.maxConnections = limits.connections;
   server.maxRequestsPerSocket = 100;
   server.maxHeadersCount = 64;
-  limitEach(server, limits);
+  limitVisitors(server, limits);
   const asking = createCounts();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -108,46 +105,7 @@ function gated({ settings, flows, pairs }: Source, gate: Gate): Source {
   return { settings, flows: bounded(flows), pairs: bounded(pairs) };
 }
 
-/** Nobody takes all connections, and none is kept by saying nothing. */
-function limitEach(server: Server, { connectionsEach, idleMs }: Limits): void {
-  const connected = createCounts();
-  server.on('connection', (socket) => {
-    const who = neighbourhood(socket.remoteAddress);
-    socket.once('close', () => connected.remove(who));
-    if (connected.add(who) > connectionsEach) socket.destroy();
-    socket.setTimeout(idleMs, () => socket.destroy());
-  });
-  server.on('clientError', (_, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
-    else socket.destroy();
-  });
-}
-
-/** How many there are of each; those of whom there are none take no memory. */
-function createCounts(): { add(key: string): number; remove(key: string): void } {
-  const counts = new Map<string, number>();
-  return {
-    add(key) {
-      const now = (counts.get(key) ?? 0) + 1;
-      counts.set(key, now);
-      return now;
-    },
-    remove(key) {
-      const left = (counts.get(key) ?? 0) - 1;
-      if (left > 0) counts.set(key, left);
-      else counts.delete(key);
-    },
-  };
-}
-
 function visitorOf({ remoteAddress = '' }: Socket): string | undefined {
   const bytes = parseAddress(remoteAddress.replace(/%.*$/, ''));
   return bytes && formatAddress(bytes);
-}
-
-/** One IPv4 address, or the 64 bits that one customer has of IPv6 at least. */
-function neighbourhood(remoteAddress = ''): string {
-  const text = formatAddress(parseAddress(remoteAddress.replace(/%.*$/, '')) ?? new Uint8Array(16));
-  const bytes = parseAddress(text)!;
-  return isIPv4(text) ? text : Buffer.from(bytes.subarray(0, 8)).toString('hex');
 }

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { BusyError, createGate } from '../../../kube/gate.ts';
 import { listen, type Listening } from '../../../kube/listen.ts';
 import type { Log } from '../../../kube/log.ts';
+import { limitVisitors, type VisitorLimits } from '../../../kube/visitors.ts';
 import type { Broker } from './broker.ts';
 import type { KeyPair } from './key.ts';
 import { type Reason, REASONS, Refusal } from './refusal.ts';
@@ -21,12 +22,16 @@ export interface TicketServerOptions {
   /** Ends what waits for nodes. */
   signal: AbortSignal;
   log: Log;
+  /** Bounds that tests change. */
+  limits?: Partial<VisitorLimits>;
 }
 
 /** What is answered at a time; most of that is waiting for nodes. */
 const CONCURRENT = 32;
 const WAITING = 64;
 const MAX_CONNECTIONS = 256;
+/** Longer than any answer takes. */
+const VISITOR: VisitorLimits = { connectionsEach: 32, idleMs: 60_000 };
 
 /** Rejects where the port can't be had. */
 export async function serveTickets(options: TicketServerOptions): Promise<Listening> {
@@ -73,7 +78,7 @@ export async function serveTickets(options: TicketServerOptions): Promise<Listen
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  server.setTimeout(60_000);
+  limitVisitors(server, { ...VISITOR, ...options.limits });
   return await listen(server, { port, host, what: `port ${port} for tickets` });
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import type { Listening } from '../../../../kube/listen.ts';
 import { silentLog } from '../../../../kube/log.ts';
 import { Refusal } from '../../../../operator/brokers/tickets/refusal.ts';
@@ -16,7 +17,7 @@ describe('the server of tickets', () => {
   before(async () => {
     const broker = { redeem: (text: string) => redeem(text) };
     const options = { port: 0, host: '127.0.0.1', key: BROKER, broker, signal: ending.signal, log: silentLog() };
-    server = await serveTickets(options);
+    server = await serveTickets({ ...options, limits: { connectionsEach: 200 } });
     url = `http://127.0.0.1:${server.port}`;
   });
   after(() => server.close());
@@ -84,4 +85,32 @@ describe('the server of tickets', () => {
     assert.equal(statuses.filter((status) => status === 503).length, 4);
     assert.equal(statuses.filter((status) => status === 504).length, 96);
   });
+
+  it('has only so many connections for one visitor', async () => {
+    const broker = { redeem: (text: string) => redeem(text) };
+    const options = { port: 0, host: '127.0.0.1', key: BROKER, broker, signal: ending.signal, log: silentLog() };
+    const small = await serveTickets({ ...options, limits: { connectionsEach: 2 } });
+    const open = async () => {
+      const socket = connect(small.port, '127.0.0.1');
+      await once(socket, 'connect');
+      return socket;
+    };
+    const [one, two] = [await open(), await open()];
+    await closed(await open());
+    one.destroy();
+    await closed(one);
+    await until(async () => (await fetch(`http://127.0.0.1:${small.port}/`).catch(() => undefined))?.status === 200);
+    two.destroy();
+    await small.close();
+  });
 });
+
+/** Also by an error. */
+function closed(socket: Socket): Promise<void> {
+  socket.on('error', () => {});
+  return new Promise((resolve) => (socket.closed ? resolve() : void socket.once('close', () => resolve())));
+}
+
+async function until(question: () => Promise<boolean>): Promise<void> {
+  while (!(await question())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
