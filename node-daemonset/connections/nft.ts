@@ -37,7 +37,7 @@ export interface ObservedTable {
 }
 
 /** Raised with every change of sets, chains or rules. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Buckets of who has begun nothing for so long would be full anyway. */
 const FORGOTTEN = '1h';
@@ -55,8 +55,6 @@ const SETS = [
 const CHAINS = {
   /** Of what comes to a socket. */
   answers: 'type filter hook input priority -150; policy accept;',
-  /** Before connections are remembered. */
-  raw_owners: 'type filter hook output priority -301; policy accept;',
   /** Where they are known, and not yet remembered: what is dropped there takes no room. */
   beginning: 'type filter hook output priority -150; policy accept;',
 };
@@ -66,20 +64,21 @@ const DIGEST = 'digest';
 
 function rulesOf({ perSecond, burst, level, firstPort, lastPort }: RuleFacts): string[] {
   const many = `limit rate over ${perSecond}/second burst ${burst} packets`;
-  const raw = `raw_owners meta mark ${RAW_MARK}`;
   return [
     // A port that the kernel chose is a client's. Whom that asked is what the kernel remembers of its connections.
     `answers udp dport ${firstPort}-${lastPort} udp dport != @served ct direction original socket mark ${SLIVER_MARK} drop`,
-    // The class is written anew by whoever judges the packet, so that it can say here whose it is.
-    `${raw} meta priority set none`,
-    `${raw} meta l4proto { 6, 17 } meta priority set meta l4proto . th sport map @raw`,
-    `${raw} icmp type echo-request meta priority set icmp id map @echo4`,
-    `${raw} icmpv6 type echo-request meta priority set icmpv6 id map @echo6`,
-    // It will be dropped where raw sockets are judged, which is after connections are remembered.
-    `${raw} meta priority none notrack`,
+    // One chain for all of it, and what the node itself sends is let go at once: each packet passes here.
+    'beginning meta mark 0 accept',
     // Not `ct state new`: that is every packet of a flow that nobody answers.
     `beginning meta mark ${SLIVER_MARK} ct status & confirmed == 0 update @begun { socket cgroupv2 level ${level} ${many} } drop`,
-    `beginning meta mark ${RAW_MARK} ct status & confirmed == 0 update @begun_raw { meta priority ${many} } drop`,
+    `beginning meta mark != ${RAW_MARK} accept`,
+    // The class is written anew by whoever judges the packet, so that it can say here whose it is. What is nobody's will be
+    // dropped there, which is after connections are remembered: all of that has one bucket.
+    'beginning meta priority set none',
+    'beginning meta l4proto { 6, 17 } meta priority set meta l4proto . th sport map @raw',
+    'beginning icmp type echo-request meta priority set icmp id map @echo4',
+    'beginning icmpv6 type echo-request meta priority set icmpv6 id map @echo6',
+    `beginning ct status & confirmed == 0 update @begun_raw { meta priority ${many} } drop`,
   ];
 }
 
