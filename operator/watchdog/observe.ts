@@ -1,8 +1,8 @@
 /** One look at all nodes: the values by which a watchdog goes, and what is missing in them. */
 import type { WatchdogSpec } from '../../crds/types.ts';
 import type { NodeReading } from './readings.ts';
-import { type Believed, valuesOf } from './rows.ts';
-import { addTotals, type Counted, type Totals } from './totals.ts';
+import { type Believed, keyOfSlice, MOST, rowsOf } from './rows.ts';
+import { addTotals, type Counted, type Counting, type Totals } from './totals.ts';
 
 export interface Look {
   /** By key, over all nodes. */
@@ -33,22 +33,28 @@ export function look(
     }
     try {
       const cut = answer.cut ?? false;
-      counted.push({ node, values: valuesOf(spec, node, answer.reading, believed), cut });
+      counted.push({ node, rows: rowsOf(spec, answer.reading), cut });
       if (cut) silent.push(`${node}: sent only a part`);
     } catch (error) {
       silent.push(`${node}: ${(error as Error).message}`);
     }
   }
   const { periodSeconds } = spec;
-  const totals = periodSeconds === undefined ? before : addTotals(before, counted, periodSeconds * 1000, time);
-  const values = periodSeconds === undefined ? sumOf(counted) : totals.sums;
-  return { values, totals, answered: counted.length, silent, time };
+  const keyOf = (node: string, slice: string): string | undefined =>
+    believed(node, slice) ? keyOfSlice(spec, slice) : undefined;
+  const seen = { answered: counted.length, silent, time };
+  if (periodSeconds === undefined) return { ...seen, values: sumOf(counted, keyOf), totals: before };
+  const totals = addTotals(before, counted, { periodMs: periodSeconds * 1000, keyOf }, time);
+  return { ...seen, values: totals.sums, totals };
 }
 
-function sumOf(counted: readonly Counted[]): Map<string, number> {
+function sumOf(counted: readonly Counted[], keyOf: Counting['keyOf']): Map<string, number> {
   const sums = new Map<string, number>();
-  for (const { values } of counted) {
-    for (const [key, value] of values) sums.set(key, (sums.get(key) ?? 0) + value);
+  for (const { node, rows } of counted) {
+    for (const { slice, value = 0 } of rows) {
+      const key = keyOf(node, slice);
+      if (key !== undefined && value > 0) sums.set(key, Math.min(MOST, (sums.get(key) ?? 0) + value));
+    }
   }
   return sums;
 }

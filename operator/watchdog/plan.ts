@@ -15,7 +15,7 @@ export interface Terms {
   dryRun: boolean;
 }
 
-/** What is remembered of one key from reading to reading; times in ms since the epoch. */
+/** What is remembered of one key from reading to reading; times in ms of a clock that only grows. */
 export interface Watched {
   value: number;
   aboveSince?: number;
@@ -34,7 +34,7 @@ export interface WatchInput {
   complete: boolean;
   /** The keys that are restrained now, by this watchdog. */
   held: ReadonlySet<string>;
-  /** When the values were read. */
+  /** When the values were read, by that clock. */
   now: number;
 }
 
@@ -97,14 +97,14 @@ export function planWatch(input: WatchInput): WatchPlan {
   }
 }
 
-/** Since when it is above the limit, or low enough to be freed; a clock that was set back stretches neither. */
+/** Since when it is above the limit, or low enough to be freed. */
 function timed({ terms, values, complete, now }: WatchInput, key: string, was: Watched | undefined): Watched {
   const value = values.get(key) ?? 0;
   const isLow = complete && terms.lift !== undefined && value <= terms.lift.below;
   return {
     value,
-    ...(value > terms.above && { aboveSince: Math.min(was?.aboveSince ?? now, now) }),
-    ...(isLow && { belowSince: Math.min(was?.belowSince ?? now, now) }),
+    ...(value > terms.above && { aboveSince: was?.aboveSince ?? now }),
+    ...(isLow && { belowSince: was?.belowSince ?? now }),
   };
 }
 

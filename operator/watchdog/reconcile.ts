@@ -44,6 +44,8 @@ interface Running {
   memory: Memory;
   totals: Totals;
   last: Look | undefined;
+  /** When that was, by the clock that only grows: what lasts is measured by it. */
+  lastAt: number;
   problem: WatchView['problem'];
   /** When it reads again, by the clock that only grows. */
   dueAt: number;
@@ -78,7 +80,7 @@ export function watchdogReconciler(deps: WatchdogDeps) {
         values: one.last.values,
         complete: one.last.silent.length === 0,
         held: new Set(held.keys()),
-        now: one.last.time,
+        now: one.lastAt,
       });
       one.totals = forgive(one.totals, plan.pardoned);
       one.memory = await carryOut(watchdog, one, plan, held, signal);
@@ -93,7 +95,16 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     const known = running.get(name);
     if (known?.uid === uid && known?.generation === generation) return known!;
     const hold = known?.uid === uid && known ? known.hold : new Hold(client, stores, deps.monotonic);
-    const fresh = { uid, generation, ...restore(watchdog), last: undefined, problem: undefined, dueAt: 0, hold };
+    const fresh = {
+      uid,
+      generation,
+      ...restore(watchdog),
+      last: undefined,
+      lastAt: 0,
+      problem: undefined,
+      dueAt: 0,
+      hold,
+    };
     running.set(name, fresh);
     return fresh;
   }
@@ -106,6 +117,7 @@ export function watchdogReconciler(deps: WatchdogDeps) {
       const seen = look(spec, answers, one.totals, believing(), deps.now());
       if (seen.answered === 0) throw new Error(seen.silent[0] ?? 'there is no node');
       one.last = seen;
+      one.lastAt = deps.monotonic();
       one.totals = seen.totals;
       one.problem = undefined;
     } catch (error) {

@@ -31,12 +31,13 @@ export function planWatchdogStatus(watchdog: Watchdog, view: WatchView, now: num
   const { spec, status, metadata } = watchdog;
   const observedGeneration = metadata.generation;
   const verdict = { type: WatchdogCondition.Ready, ...verdictOf(watchdog, view), observedGeneration };
-  const isCounting = spec.periodSeconds !== undefined && view.totals.period > 0;
+  const { periodSeconds } = spec;
+  const isCounting = periodSeconds !== undefined && view.totals.period > 0;
   const largest = largestOf(view.memory);
   return {
     observedGeneration,
     ...(view.time !== undefined && { time: instant(view.time) }),
-    ...(isCounting && { period: instant(view.totals.period) }),
+    ...(isCounting && { period: instant(view.totals.period * periodSeconds * 1000) }),
     nodes: { answered: view.answered, silent: view.silent.length },
     restrained: view.held,
     ...(largest.length > 0 && { largest }),
@@ -48,17 +49,20 @@ export function planWatchdogStatus(watchdog: Watchdog, view: WatchView, now: num
 export function isNews(before: WatchdogStatus | undefined, after: WatchdogStatus): boolean {
   if (isDeepStrictEqual(before, after)) return false;
   if (!isDeepStrictEqual(withoutFigures(before), withoutFigures(after))) return true;
-  return Date.parse(after.time ?? '') - Date.parse(before?.time ?? '') >= WRITE_MS;
+  // also where a clock was ahead and was put right
+  return Math.abs(Date.parse(after.time ?? '') - Date.parse(before?.time ?? '')) >= WRITE_MS;
 }
 
 /** What was known before a restart; what was counted of another period, or under another spec, is over. */
 export function restore({ metadata, status, spec }: Watchdog): { memory: Memory; totals: Totals } {
   const known = (status?.largest ?? []).map((one) => [keyOf(one), one] as const);
   const memory = new Map(known.map(([key, { value, state }]) => [key, { value, ...(state && { state }) }]));
-  const isSame = status?.observedGeneration === metadata.generation && spec.periodSeconds !== undefined;
-  if (!isSame || !status?.period) return { memory, totals: NO_TOTALS };
+  const { periodSeconds } = spec;
+  const isSame = status?.observedGeneration === metadata.generation;
+  if (!isSame || periodSeconds === undefined || !status?.period) return { memory, totals: NO_TOTALS };
   const sums = new Map(known.map(([key, { value }]) => [key, value]));
-  return { memory, totals: { period: Date.parse(status.period), sums, seen: new Map() } };
+  const period = Math.floor(Date.parse(status.period) / (periodSeconds * 1000));
+  return { memory, totals: { period, sums, seen: new Map() } };
 }
 
 function verdictOf({ spec }: Watchdog, view: WatchView): Pick<Condition, 'status' | 'reason' | 'message'> {

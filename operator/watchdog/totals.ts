@@ -2,17 +2,11 @@
  * How much counters grew in the present period, over all nodes. Pure. It never says more than was counted within the period:
  * what fell between two readings of which one is missing, or of another period, is left out.
  */
-
-/** What one node said last. */
-interface Seen {
-  time: number;
-  values: ReadonlyMap<string, number>;
-  /** There was more than it said. */
-  cut: boolean;
-}
+import { compare, type Seen } from './counters.ts';
+import { MOST, type WatchedRow } from './rows.ts';
 
 export interface Totals {
-  /** When the period began, in ms since the epoch. */
+  /** Which period it is: the first that began in 1970 is number 0. */
   period: number;
   /** By key. */
   sums: ReadonlyMap<string, number>;
@@ -20,35 +14,52 @@ export interface Totals {
   seen: ReadonlyMap<string, Seen>;
 }
 
-export const NO_TOTALS: Totals = { period: 0, sums: new Map(), seen: new Map() };
+export const NO_TOTALS: Totals = {
+  period: 0,
+  sums: new Map(),
+  seen: new Map(),
+};
 
-/** One node's counters, at the time of the reading. */
+/** What one node says. */
 export interface Counted {
   node: string;
-  values: ReadonlyMap<string, number>;
+  rows: readonly WatchedRow[];
+  /** There is more than it says. */
   cut: boolean;
 }
 
+export interface Counting {
+  periodMs: number;
+  /** Under which key a slice that a node speaks of is added up; undefined where the node is not believed. */
+  keyOf(node: string, slice: string): string | undefined;
+}
+
 /** Nodes that said nothing this time are not in `counted`: their next counters go on from their last. */
-export function addTotals(before: Totals, counted: readonly Counted[], periodMs: number, now: number): Totals {
-  const began = now - (now % periodMs);
-  // a clock that was set back gives nobody a new period
-  const period = Math.max(began, before.period);
-  const sums = new Map(period === before.period ? before.sums : []);
+export function addTotals(before: Totals, counted: readonly Counted[], how: Counting, now: number): Totals {
+  const period = periodAt(before, how.periodMs, now);
+  // a clock that was ahead and was put right takes nobody's sums away, and ends its next period as any other
+  const sums = new Map(period > before.period ? [] : before.sums);
   const seen = new Map(before.seen);
-  for (const { node, values, cut } of counted) {
+  for (const { node, rows, cut } of counted) {
     const last = seen.get(node);
-    seen.set(node, { time: now, values, cut });
-    if (!last || last.time < period) continue;
-    for (const [key, value] of values) {
-      // one that was not there began at 0 since, unless it may only have been left out
-      const was = last.values.get(key) ?? (last.cut ? value : 0);
-      // one that fell began anew
-      const grown = value >= was ? value - was : value;
-      if (grown > 0) sums.set(key, (sums.get(key) ?? 0) + grown);
+    const next = compare(last, rows, cut, period);
+    seen.set(node, next.seen);
+    if (last?.period !== period) continue;
+    for (const [slice, grown] of next.grown) {
+      const key = how.keyOf(node, slice);
+      if (key !== undefined) sums.set(key, Math.min(MOST, (sums.get(key) ?? 0) + grown));
     }
   }
   return { period, sums, seen };
+}
+
+/** Clocks are set back so far without anybody's fault: this gives nobody a new period. */
+const SET_BACK_MS = 60_000;
+
+function periodAt({ period: before }: Totals, periodMs: number, now: number): number {
+  const period = Math.floor(now / periodMs);
+  const back = Math.min(SET_BACK_MS, periodMs / 10);
+  return period === before - 1 && now + back >= before * periodMs ? before : period;
 }
 
 /** The keys have nothing behind them from now on. */

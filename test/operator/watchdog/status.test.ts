@@ -18,7 +18,7 @@ const memory: Memory = new Map([
   ['site/b', { value: 500, state: 'Restrained' }],
   ['lab', { value: 7, state: 'Pardoned' }],
 ]);
-const totals = { ...NO_TOTALS, period: Date.parse('2030-01-01T00:00:00Z') };
+const totals = { ...NO_TOTALS, period: Date.parse('2030-01-01T00:00:00Z') / 60_000 };
 
 function status(more: Partial<WatchView> = {}, watchdog = dog, now = NOW) {
   const view = { memory, totals, held: 1, answered: 2, silent: [], tooMany: [], problem: undefined, time: now };
@@ -60,6 +60,7 @@ describe('the status of a watchdog', () => {
     const known = { ...dog, status: first };
     assert.ok(!isNews(first, status({ memory: figures }, known, NOW + 59_000)));
     assert.ok(isNews(first, status({ memory: figures }, known, NOW + 60_000)));
+    assert.ok(isNews(first, status({ memory: figures }, known, NOW - 1e12)), 'a clock was ahead');
     const pardoned = new Map([...memory, ['site/b', { value: 500, state: 'Pardoned' as const }] as const]);
     assert.ok(isNews(first, status({ memory: pardoned }, known, NOW + 1_000)));
   });
