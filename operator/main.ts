@@ -64,6 +64,8 @@ const client = await createClient({ onRequest, fence: leader.fence, lost: leader
 const recorder = new EventRecorder({ client, component: 'slice-operator', namespace, log });
 const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
 const askers = { audit: createAsker(), sensors: createSensorAsker() };
+// connections of their own: whoever asks the operator for something slow keeps no watchdog from its readings
+const watching = { audit: createAsker(), sensors: createSensorAsker() };
 const operator: SliceOperator = new SliceOperator({
   client,
   recorder,
@@ -74,8 +76,8 @@ const operator: SliceOperator = new SliceOperator({
   controllers,
   ...(siteShares !== '' && { siteShares: parseSiteShares(siteShares, sitesLabelled, sitesNamespaces) }),
   readings: bySensor(
-    { [SENT]: createSentReadings(askers.audit, () => operator.sliceNodes) },
-    createSensorReadings(askers.sensors, () => operator.sliceNodes),
+    { [SENT]: createSentReadings(watching.audit, () => operator.sliceNodes) },
+    createSensorReadings(watching.sensors, () => operator.sliceNodes),
   ),
 });
 const health = await serveHealth({
@@ -100,7 +102,8 @@ async function end(code: number): Promise<void> {
   await operator.finished();
   await recorder.flush();
   await leader.stop().catch((error: unknown) => log.warn({ err: error }, 'the lease could not be given back'));
-  await Promise.all([health.close(), askers.audit.close(), askers.sensors.close()]);
+  const all = [...Object.values(askers), ...Object.values(watching)];
+  await Promise.all([health.close(), ...all.map((asker) => asker.close())]);
   await Promise.all(answering.map(async (server) => await server?.close()));
   await client.close();
   log.info({ code }, 'the operator ended');

@@ -184,6 +184,32 @@ describe('a sensor of the whole cluster', () => {
     assert.deepEqual(found.nodes.map(({ result }) => result).toSorted(), ['Answered', 'Failed']);
   });
 
+  it('lets no node decide alone of what type a column is, or take the rows of others', async () => {
+    const flood = { ...load(0), rows: Array.from({ length: 50 }, () => [1, 1]) };
+    await node(
+      'a-liar',
+      json({ ...load(0), columns: [load(0).columns[0], { name: 'load', type: 'string' }], rows: [] }),
+    );
+    await node('a-flood', json(flood));
+    await node('b', json(load(1)));
+    await node('c', json(load(2)));
+    limits = { ...limits, maxRows: 12, allBytes: 1_000 };
+    const { rows, nodes: told } = (await (await get('/load.json')).json()) as ClusterReading;
+    assert.deepEqual(rows.filter(([name]) => name === 'b' || name === 'c').length, 4);
+    assert.ok(rows.length <= 12);
+    const wrong = told.filter(({ result, truncated }) => result !== 'Answered' || truncated);
+    assert.deepEqual(
+      wrong.map(({ node: name }) => name),
+      ['a-flood', 'a-liar'],
+    );
+    assert.match(wrong[1]!.error!, /column load is of type string, unlike that of other nodes/);
+  });
+
+  it('keeps a sensor’s own column error apart from its own', async () => {
+    await node('a', json({ columns: [{ name: 'error', type: 'string' }], rows: [['theirs']], time: 1 }));
+    assert.equal(await (await get('/errors')).text(), 'node,error_,error\r\na,theirs,\r\n');
+  });
+
   it('passes arguments on as they are, and asks only the nodes that are named', async () => {
     await node('a', json(load(1)));
     await node('b', json(load(2)));

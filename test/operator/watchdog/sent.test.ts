@@ -72,29 +72,20 @@ describe('what slices sent, as a sensor', () => {
 });
 
 describe('any other sensor', () => {
-  it('is each node’s part of the one table, without the column of its name', async () => {
-    const text = { type: 'string' } as const;
-    const columns = [
-      { name: 'node', ...text },
-      { name: 'slice', ...text },
-      { name: 'bytes', type: 'integer' },
-    ] as const;
-    const rows = [
-      ['n1', 'site/web', 5],
-      ['n2', 'site/web', 6],
-      ['n1', 'site/db', 7],
-    ];
-    const nodes = [
-      { node: 'n1', result: 'Answered' },
-      { node: 'n2', result: 'Answered', truncated: true },
+  it('is what each node says, by itself', async () => {
+    const reading = { columns: [{ name: 'slice', type: 'string' } as const], rows: [['site/web']], time: 3 };
+    const other = { columns: [{ name: 'slice', type: 'integer' } as const], rows: [[1]], time: 4 };
+    const all = [
+      { node: 'n1', result: 'Answered', reading },
+      { node: 'n2', result: 'Answered', reading: other },
       { node: 'n3', result: 'Failed', error: 'it answered 404' },
       { node: 'n4', result: 'NotPublished' },
     ] as const;
     let asked: readonly string[] = [];
     const asker = {
-      ask(parts: readonly string[]) {
+      askEach(parts: readonly string[]) {
         asked = parts;
-        return Promise.resolve({ columns, rows, nodes: [...nodes], time: 3 });
+        return Promise.resolve([...all]);
       },
     };
     const readings = bySensor(
@@ -103,19 +94,9 @@ describe('any other sensor', () => {
     );
     const answers = await readings.read('bandwidth', ['site/web'], AbortSignal.timeout(1));
     assert.deepEqual(asked, ['bandwidth', 'site/web']);
-    const reading = { columns: columns.slice(1), time: 3 };
     assert.deepEqual(answers, [
-      {
-        node: 'n1',
-        reading: {
-          ...reading,
-          rows: [
-            ['site/web', 5],
-            ['site/db', 7],
-          ],
-        },
-      },
-      { node: 'n2', reading: { ...reading, rows: [['site/web', 6]] }, cut: true },
+      { node: 'n1', reading },
+      { node: 'n2', reading: other },
       { node: 'n3', error: 'failed: it answered 404' },
       { node: 'n4', error: 'publishes no sensors' },
     ]);
