@@ -1449,7 +1449,7 @@ export interface SensorSpec {
    */
   timeoutSeconds?: number;
   /**
-   * How many of the last readings (of a stream: rows) are kept, at /<namespace>.<name>/history; at most 1 MiB of them. Above 0, it is read each cacheSeconds, but not more often than every 10 s, whether somebody asks or not. Default 0.
+   * How many of the last readings (of a stream: rows) are kept, at /<namespace>.<name>/history; at most 256 KiB of them. Above 0, it is read each cacheSeconds, but not more often than every 10 s, whether somebody asks or not. Default 0.
    */
   history?: number;
   /**

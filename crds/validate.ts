@@ -178,6 +178,10 @@ export function validateSensor(sensor: Sensor): Violation[] {
     say('format', 'a stream has a row a line: CSV, JSON or Table');
   }
   if (format === 'Value' && columns.length > 1) say('columns', 'a single value has one column');
+  // else what was read once would be answered up to 64 times
+  if (new Set(columns.map(({ field, name }) => field ?? name)).size < columns.length) {
+    say('columns', 'two columns are of one field of the source; give each its own');
+  }
   for (const { name, type: kind, metric } of columns) {
     if (metric && kind !== 'integer' && kind !== 'number') say(`columns[${name}].metric`, 'only numbers are metrics');
   }

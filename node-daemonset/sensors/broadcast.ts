@@ -1,6 +1,7 @@
 /** One stream for many listeners: it runs while somebody listens, and no listener can hold it up. */
 import type { Cell, Column, Reading } from '../../crds/reading.ts';
 import type { Listener, Stream } from './source.ts';
+import { weightOf } from './weight.ts';
 
 export interface BroadcastOptions {
   /** Gives rows until it comes to its end or the signal says so; its rejection is told to all who listen. */
@@ -79,27 +80,30 @@ export class Broadcast implements Stream {
   }
 }
 
+/** By weight: a node may serve 128 sensors with one. */
+const MAX_HISTORY = 2 ** 18;
+
 /** The last rows or readings of one sensor, as many as wanted and no more than fit. */
 export class History {
   readonly #columns: readonly Column[];
   readonly #limit: number;
-  readonly #maxCharacters: number;
-  readonly #kept: Reading[] = [];
-  #size = 0;
+  readonly #maxWeight: number;
+  readonly #kept: (Reading & { weight: number })[] = [];
+  #weight = 0;
 
-  /** `maxCharacters` bounds all that is kept, as text. */
-  constructor(columns: readonly Column[], limit: number, maxCharacters = 2 ** 20) {
+  constructor(columns: readonly Column[], limit: number, maxWeight = MAX_HISTORY) {
     this.#columns = [{ name: 'time', type: 'time', help: 'When it was read.' }, ...columns];
     this.#limit = limit;
-    this.#maxCharacters = maxCharacters;
+    this.#maxWeight = maxWeight;
   }
 
   add(reading: Reading): void {
     if (this.#limit === 0) return;
-    this.#kept.push(reading);
-    this.#size += sizeOf(reading);
-    while (this.#kept.length > this.#limit || (this.#size > this.#maxCharacters && this.#kept.length > 0)) {
-      this.#size -= sizeOf(this.#kept.shift()!);
+    const weight = weightOf(reading.rows);
+    this.#kept.push({ ...reading, weight });
+    this.#weight += weight;
+    while (this.#kept.length > this.#limit || (this.#weight > this.#maxWeight && this.#kept.length > 0)) {
+      this.#weight -= this.#kept.shift()!.weight;
     }
   }
 
@@ -111,8 +115,4 @@ export class History {
     );
     return { columns: this.#columns, rows, time: this.#kept.at(-1)?.time ?? now };
   }
-}
-
-function sizeOf({ rows }: Reading): number {
-  return rows.reduce((sum, row) => row.reduce<number>((all, cell) => all + String(cell).length + 8, sum), 32);
 }

@@ -2,6 +2,7 @@
 import type { Cell } from '../../crds/reading.ts';
 import type { SensorColumn, SensorSpec } from '../../crds/types.ts';
 import { SourceError } from './source.ts';
+import { MAX_WEIGHT, weightOf } from './weight.ts';
 
 export type Format = NonNullable<SensorSpec['format']>;
 export type Row = readonly Cell[];
@@ -12,13 +13,15 @@ const MAX_CELL = 4_096;
 export interface Shape {
   format: Format;
   columns: readonly SensorColumn[];
-  /** Of a Table: the first line names the columns. */
+  /** Of a Table: the first line names the columns; TooLarge. */
   heading: boolean;
 }
 
 /** Throws SourceError NotParsed where the text is not of the format, or has none of the columns. */
 export function parseText(text: string, shape: Shape): Row[] {
-  return READERS[shape.format](text, shape);
+  const rows = READERS[shape.format](text, shape);
+  if (weightOf(rows) <= MAX_WEIGHT) return rows;
+  throw new SourceError('TooLarge', `its rows have more than ${MAX_WEIGHT} characters as JSON, with 8 for each cell`);
 }
 
 const READERS: Readonly<Record<Format, (text: string, shape: Shape) => Row[]>> = {

@@ -2,9 +2,12 @@
 import type { Reading } from '../../crds/reading.ts';
 import { type Asker, SensorError, type SensorFailure, type SensorInfo, type Sensors } from './registry.ts';
 import { type Source, SourceError, type Stream } from './source.ts';
+import { weightOf } from './weight.ts';
 
 /** Answers that are kept; beyond it the oldest go, as what is asked for is the askers' choice. */
 const MAX_KEPT = 512;
+/** By weight; their bytes in both forms are kept with them. */
+const MAX_KEPT_WEIGHT = 2 ** 24;
 /** A sensor that fails is not tried again for every asker, but soon. */
 const FAILURE_MS = 2_000;
 
@@ -16,6 +19,8 @@ interface Kept {
   reading: Promise<Reading>;
   /** By the monotonic clock; Infinity while it is being read. */
   until: number;
+  /** 0 while it is being read. */
+  weight: number;
 }
 
 export interface SensorRegistryOptions {
@@ -29,6 +34,7 @@ export class SensorRegistry implements Sensors {
   readonly #sources: () => ReadonlyMap<string, Source>;
   readonly #clock: () => number;
   readonly #kept = new Map<string, Kept>();
+  #weight = 0;
 
   constructor({ sources, clock = () => performance.now() }: SensorRegistryOptions) {
     this.#sources = sources;
@@ -88,22 +94,42 @@ export class SensorRegistry implements Sensors {
     const known = this.#kept.get(key);
     if (known && known.source === source && known.until > this.#clock()) return known.reading;
     const reading = withDeadline(source, args, asker);
-    const kept: Kept = { source, reading, until: Infinity };
-    this.#kept.delete(key);
+    const kept: Kept = { source, reading, until: Infinity, weight: 0 };
+    this.#forget(key);
     this.#kept.set(key, kept);
-    for (const [oldest] of this.#kept) {
-      if (this.#kept.size <= MAX_KEPT) break;
-      this.#kept.delete(oldest);
-    }
+    this.#trim();
     reading.then(
-      () => (kept.until = this.#clock() + cacheMs),
+      ({ rows }) => this.#keep(key, kept, rows),
       (error: Error) => {
         const isAskers = error instanceof SensorError && OF_THE_ASKER.has(error.reason);
         if (!isAskers) kept.until = this.#clock() + Math.min(cacheMs, FAILURE_MS);
-        else if (this.#kept.get(key) === kept) this.#kept.delete(key);
+        else if (this.#kept.get(key) === kept) this.#forget(key);
       },
     );
     return reading;
+  }
+
+  #forget(key: string): void {
+    this.#weight -= this.#kept.get(key)?.weight ?? 0;
+    this.#kept.delete(key);
+  }
+
+  #keep(key: string, kept: Kept, rows: Reading['rows']): void {
+    kept.until = this.#clock() + kept.source.info.cacheMs;
+    if (this.#kept.get(key) !== kept) return;
+    kept.weight = weightOf(rows, Infinity);
+    this.#weight += kept.weight;
+    this.#trim();
+  }
+
+  /** The oldest go first. */
+  #trim(): void {
+    for (const [oldest, { weight }] of this.#kept) {
+      const fits = this.#weight <= MAX_KEPT_WEIGHT;
+      if (this.#kept.size <= MAX_KEPT && fits) break;
+      // what is being read, others wait for
+      if (this.#kept.size > MAX_KEPT || weight > 0) this.#forget(oldest);
+    }
   }
 }
 

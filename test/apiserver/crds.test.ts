@@ -57,6 +57,7 @@ const RULES = new Set([
   'a file that streams',
   'a stream of keys',
   'a value of two columns',
+  'two columns of one field',
   'a text as a metric',
 ]);
 

@@ -286,6 +286,10 @@ export function badSensors(): [string, Sensor][] {
       'a value of two columns',
       sensor({ ...file, format: 'Value', columns: [...columns, { name: 'b', type: 'time' }] }),
     ],
+    [
+      'two columns of one field',
+      sensor({ ...file, columns: [...columns, { name: 'b', field: 'value', type: 'number' }] }),
+    ],
     ['a text as a metric', sensor({ ...file, columns: [{ name: 'value', type: 'string', metric: 'gauge' }] })],
     ['a file of somebody', sensor({ file: { path: '/etc/shadow' } })],
     ['a file that goes up', sensor({ file: { path: '/proc/../etc/shadow' } })],
