@@ -160,11 +160,14 @@ export function validateWatchdog(watchdog: Watchdog): Violation[] {
   return violations;
 }
 
+/** Of an exported Sensor: Prometheus keeps each combination of them. */
+export const MAX_LABELS = 10;
+
 /** Everything wrong with a Sensor; nothing that depends on what a node has. */
 export function validateSensor(sensor: Sensor): Violation[] {
   const violations = checkSchema(sensor, SENSOR);
   if (violations.length > 0) return violations;
-  const { slice, file, command, http, slices, access, type, format, columns } = sensor.spec;
+  const { slice, file, command, http, slices, access, type, format, columns, export: exported } = sensor.spec;
   const say = collect(violations, 'spec');
   if ([file, command, http].filter((source) => source !== undefined).length !== 1) {
     say('', 'give exactly one of file, command and http');
@@ -181,6 +184,9 @@ export function validateSensor(sensor: Sensor): Violation[] {
   // else what was read once would be answered up to 64 times
   if (new Set(columns.map(({ field, name }) => field ?? name)).size < columns.length) {
     say('columns', 'two columns are of one field of the source; give each its own');
+  }
+  if (exported && columns.filter((one) => one.type === 'string').length > MAX_LABELS) {
+    say('columns', `of a sensor that is exported every text is a label: at most ${MAX_LABELS} columns may be strings`);
   }
   for (const { name, type: kind, metric } of columns) {
     if (metric && kind !== 'integer' && kind !== 'number') say(`columns[${name}].metric`, 'only numbers are metrics');

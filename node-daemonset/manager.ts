@@ -215,7 +215,7 @@ export async function startManager({
     live: () => (isAlive() ? undefined : 'no pass has ended for 3 minutes'),
     ready: () => (rcaps.store.synced ? undefined : 'the API server has not been heard yet'),
     documents: { '/slivers': () => formatRows(readRows(store.get(), blackouts(), Date.now(), usage.cpu), Date.now()) },
-    more: () => usage.metrics(sensors.sensors),
+    more: () => usage.metrics(sensors.sensors, namespace),
   });
   // The files of our own are enough for the first pass: it does not wait for the API server.
   await loop.pass().catch((error: Error) => log.error({ err: error }, 'first pass failed'));

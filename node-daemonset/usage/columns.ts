@@ -1,12 +1,14 @@
 /** Columns of sensors as Prometheus has them: base units, and no more series than it can be asked to keep. */
 import type { Cell, Column, Reading } from '../../crds/reading.ts';
+import { MAX_LABELS } from '../../crds/validate.ts';
 import { type Family, type Labels, labels } from '../../kube/exposition.ts';
+import { inTurn, OF_SENSOR } from './room.ts';
 
-/** Series of one sensor, and of all: what a sliver prints must not fill anybody's Prometheus. */
-const MAX_SERIES = 1_000;
-const MAX_ALL = 10_000;
 /** Of a label's value. */
-const MAX_TEXT = 256;
+const MAX_TEXT = 64;
+/** Of the lines around a family's samples, and of a sample's value. */
+const OF_FAMILY = 64;
+const OF_VALUE = 26;
 /** What a unit is called in Prometheus, and by what a number of it is multiplied. */
 const UNITS: Readonly<Record<string, readonly [suffix: string, factor: number]>> = {
   'bits/s': ['bytes_per_second', 1 / 8],
@@ -32,50 +34,79 @@ const UNITS: Readonly<Record<string, readonly [suffix: string, factor: number]>>
   '%': ['ratio', 1e-2],
 };
 
+export interface SensorFamilies {
+  families: Family[];
+  /** Samples for which there was no room. */
+  leftOut: number;
+}
+
 /**
  * `slice_sensor_<column>_<unit>[_total]{sensor="...", <every text column>}`: one family for all sensors that have the same
  * column. A family's type and help are those of the first; a sensor that is of another type is left out. Rows with the
  * same labels as an earlier one are, too. Pure.
  */
-export function planSensorFamilies(readings: readonly { sensor: string; reading: Reading }[]): Family[] {
+export function planSensorFamilies(
+  readings: readonly { sensor: string; reading: Reading }[],
+  releaseNamespace?: string,
+): SensorFamilies {
   const families = new Map<string, Family & { samples: (readonly [Labels, number])[] }>();
-  let all = 0;
-  for (const { sensor, reading } of readings) {
-    const { columns } = reading;
-    const texts = columns.flatMap(({ type, name }, i) => (type === 'string' ? [[labelName(name), i] as const] : []));
-    const rows = distinct(reading.rows, sensor, texts);
-    let own = 0;
-    for (const [i, column] of columns.entries()) {
-      if (column.metric === undefined || (column.type !== 'integer' && column.type !== 'number')) continue;
-      const { name, factor } = metricOf(column);
-      const help = column.help ?? `Column ${column.name} of a sensor.`;
-      const family = families.get(name) ?? { name, type: column.metric, help, samples: [] };
-      if (family.type !== column.metric) continue;
-      families.set(name, family);
-      for (const [set, row] of rows) {
-        const value = row[i];
-        if (typeof value !== 'number' || own >= MAX_SERIES || all >= MAX_ALL) continue;
-        family.samples.push([set, value * factor]);
-        own++;
-        all++;
+  let leftOut = 0;
+  inTurn(readings, releaseNamespace, ({ sensor, reading: { columns, rows } }, room) => {
+    const own = { ...OF_SENSOR };
+    const fits = (samples: number, text: number): boolean =>
+      [own, room].every((one) => one.samples >= samples && one.text >= text);
+    const take = (samples: number, text: number): void => {
+      for (const one of [own, room]) {
+        one.samples -= samples;
+        one.text -= text;
+      }
+    };
+    const metrics = columns.flatMap((column, i) => (isMetric(column) ? [{ i, column, ...metricOf(column) }] : []));
+    const textColumns = columns.flatMap(({ type, name }, i) =>
+      type === 'string' ? [[labelName(name), i] as const] : [],
+    );
+    const texts = textColumns.slice(0, MAX_LABELS);
+    const seen = new Set<Labels>();
+    let isFull = false;
+    for (const row of rows) {
+      const values = metrics.filter(({ i }) => typeof row[i] === 'number');
+      if (values.length === 0) continue;
+      // no labels are made for what has no room in any case
+      if (isFull) {
+        leftOut += values.length;
+        continue;
+      }
+      const set = labelsOf(row, sensor, texts);
+      if (seen.has(set)) continue;
+      seen.add(set);
+      for (const { i, column, name, factor } of values) {
+        const help = column.help ?? `Column ${column.name} of a sensor.`;
+        const known = families.get(name);
+        if (known && known.type !== column.metric) continue;
+        const text = name.length + set.length + OF_VALUE + (known ? 0 : 2 * (name.length + help.length) + OF_FAMILY);
+        if (!fits(1, text)) {
+          leftOut++;
+          isFull = true;
+          continue;
+        }
+        take(1, text);
+        const family = known ?? { name, type: column.metric!, help, samples: [] };
+        families.set(name, family);
+        family.samples.push([set, (row[i] as number) * factor]);
       }
     }
-  }
-  return [...families.values()];
+  });
+  return { families: [...families.values()], leftOut };
 }
 
-function distinct(
-  rows: Reading['rows'],
-  sensor: string,
-  texts: readonly (readonly [string, number])[],
-): Map<Labels, readonly Cell[]> {
-  const found = new Map<Labels, readonly Cell[]>();
-  for (const row of rows.slice(0, MAX_SERIES)) {
-    const own = texts.map(([name, i]) => [name, String(row[i] ?? '').slice(0, MAX_TEXT)] as const);
-    const set = labels({ ...Object.fromEntries(own), sensor });
-    if (!found.has(set)) found.set(set, row);
-  }
-  return found;
+/** Whether Prometheus gets it, where its sensor is exported. */
+export function isMetric({ metric, type }: Column): boolean {
+  return metric !== undefined && (type === 'integer' || type === 'number');
+}
+
+function labelsOf(row: readonly Cell[], sensor: string, texts: readonly (readonly [string, number])[]): Labels {
+  const own = texts.map(([name, i]) => [name, String(row[i] ?? '').slice(0, MAX_TEXT)] as const);
+  return labels({ ...Object.fromEntries(own), sensor });
 }
 
 /** Those that a scrape gives stay its own. */

@@ -1,14 +1,13 @@
 /** The sensors that Prometheus gets: those whose owners export them. */
-import type { Column, Reading } from '../../crds/reading.ts';
+import type { Reading } from '../../crds/reading.ts';
 import type { SensorInfo, Sensors } from '../sensors/registry.ts';
+import { isMetric } from './columns.ts';
 
 /** A scrape does not wait longer for any sensor. */
 const WAIT_MS = 2_000;
 
 /** Which sensors have anything for Prometheus. */
 export function exportedOf(list: readonly SensorInfo[]): SensorInfo[] {
-  const isMetric = ({ metric, type }: Column): boolean =>
-    metric !== undefined && (type === 'integer' || type === 'number');
   return list.filter(({ exported, type, columns }) => exported && type === 'Snapshot' && columns.some(isMetric));
 }
 

@@ -159,6 +159,12 @@ export function planFailures(count: number): Family {
   return { name: 'slice_node_usage_failures_total', type: 'counter', help, samples: [['', count]] };
 }
 
+/** What exported sensors had that was too much for one scrape. */
+export function planLeftOut(count: number): Family {
+  const help = 'Samples of exported sensors for which a scrape has no room.';
+  return { name: 'slice_node_sensor_samples_left_out', type: 'gauge', help, samples: [['', count]] };
+}
+
 function labelsOf({ sliver: { rcap, slice = '' }, pod }: SliverUsage): Labels {
   return labels({ namespace: rcap.namespace, slice, pod });
 }

@@ -8,7 +8,7 @@ import type { Sensors } from '../sensors/registry.ts';
 import type { Desired } from '../sliver.ts';
 import { planSensorFamilies } from './columns.ts';
 import { readExported } from './exported.ts';
-import { planFailures, planFamilies } from './families.ts';
+import { planFailures, planFamilies, planLeftOut } from './families.ts';
 import { createUsageReader, type NodeUsage, type UsageParts } from './usage.ts';
 
 export interface Usage {
@@ -17,8 +17,8 @@ export interface Usage {
   cpu: CpuMeter;
   /** What the kernel is about to keep. */
   onDesired(desired: Desired): void;
-  /** For Prometheus, with what these sensors export. */
-  metrics(sensors?: Sensors): Promise<string>;
+  /** For Prometheus, with what these sensors export; those of the release's namespace first. */
+  metrics(sensors?: Sensors, releaseNamespace?: string): Promise<string>;
   close(): void;
 }
 
@@ -53,9 +53,11 @@ export function startUsage({
     read,
     cpu,
     onDesired: (now) => (desired = now),
-    async metrics(sensors) {
+    async metrics(sensors, releaseNamespace) {
       const readings = sensors ? await readExported(sensors) : [];
-      return exposition([...families(), planFailures(failures), ...planSensorFamilies(readings)]);
+      const exported = planSensorFamilies(readings, releaseNamespace);
+      const left = sensors ? [planLeftOut(exported.leftOut)] : [];
+      return exposition([...families(), planFailures(failures), ...left, ...exported.families]);
     },
     close: () => cpu.close(),
   };

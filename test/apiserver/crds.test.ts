@@ -58,6 +58,7 @@ const RULES = new Set([
   'a stream of keys',
   'a value of two columns',
   'two columns of one field',
+  'eleven labels',
   'a text as a metric',
 ]);
 

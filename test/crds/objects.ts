@@ -290,6 +290,14 @@ export function badSensors(): [string, Sensor][] {
       'two columns of one field',
       sensor({ ...file, columns: [...columns, { name: 'b', field: 'value', type: 'number' }] }),
     ],
+    [
+      'eleven labels',
+      sensor({
+        ...file,
+        export: true,
+        columns: Array.from({ length: 11 }, (_, i) => ({ name: `c${i}`, type: 'string' as const })),
+      }),
+    ],
     ['a text as a metric', sensor({ ...file, columns: [{ name: 'value', type: 'string', metric: 'gauge' }] })],
     ['a file of somebody', sensor({ file: { path: '/etc/shadow' } })],
     ['a file that goes up', sensor({ file: { path: '/proc/../etc/shadow' } })],
