@@ -1406,7 +1406,7 @@ export interface Sensor {
   status?: SensorStatus;
 }
 /**
- * What is read, how, and who may read it.
+ * What is read, how, and who may read it; 8192 characters of texts and 16 KiB as JSON at most.
  */
 export interface SensorSpec {
   /**

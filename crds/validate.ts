@@ -163,10 +163,17 @@ export function validateWatchdog(watchdog: Watchdog): Violation[] {
 /** Of an exported Sensor: Prometheus keeps each combination of them. */
 export const MAX_LABELS = 10;
 
+/** All of a Sensor's spec, as JSON: each node may keep some dozens of each namespace. */
+const MAX_SENSOR_BYTES = 16 * 1024;
+
 /** Everything wrong with a Sensor; nothing that depends on what a node has. */
 export function validateSensor(sensor: Sensor): Violation[] {
   const violations = checkSchema(sensor, SENSOR);
   if (violations.length > 0) return violations;
+  const size = specBytes(sensor.spec);
+  if (size > MAX_SENSOR_BYTES) {
+    return [{ path: 'spec', message: `has ${size} bytes as JSON, and may have ${MAX_SENSOR_BYTES}` }];
+  }
   const { slice, file, command, http, slices, access, type, format, columns, export: exported } = sensor.spec;
   const say = collect(violations, 'spec');
   if ([file, command, http].filter((source) => source !== undefined).length !== 1) {

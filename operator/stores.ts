@@ -12,6 +12,7 @@ import type {
   SliceNodePolicy,
   Watchdog,
 } from '../crds/types.ts';
+import { keptSensor } from './sensor/kept.ts';
 import { bounded } from './slice/oversize.ts';
 import { controllerOf, type Lease, type Namespace, type Node, type Pod } from './kinds.ts';
 
@@ -80,7 +81,7 @@ export function watched(releaseNamespace: string): { [K in keyof Kinds]: Watched
       indexes: { ...indexes, [BY_NAMESPACE]: ({ spec }) => [spec.namespace] },
     },
     watchdogs: { resource: Resources.Watchdog },
-    sensors: { resource: Resources.Sensor },
+    sensors: { resource: Resources.Sensor, transform: keptSensor },
     pods: { resource: Resources.Pod, labelSelector: LABEL_SLICE, indexes, transform: lean },
     nodes: { resource: Resources.Node, transform: withoutImages },
     namespaces: { resource: Resources.Namespace, indexes: { [BY_SITE]: sites } },

@@ -2,7 +2,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { sensorPath } from '../../crds/names.ts';
 import type { Sensor, ServedSensor } from '../../crds/types.ts';
-import { validateSensor } from '../../crds/validate.ts';
 import { keyOf } from '../../kube/resources.ts';
 import type { Sliver } from '../sliver.ts';
 import { CustomSource, type CustomParts } from './custom.ts';
@@ -46,11 +45,7 @@ export class Catalogue {
 
   update(sensors: readonly Sensor[], slivers: readonly Sliver[]): void {
     this.#slivers = slivers;
-    const wanted = new Map(
-      planServed(sensors, slivers, this.#options)
-        .filter((sensor) => validateSensor(sensor).length === 0)
-        .map((sensor) => [sensorPath(sensor), sensor]),
-    );
+    const wanted = new Map(planServed(sensors, slivers, this.#options).map((sensor) => [sensorPath(sensor), sensor]));
     for (const [name, { sensor, source, timer }] of this.#served) {
       const now = wanted.get(name);
       if (now && now.metadata.uid === sensor.metadata.uid && isDeepStrictEqual(now.spec, sensor.spec)) continue;

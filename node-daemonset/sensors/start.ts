@@ -23,6 +23,7 @@ import { sliverSensors } from './builtin/slivers.ts';
 import { topologySensors } from './builtin/topology.ts';
 import { readUsage } from './builtin/usage.ts';
 import { Catalogue } from './catalogue.ts';
+import { KeptSensors } from './kept.ts';
 import { SensorRegistry } from './readings.ts';
 import type { Sensors } from './registry.ts';
 import { serveSensors } from './server.ts';
@@ -98,12 +99,16 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     registry.read(info.name, [], { kind: 'node' }, new AbortController().signal).catch(() => undefined);
   });
 
+  const kept = new KeptSensors({ nodeName, releaseNamespace: namespace });
   const informer = startInformer<Sensor>({
     client,
     log,
     resource: Resources.Sensor,
-    transform: withoutStatus,
-    onChange: () => update(),
+    transform: (sensor) => kept.keep(sensor),
+    onChange(key, after) {
+      if (!after) kept.forget(key);
+      update();
+    },
   });
   const update = (): void => {
     if (informer.store.synced) catalogue.update(informer.store.list(), slivers);
@@ -161,10 +166,4 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
       await Promise.all([informer.stop(), server?.close()]);
     },
   };
-}
-
-/** What other nodes say of it is nothing to this one. */
-function withoutStatus(sensor: Sensor): Sensor {
-  const { status: _, ...rest } = sensor;
-  return rest;
 }

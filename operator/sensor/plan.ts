@@ -1,10 +1,11 @@
 /** A Sensor's status: what its nodes say of it, summed up. Each node speaks for itself, in its own SliceNode. */
 import { SensorCondition, SensorReason as Reason, setCondition, type Condition } from '../../crds/conditions.ts';
 import type { Sensor, SensorErrorStatus, SensorStatus, ServedSensor, SliceNode } from '../../crds/types.ts';
-import { describe, validateSensor } from '../../crds/validate.ts';
 import { keyOf } from '../../kube/resources.ts';
+import { wrongWith } from './kept.ts';
 
 export interface SensorFacts {
+  /** As the store keeps it. */
   sensor: Sensor;
   /** Those that say that they serve it. */
   nodes: readonly SliceNode[];
@@ -53,8 +54,8 @@ export function planSensorStatus({ sensor, nodes, releaseNamespace, now }: Senso
 
 /** What no node would serve. */
 function refused(sensor: Sensor, releaseNamespace: string): Verdict | undefined {
-  const violations = validateSensor(sensor);
-  if (violations.length > 0) return { status: 'False', reason: Reason.InvalidSpec, message: describe(violations) };
+  const wrong = wrongWith(sensor);
+  if (wrong !== undefined) return { status: 'False', reason: Reason.InvalidSpec, message: wrong };
   if (!sensor.spec.file || sensor.metadata.namespace === releaseNamespace) return undefined;
   const message = `files of nodes are read for Sensors in namespace ${releaseNamespace} only, where a cluster's admin puts them`;
   return { status: 'False', reason: Reason.FileNotAllowed, message };

@@ -57,6 +57,7 @@ const RULES = new Set([
   'a file that streams',
   'a stream of keys',
   'a value of two columns',
+  'more than 8192 characters',
   'two columns of one field',
   'eleven labels',
   'a text as a metric',

@@ -287,6 +287,10 @@ export function badSensors(): [string, Sensor][] {
       sensor({ ...file, format: 'Value', columns: [...columns, { name: 'b', type: 'time' }] }),
     ],
     [
+      'more than 8192 characters',
+      sensor({ ...command, command: { argv: Array.from({ length: 20 }, () => 'x'.repeat(1000)) } }),
+    ],
+    [
       'two columns of one field',
       sensor({ ...file, columns: [...columns, { name: 'b', field: 'value', type: 'number' }] }),
     ],

@@ -1,6 +1,7 @@
 /** What nodes say of a Sensor, as its status. */
 import assert from 'node:assert/strict';
 import type { Sensor, ServedSensor, SliceNode } from '../../../crds/types.ts';
+import { keptSensor } from '../../../operator/sensor/kept.ts';
 import { planSensorStatus } from '../../../operator/sensor/plan.ts';
 
 const sensor: Sensor = {
@@ -22,7 +23,7 @@ const served = (more: Partial<ServedSensor>): ServedSensor => ({
   ...more,
 });
 const status = (of: Sensor, nodes: SliceNode[]) =>
-  planSensorStatus({ sensor: of, nodes, releaseNamespace: 'slice-system', now: Date.UTC(2026, 11, 1) });
+  planSensorStatus({ sensor: keptSensor(of), nodes, releaseNamespace: 'slice-system', now: Date.UTC(2026, 11, 1) });
 
 describe("a Sensor's status", () => {
   it('counts the nodes that serve it and their readings', () => {
@@ -71,5 +72,15 @@ describe("a Sensor's status", () => {
     const nodes = [node('a', [served({})])];
     const first = status(sensor, nodes);
     assert.deepEqual(status({ ...sensor, status: first }, nodes), first);
+  });
+
+  it('needs no more of a spec than the operator keeps', () => {
+    const large = {
+      ...sensor,
+      spec: { ...sensor.spec, nodes: Array.from({ length: 256 }, (_, i) => `${i}`.repeat(80)) },
+    };
+    for (const one of [sensor, large]) assert.ok(JSON.stringify(keptSensor(one)).length < 1024);
+    assert.match(status(large, []).conditions![0]!.message, /bytes as JSON, and may have 16384/);
+    assert.equal(status(large, []).conditions![0]!.reason, 'InvalidSpec');
   });
 });
