@@ -16,7 +16,7 @@ export class Turns {
   }
 
   /** Takes a turn; else how many ms it is until there is one. */
-  take(node: string): 0 | number {
+  take(node: string): number {
     const left = this.#left(node);
     if (left < 1) return Math.ceil(((1 - left) * 1000) / PER_SECOND);
     this.#buckets.set(node, { left: left - 1, at: this.#now() });
