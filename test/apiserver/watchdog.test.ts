@@ -127,9 +127,12 @@ describe('restraints and watchdogs', () => {
         ['a', 'b', 'c'],
       );
     });
-    const entry = { namespace: NAMESPACE, slice: 'web', suspended: true, egressLimit: '1M' };
+    const entries = [
+      { namespace: NAMESPACE, suspended: true },
+      { namespace: NAMESPACE, slice: 'web', suspended: true, egressLimit: '1M' },
+    ];
     await eventually(async () => {
-      for (const status of await told()) assert.deepEqual(status!.restraints, [entry]);
+      for (const status of await told()) assert.deepEqual(status!.restraints, entries);
     });
     // the author wants it to run, and even makes it anew
     await server.client.patch(Resources.Slice, { namespace: NAMESPACE, name: 'web' }, { spec: { suspended: false } });

@@ -45,13 +45,15 @@ export function placesOf(
   for (const right of rights) {
     const uid = right.metadata.labels?.[LABEL_QUEUED];
     const kind = kindOf(right);
-    // what is not in our namespace anybody can have labelled so: it is looked at where we hold the whole of it
-    if (!uid) continue;
+    // what is not in our namespace anybody can have labelled so: it is looked at where it is the slice's, or we hold the whole
+    if (!uid || (kind !== 'given' && right.metadata.namespace !== namespace)) continue;
+    const known = places.get(uid)?.slice;
+    if (known && kind === 'given' && right.metadata.namespace !== known.metadata.namespace) continue;
     const place = places.get(uid) ?? { uid, slice: undefined, held: [] };
     places.set(uid, place);
-    const known = place.held.find(({ node }) => node === right.spec.nodeName);
-    const held = known ?? { node: right.spec.nodeName };
-    if (!known) place.held.push(held);
+    const before = place.held.find(({ node }) => node === right.spec.nodeName);
+    const held = before ?? { node: right.spec.nodeName };
+    if (!before) place.held.push(held);
     held[kind] ??= right;
   }
   for (const place of places.values()) place.held.sort((a, b) => (a.node < b.node ? -1 : 1));
