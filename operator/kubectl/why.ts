@@ -1,5 +1,5 @@
 /** Why a slice is not Ready, in sentences: what keeps it, who refused, and what would help. */
-import { getCondition, type Condition } from '../../crds/conditions.ts';
+import { BrokerCondition, getCondition, type Condition } from '../../crds/conditions.ts';
 import { ANNOTATION_OVERRIDES } from '../../crds/names.ts';
 import { formatRate, quantityOrZero } from '../../crds/quantity.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
@@ -55,6 +55,8 @@ export function planWhy({ slice, slivers, nodes }: WhyInput): string[] {
   if (!seen) lines.push('The operator has not looked at the last edit yet: this is about the one before.');
   const accepted = getCondition(status?.conditions, 'Accepted');
   if (accepted?.status === 'False' && accepted.message !== ready.message) lines.push(sentence(accepted.message));
+  const queued = getCondition(status?.conditions, BrokerCondition.Queued);
+  if (queued) lines.push(`The queue in namespace ${spec.broker} says: ${sentence(queued.message)}`);
   if (spec.suspended) lines.push('Its author suspended it: set spec.suspended to false.');
   for (const { name, suspended, egressLimit, reason, contact } of status?.restraints ?? []) {
     const what = suspended ? 'suspends it' : `holds each sliver to ${formatRate(quantityOrZero(egressLimit))}`;
@@ -65,8 +67,8 @@ export function planWhy({ slice, slivers, nodes }: WhyInput): string[] {
   if (seen && help !== undefined) lines.push(help);
   for (const sliver of slivers) lines.push(...aboutSliver(sliver, nodes));
   const silent = wanted - slivers.length;
-  // the pool's books name those nodes
-  if (silent > 0 && help === undefined)
+  // the pool's books name those nodes, and another broker's are its own
+  if (silent > 0 && help === undefined && spec.broker === undefined)
     lines.push(`${silent} more of the nodes that it wants are not asked: ${where(slice, nodes)}`);
   return lines.map(clean);
 }

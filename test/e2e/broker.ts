@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import type { Slice } from '../../crds/types.ts';
 import type { KubeObject } from '../../kube/resources.ts';
+import { runInNode } from '../cluster/node.ts';
 import type { Product } from './product.ts';
 import { dropNamespace, whenReady } from './slices.ts';
 
@@ -23,6 +24,16 @@ export async function startBroker(product: Product, sites: readonly string[]): P
   await product.apply(...own.filter(({ kind }) => kind !== 'Namespace'), ...bindings);
   await whenReady(product, broker);
   return broker;
+}
+
+/** Kills its processes on a node outright; the kubelet starts them again. */
+export async function killBroker({ cluster }: Product, node: string): Promise<void> {
+  // pgrep has status 1 for none
+  const found = await runInNode(cluster, node, ['pgrep', '-f', '^node.* operator/brokers/queue/main\\.ts']).catch(
+    () => '',
+  );
+  const pids = found.split('\n').filter((pid) => pid !== '');
+  if (pids.length > 0) await runInNode(cluster, node, ['kill', '-KILL', ...pids]).catch(() => {});
 }
 
 /** Takes it away with all that it held; its clients' Slices must be gone before. */

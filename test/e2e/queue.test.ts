@@ -4,7 +4,7 @@ import { ANNOTATION_WINDOW } from '../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
 import { replay, type Logged } from '../node-daemonset/admission/replay.ts';
-import { BROKER, dropBroker, startBroker } from './broker.ts';
+import { BROKER, dropBroker, killBroker, startBroker } from './broker.ts';
 import { grantLogOf, offerOf } from './grantlog.ts';
 import { heldOf } from './kernel.ts';
 import type { Product } from './product.ts';
@@ -75,9 +75,9 @@ describe('the queue', () => {
     for (const own of Map.groupBy(await wholes(), ({ spec }) => spec.nodeName).values()) assert.equal(own.length, 3);
   });
 
-  it('moves the others up when one goes early, also where the leading process has just died', async () => {
+  it('moves the others up when one goes early, also where the broker was just killed', async () => {
     const opened = (await queued('third'))!.message;
-    await product.kubectl('delete', 'pods', '-n', BROKER, '--all', '--grace-period=0', '--force', '--wait=false');
+    for (const node of NODES) await killBroker(product, node);
     await release('first');
     await says('second', /^False place 1 of 2, open until /);
     await whenReady(product, slices.get('second')!);

@@ -110,6 +110,16 @@ describe('kubectl slice why', () => {
     assert.equal(why(running(aSlice(), [n1, n2])), 'site/web is Ready: 2 of 2 slivers run.');
   });
 
+  it('says what the queue says', () => {
+    const slice = aSlice({ broker: 'queue' });
+    const message = 'place 2 of 3, opens at 2030-01-01T10:00:00Z';
+    const queued = { ...condition('Queued', 'True', 'Waiting'), message };
+    assert.deepEqual(why(anInput({ ...slice, status: { conditions: [queued] } }, [n1, n2])).split('\n'), [
+      'site/web is not Ready (WaitingForBroker): 0 of 2 granted; waits for the broker in namespace queue.',
+      'The queue in namespace queue says: place 2 of 3, opens at 2030-01-01T10:00:00Z.',
+    ]);
+  });
+
   it('names the nodes that refused, and where there is room', () => {
     const slice = aSlice({ resources: { cpu: { shares: 300 } } });
     const resources = { cpu: { shares: 300 } };
