@@ -1,6 +1,6 @@
 /**
- * What others hold slivers to: whoever makes Restraints, and the node's owner. Of Restraints the operator writes it into the status of our SliceNode, where no tenant writes: an rcap's spec
- * is its holder's, and its status our own.
+ * What others hold slivers to: whoever makes Restraints, and the node's owner. Of Restraints the operator writes into the status
+ * of our SliceNode, where no tenant writes: an rcap's spec is its holder's, and its status our own.
  */
 import { parseQuantity } from '../crds/quantity.ts';
 import type { NodeState } from './checkpoint.ts';
@@ -30,7 +30,7 @@ export function holdsOf({ restraints, orders }: Pick<NodeState, 'restraints' | '
 /** Who suspends a slice, each of them, for people; empty where nobody does. */
 export function suspendersOf(holds: readonly Hold[], namespace: string, slice: string | undefined): string[] {
   const all = holds.filter((one) => one.suspended && isAbout(one, namespace, slice));
-  return all.map(({ by }) => by ?? `a Restraint: see the status of Slice ${slice}`);
+  return [...new Set(all.map(({ by }) => by ?? `a Restraint: see the status of Slice ${slice}`))];
 }
 
 /** What a sliver is held to. */

@@ -52,15 +52,18 @@ export function beyondPolicy(entries: readonly Entry[], policy: Policy, node: Al
   return beyond.reverse();
 }
 
-/** What was found last for a ledger that is still the same: most passes change nothing of it. Time alone makes nothing beyond. */
-const found = new WeakMap<readonly Entry[], { policy: Policy; node: Allocatable; beyond: Beyond[] }>();
+/** What was found last by a policy, which is replaced and never changed in place. */
+const found = new WeakMap<Policy, { node: Allocatable; entries: readonly Entry[]; beyond: Beyond[] }>();
 
-/** As `beyondPolicy`, of a ledger's entries, which are replaced and never changed in place. */
+/**
+ * As `beyondPolicy`, of a ledger's entries, which are not changed in place either. Where nothing was beyond a policy, nothing will
+ * be: what it grants since then it leaves, and time only ends rights.
+ */
 export function beyondIn(entries: readonly Entry[], policy: Policy, node: Allocatable, now: number): Beyond[] {
-  const last = found.get(entries);
-  if (last && last.policy === policy && last.node === node) return last.beyond;
+  const last = found.get(policy);
+  if (last?.node === node && (last.beyond.length === 0 || last.entries === entries)) return last.beyond;
   const beyond = beyondPolicy(entries, policy, node, now);
-  found.set(entries, { policy, node, beyond });
+  found.set(policy, { node, entries, beyond });
   return beyond;
 }
 

@@ -66,7 +66,10 @@ export function planAdmission(input: AdmissionInput): Admission {
   let recovered = before.recovered ?? false;
   const turns = new Map<string, number>();
   const waiting = new Set<string>();
-  const byUid = new Register(before.entries.map((entry) => expire(entry, now, decisions)));
+  const byUid = new Register(
+    before.entries.map((entry) => expire(entry, now, decisions)),
+    policy?.reserved?.namespaces,
+  );
   let seen: ReadonlyMap<string, ResourceCapability> | undefined;
   if (rcaps) {
     seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
@@ -77,8 +80,7 @@ export function planAdmission(input: AdmissionInput): Admission {
     }
   }
   relink(byUid, before.entries);
-  const isUntouched = before === input.ledger && decisions.length === 0;
-  if (policy?.evict && node && !(isUntouched && beyondIn(before.entries, policy, node, now).length === 0)) {
+  if (policy?.evict && node && beyondIn(before.entries, policy, node, now).length > 0) {
     decisions.push(...evict(byUid, policy, node, now));
   }
   if (seen && node && policy) {

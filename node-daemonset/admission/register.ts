@@ -14,9 +14,14 @@ export class Register extends Map<string, Entry> {
   readonly #timelines = new Map<string, Timeline>();
   /** Of what is taken from the node. */
   readonly timeline: Timeline;
+  readonly #named: ReadonlySet<string> | undefined;
+  /** Of what namespaces that are not `named` take from it. */
+  readonly others: Timeline;
 
-  constructor(entries: readonly Entry[] = []) {
+  constructor(entries: readonly Entry[] = [], named?: ReadonlySet<string>) {
     super();
+    this.#named = named;
+    this.others = new Timeline(entries.flatMap((entry) => (this.#isOther(entry) ? (entry.grant ?? []) : [])));
     this.timeline = new Timeline(entries.flatMap(({ grant }) => grant ?? []));
     for (const [namespace, own] of Map.groupBy(entries, (entry) => entry.namespace)) {
       this.#timelines.set(namespace, new Timeline(own.flatMap(({ grant }) => grant ?? [])));
@@ -53,6 +58,11 @@ export class Register extends Map<string, Entry> {
     return [...(this.#byNamespace.get(namespace)?.values() ?? [])];
   }
 
+  /** Everything that is split from something. */
+  parts(): Entry[] {
+    return [...this.#byParent.values()].flatMap((own) => [...own.values()]);
+  }
+
   /** What is split from a right. */
   partsOf(uid: string): Entry[] {
     return [...(this.#byParent.get(uid)?.values() ?? [])];
@@ -81,14 +91,23 @@ export class Register extends Map<string, Entry> {
     this.#strike(entry);
   }
 
-  #book({ namespace, grant }: Entry): void {
+  /** Nothing where nobody is named: then nothing is asked of it. */
+  #isOther({ namespace }: Entry): boolean {
+    return this.#named !== undefined && !this.#named.has(namespace);
+  }
+
+  #book(entry: Entry): void {
+    const { namespace, grant } = entry;
     if (!grant) return;
+    if (this.#isOther(entry)) this.others.add(grant);
     this.timeline.add(grant);
     this.timelineOf(namespace).add(grant);
   }
 
-  #strike({ namespace, grant }: Entry): void {
+  #strike(entry: Entry): void {
+    const { namespace, grant } = entry;
     if (!grant) return;
+    if (this.#isOther(entry)) this.others.remove(grant);
     this.timeline.remove(grant);
     this.timelineOf(namespace).remove(grant);
   }

@@ -5,7 +5,6 @@ import { type Books, taken } from './ledger.ts';
 import type { Reserve } from './policy.ts';
 import { heldBy, lineageOf } from './split.ts';
 import { ahead, KINDS, when } from './tight.ts';
-import { Timeline } from './timeline.ts';
 
 /** What is left of an offer for namespaces for which nothing is reserved. */
 export function offeredToOthers(books: Books, { percent }: Reserve): Books {
@@ -21,12 +20,17 @@ export function reserveIsKept(ask: Ask, { policy, offered, register, aside, pare
   const isOther = (namespace: string): boolean => !reserved.namespaces.has(namespace);
   const isPart = parent !== undefined && lineageOf(register, parent).some((one) => isOther(one.namespace));
   const wanted = taken({ amounts: ask.amounts, ...(isPart && { parent: parent.uid }) });
-  const others = [...register.values()].filter(({ uid }) => !aside.includes(uid));
-  const timeline = new Timeline(heldBy(others, register, isOther));
   const limits = offeredToOthers(offered, reserved);
+  const period = ahead(ask.period, now);
+  // what others have of the named ones' rights, which `others` counts as parts: all of it but the pod
+  const parts = register.parts().filter((one) => isOther(one.namespace) && !aside.includes(one.uid));
+  const handedOn = heldBy(parts, register, isOther).filter((grant) => grant.parent === undefined);
+  const { others } = register;
+  const peak = others.with(handedOn, () => others.peak(period));
   for (const [kind, reason, format] of KINDS) {
-    if (wanted[kind] === 0) continue;
-    const tight = timeline.firstTight(ahead(ask.period, now), kind, wanted[kind], limits[kind]);
+    if (wanted[kind] === 0 || peak[kind] + wanted[kind] <= limits[kind]) continue;
+    const look = () => others.firstTight(period, kind, wanted[kind], limits[kind]);
+    const tight = kind === 'pods' ? look() : others.with(handedOn, look);
     if (!tight) continue;
     const free = format(Math.max(0, limits[kind] - tight.most));
     const kept = `${reserved.percent} % of ${format(offered[kind])} is reserved for others`;

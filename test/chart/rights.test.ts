@@ -140,6 +140,18 @@ describe("the chart's rights", () => {
     }
   });
 
+  it('let owners alone write what nodes offer, and no right in a namespace', () => {
+    for (const { metadata, rules } of objects.filter(({ kind }) => kind === 'ClusterRole')) {
+      const rights = grantsIn(rules as Rule[]);
+      const isOwner = metadata.name.endsWith('-owner');
+      for (const right of [`${GROUP}/slicenodes update`, `${GROUP}/slicenodepolicies create`]) {
+        assert.equal(rights.includes(right), isOwner, `${metadata.name}: ${right}`);
+      }
+      if (isOwner) assert.ok(!Object.keys(metadata.labels ?? {}).some((label) => label.includes('aggregate-to')));
+    }
+    assert.ok(!rightsOf('DaemonSet', 'ClusterRole').some((right) => right.includes('slicenodepolicies')));
+  });
+
   it('let view read, edit and admin write slices and rcaps, and nobody their status', () => {
     const of = (aggregate: string): string[] =>
       grantsIn(

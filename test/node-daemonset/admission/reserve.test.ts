@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import type { SliceNodeSpec } from '../../../crds/types.ts';
-import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
+import { array, assert as check, constantFrom, integer, nat, property, record } from 'fast-check';
+import { EMPTY_LEDGER, peak } from '../../../node-daemonset/admission/ledger.ts';
+import { offeredToOthers } from '../../../node-daemonset/admission/reserve.ts';
+import { heldBy } from '../../../node-daemonset/admission/split.ts';
 import { planNodeStatus } from '../../../node-daemonset/report/node.ts';
 import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { NO_ORDERS } from '../../../node-daemonset/owner/orders.ts';
@@ -60,6 +63,11 @@ describe('a part of the node that is reserved', () => {
     assert.equal(decisions.find(({ uid }) => uid === 'c')!.reason, 'InsufficientShares');
     const small = admit(split.ledger, passed, { spec: { reserved: { percent: 20, namespaces: ['lab'] } } });
     assert.equal(small.decisions.find(({ uid }) => uid === 'c')!.event, 'granted', '680 of 720');
+    const next = admit(small.ledger, [...passed, right('d', shares(41)), right('e', shares(40))], {
+      spec: { reserved: { percent: 20, namespaces: ['lab'] } },
+    });
+    const said = next.decisions.map(({ uid, reason, event }) => `${uid} ${reason ?? event}`);
+    assert.deepEqual(said, ['d InsufficientShares', 'e granted'], 'what was handed on counts');
   });
 
   it('is counted once where others split what they have', () => {
@@ -91,6 +99,50 @@ describe('a part of the node that is reserved', () => {
     const { free, freeToOthers } = planNodeStatus(known);
     assert.deepEqual([free!.shares, freeToOthers!.shares], [200, 75]);
     assert.equal(planNodeStatus({ ...known, policy: policyOf({}) }).freeToOthers, undefined);
+  });
+
+  it('is left at every instant, whatever is asked for, split, handed on, given back', () => {
+    const step = record({
+      what: constantFrom('ask' as const, 'split' as const, 'redeem' as const, 'release' as const),
+      namespace: constantFrom('lab', 'team', 'shop'),
+      which: nat(20),
+      shares: integer({ min: 1, max: 400 }),
+      from: nat(5),
+    });
+    const { reserved } = policyOf(spec);
+    const isOther = (namespace: string): boolean => !reserved!.namespaces.has(namespace);
+    const limits = offeredToOthers(offered(policyOf(spec), NODE, 0), reserved!);
+    check(
+      property(array(step, { maxLength: 20 }), (steps) => {
+        let ledger = EMPTY_LEDGER;
+        let rcaps: ReturnType<typeof right>[] = [];
+        for (const [i, { what, namespace, which, shares: count, from }] of steps.entries()) {
+          const day = (days: number): string => new Date(NOW + days * 86_400_000).toISOString();
+          const of = rcaps[which % Math.max(rcaps.length, 1)];
+          const created = { creationTimestamp: new Date(NOW + i * 1000).toISOString() };
+          if (what === 'release') rcaps = rcaps.filter((one) => one !== of);
+          else if (what === 'ask' || !of) {
+            const window = { start: day(from), end: day(from + 3) };
+            rcaps = [...rcaps, right(`r${i}`, shares(count), { window }, { namespace, ...created })];
+          } else if (what === 'split') {
+            const { namespace: own, name } = of.metadata;
+            const resources = { cpu: { shares: Math.ceil(count / 4) }, egress: { guarantee: '1k', limit: '1M' } };
+            const split = { from: name, window: of.spec.window };
+            rcaps = [...rcaps, right(`r${i}`, resources, split, { namespace: own, ...created })];
+          } else {
+            const digest = i.toString(16).padStart(64, '0');
+            rcaps = rcaps.map((one) => (one === of ? offering(of, digest) : one));
+            rcaps = [...rcaps, redeeming(`r${i}`, digest, {}, { name: `right-r${i}`, namespace, ...created })];
+          }
+          ({ ledger } = admit(ledger, rcaps, { spec }));
+          const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+          const sums = peak(heldBy(ledger.entries, entries, isOther), { start: NOW, end: undefined });
+          assert.ok(sums.shares <= limits.shares, `${sums.shares} of ${limits.shares} shares`);
+          assert.ok(sums.pods <= limits.pods && sums.egress <= limits.egress);
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('that is larger than what is left of the node is beyond the offer, and with evict comes back', () => {
