@@ -80,7 +80,10 @@ describe('sensors', () => {
       assert.match(nodes.text, /^ip,name\r\n/);
       for (const name of NODES) assert.match(nodes.text, new RegExp(`^[\\d.]+,${name}\\r$`, 'm'));
       assert.match((await ask(node, '/load')).text, /^load1,load5,load15\r\n[\d.]+,[\d.]+,[\d.]+\r\n$/);
-      assert.match((await ask(node, '/bandwidth/probe')).text, /^namespace,slice,guarantee,.*\r\nlab,probe,\d+,/);
+      assert.match(
+        (await ask(node, '/bandwidth/probe')).text,
+        /^namespace,slice,pod,guarantee,.*\r\nlab,probe,[-\w]+,\d+,/,
+      );
       const head = await ask(node, '/load', 'HEAD');
       assert.deepEqual([head.status, head.text], [200, '']);
       assert.equal((await ask(node, '/load', 'POST')).status, 405);

@@ -35,6 +35,7 @@ export interface CgroupUsage {
 const IDENTITY: readonly Column[] = [
   { name: 'namespace', type: 'string' },
   { name: 'slice', type: 'string' },
+  { name: 'pod', type: 'string', help: "The pod's uid." },
 ];
 
 const SECONDS = 1e9;
@@ -72,7 +73,7 @@ export function sliverSensors(parts: SliverParts): Source[] {
     sensor(
       { name: 'slivers', description: 'The slivers of the node, each with what it may use.', columns: SLIVERS },
       (one) => ({
-        ...{ pod: one.id, standing: one.standing, network: one.network, addresses: one.addresses.join(' ') },
+        ...{ standing: one.standing, network: one.network, addresses: one.addresses.join(' ') },
         ...{ shares: one.amounts.shares, excess: one.amounts.excess },
         ...{ guarantee: one.amounts.egressGuarantee, limit: one.amounts.egressLimit },
       }),
@@ -124,8 +125,9 @@ const NO_USAGE: CgroupUsage = {
   processes: undefined,
 };
 
-function identity({ rcap, slice }: Sliver): { namespace: string; slice: string } {
-  return { namespace: rcap.namespace, slice: slice ?? '' };
+/** Counters begin anew with each pod, and a slice may have two at a time. */
+function identity({ rcap, slice, id }: Sliver): { namespace: string; slice: string; pod: string } {
+  return { namespace: rcap.namespace, slice: slice ?? '', pod: id };
 }
 
 function over(value: number | undefined, unit: number): number | null {
@@ -153,7 +155,6 @@ function dropRows(counters: SliverCounters | undefined, queue: number | undefine
 }
 
 const SLIVERS: readonly Column[] = [
-  { name: 'pod', type: 'string', help: "The pod's uid." },
   { name: 'standing', type: 'string', help: 'entitled, penalised or frozen.' },
   { name: 'network', type: 'string', help: 'Whose address it has: Pod or Host.' },
   { name: 'addresses', type: 'string' },

@@ -67,6 +67,11 @@ describe('the builtin sensors', () => {
     [bytes, time] = [2_000, 12_000];
     assert.equal(objects(await bandwidth(['observatory', 'probe']))[0]!.rate, 4_000);
     assert.equal((await bandwidth(['probe'])).rows.length, 2);
+    // two pods of one slice are two counters
+    for (const name of ['bandwidth', 'cpu', 'memory', 'drops']) {
+      for (const { pod } of objects(await named(sources, name)())) assert.match(String(pod), /./, name);
+    }
+    assert.equal(new Set(objects(await bandwidth()).map(({ pod }) => pod)).size, 3);
     assert.equal((await bandwidth()).rows.length, 3);
     await assert.rejects(bandwidth(['nobody']), { reason: 'NotFound' });
     await assert.rejects(bandwidth(['a', 'b', 'c']), { reason: 'BadArguments' });
