@@ -91,6 +91,7 @@ export const QueueReason = {
   Refused: 'Refused',
   InvalidSpec: 'InvalidSpec',
   TooFewNodes: 'TooFewNodes',
+  QueueFull: 'QueueFull',
 } as const;
 
 export const CapabilityReason = {

@@ -22,6 +22,28 @@ export function inLine(places: readonly Place[], now: number): Place[] {
   });
 }
 
+/** Slices that have a place, of all namespaces and of one. */
+const MOST = 500;
+const MOST_OF_NAMESPACE = 100;
+
+/** Who of those has a place, and why the others have none: each pass looks at all that have one. */
+export function bounded(line: readonly Place[]): { inside: Place[]; full: { place: Place; message: string }[] } {
+  const inside: Place[] = [];
+  const full: { place: Place; message: string }[] = [];
+  const counts = new Map<string, number>();
+  for (const place of line) {
+    const { namespace = '' } = place.slice!.metadata;
+    const count = counts.get(namespace) ?? 0;
+    if (count >= MOST_OF_NAMESPACE) full.push({ place, message: `namespace ${namespace} has ${count} places already` });
+    else if (inside.length >= MOST) full.push({ place, message: `all ${MOST} places are taken` });
+    else {
+      counts.set(namespace, count + 1);
+      inside.push(place);
+    }
+  }
+  return { inside, full };
+}
+
 /** Whether the slice has had its window, and whether its status says so yet. */
 export function isOver(place: Place, now: number): 'told' | 'untold' | undefined {
   const queued = getCondition(place.slice?.status?.conditions, BrokerCondition.Queued);

@@ -9,7 +9,7 @@ import { mergePatch } from '../../slice/plan/mergepatch.ts';
 import { nodesFor, readAsked, type Asked } from './asked.ts';
 import { planHandOver, planRemoval, refusalIn } from './handover.ts';
 import type { Effect, QueueInput, QueuePlan, Verdict } from './input.ts';
-import { inLine, isOver } from './order.ts';
+import { bounded, inLine, isOver } from './order.ts';
 import { askedSpan, grantedSpan, isSame, placesOf, settledSpan, spansOf, type Place, type Span } from './place.ts';
 import { wholeOf } from './rights.ts';
 import { firstStart, instant, SECOND, wholeSecond, type Taken } from './schedule.ts';
@@ -20,7 +20,7 @@ const ANSWER_MS = 30_000;
 export function planQueue(input: QueueInput, now: number): QueuePlan {
   const places = placesOf(input.namespace, input.slices, input.rights);
   const plan: QueuePlan = { effects: [], told: [], found: [], wakeAt: undefined };
-  const line = inLine([...places.values()], now);
+  const { inside: line, full } = bounded(inLine([...places.values()], now));
   for (const place of places.values()) {
     if (line.includes(place)) continue;
     const { slice } = place;
@@ -34,10 +34,12 @@ export function planQueue(input: QueueInput, now: number): QueuePlan {
   const all = new Map([...places.values()].map((place) => [place.uid, takenBy(place)]));
   // what those hold who are not in line is theirs until it is gone
   const ahead = [...places.values()].filter((place) => !line.includes(place)).map(({ uid }) => all.get(uid)!);
+  /** Windows that are later because their slices want them later: nobody has to be after them. */
+  const beside: Taken[] = [];
   const planned = line.map((place) => {
     const others = [...all].filter(([uid]) => uid !== place.uid).map(([, taken]) => taken);
-    const one = planPlace(place, place.slice!, { input, ahead, others, now, plan });
-    ahead.push(one.taken);
+    const one = planPlace(place, place.slice!, { input, ahead, others: [...others, ...beside], now, plan });
+    (one.isLater ? beside : ahead).push(one.taken);
     return { slice: place.slice!, ...one };
   });
   // who was refused may have been overtaken: places are told as windows open
@@ -45,6 +47,9 @@ export function planQueue(input: QueueInput, now: number): QueuePlan {
   for (const [index, { slice, verdict }] of byOpening.entries()) {
     const message = `place ${index + 1} of ${line.length}, ${verdict.message}`;
     plan.told.push({ slice, verdict: { ...verdict, message } });
+  }
+  for (const { place, message } of full) {
+    plan.told.push({ slice: place.slice!, verdict: { status: 'True', reason: QueueReason.QueueFull, message } });
   }
   plan.told = plan.told.filter(({ slice, verdict }) => !isTold(slice, verdict));
   return plan;
@@ -64,6 +69,8 @@ interface Planned {
   verdict: Verdict;
   /** ms since the epoch; undefined where it has no window. */
   opens?: number;
+  /** The slice itself wants no earlier one. */
+  isLater?: boolean;
 }
 
 function planPlace(place: Place, slice: Slice, around: Around): Planned {
@@ -135,7 +142,8 @@ function reserve(
   plan.wakeAt = earliest(plan.wakeAt, ready ? span.start : Math.max(span.start, now) + ANSWER_MS);
   const message = ready ? `opens at ${instant(span.start)}` : 'its window is being reserved';
   const taken = { nodes: new Set([...nodes, ...heldOn]), spans: [...spansOf(place), span] };
-  return { taken, verdict: { status: 'True', reason: QueueReason.Waiting, message }, opens: span.start };
+  const verdict: Verdict = { status: 'True', reason: QueueReason.Waiting, message };
+  return { taken, verdict, opens: span.start, isLater: asked.from > now };
 }
 
 interface Terms {

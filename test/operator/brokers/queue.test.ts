@@ -135,6 +135,34 @@ describe('the queue', () => {
     assert.match(world.queued('b')!.message, new RegExp(`place 3 of 3, opens at ${time(2 * HOUR)}`));
   });
 
+  it('lets nobody wait for one who wants to be late', () => {
+    const world = new QueueWorld('n1');
+    world.add('a', { window: { start: at(10 * HOUR) } });
+    world.add('b');
+    world.add('c');
+    world.settle(() => checkApart(world));
+    assert.match(world.queued('b')!.message, /^place 1 of 3, open until/);
+    assert.match(world.queued('c')!.message, new RegExp(`^place 2 of 3, opens at ${time(HOUR)}`));
+    assert.match(world.queued('a')!.message, new RegExp(`^place 3 of 3, opens at ${time(10 * HOUR)}`));
+    for (const name of ['d', 'e', 'f']) world.add(name, {}, 4 * 3600);
+    world.settle(() => checkApart(world));
+    // before it where there is room, and else behind it
+    assert.match(world.queued('e')!.message, new RegExp(`^place 4 of 6, opens at ${time(6 * HOUR)}`));
+    assert.match(world.queued('f')!.message, new RegExp(`^place 6 of 6, opens at ${time(11 * HOUR)}`));
+  });
+
+  it('has room for so many, and for no more of one namespace than of others', () => {
+    const world = new QueueWorld('n1');
+    for (let i = 0; i < 101; i++) world.add(`s${String(i).padStart(3, '0')}`, {}, 1);
+    world.settle();
+    assert.match(world.queued('s099')!.message, /^place 100 of 100, /);
+    assert.equal(world.queued('s100')!.message, 'namespace site has 100 places already');
+    assert.deepEqual(world.heldBy('s100'), []);
+    world.remove('s050');
+    world.settle();
+    assert.match(world.queued('s100')!.message, /^place 100 of 100, opens at/);
+  });
+
   it('reserves nothing for a slice whose place was not told yet', () => {
     const world = new QueueWorld('n1');
     world.add('a');
