@@ -22,6 +22,8 @@ export const LOCAL_BOUNDS = {
   decisionMs: 5_000,
   /** A connection on which nothing moves for so long is over. */
   stillMs: 30_000,
+  /** So long whoever is turned away may take to hear it. */
+  lingerMs: 1_000,
   /** One line in the log for each sliver and kind of refusal in so long; all are counted. */
   logMs: 60_000,
 };

@@ -94,8 +94,11 @@ export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { c
       count('Connect', refusal.code);
       refused(uid, 'Connect', refusal);
       socket.on('error', () => undefined);
-      // all of it fits into the socket's buffer: nothing waits for a reader
-      socket.end(refusalText(refusal.code, refusal.message), () => socket.destroy());
+      socket.end(refusalText(refusal.code, refusal.message));
+      // what he is about to send is taken and forgotten, or he would see a broken pipe and not the answer
+      socket.resume();
+      const late = setTimeout(() => socket.destroy(), LOCAL_BOUNDS.lingerMs);
+      socket.once('close', () => clearTimeout(late));
     };
     if (podOf(descriptorOf(socket)) !== uid) {
       turnAway(new Refusal('NotYours', "this is another sliver's socket, or the process that connected is gone"));

@@ -43,7 +43,9 @@ export interface World {
 
 const SPEC = { privileges: ['RawSockets' as const, 'Capabilities' as const], budget: { shares: 250 } };
 
-export function createWorld(): World {
+/** `uidOf`: real pods, told apart by the kernel; without it whoever the test says connects. */
+export function createWorld(uidOf?: (slice: string) => string): World {
+  const idOf = uidOf ?? ((slice: string): string => `pod-${slice}`);
   const directory = mkdtempSync(join(tmpdir(), 'local-'));
   let ledger: Ledger = EMPTY_LEDGER;
   let serial = 0;
@@ -54,7 +56,7 @@ export function createWorld(): World {
   const add = (slice: string, privileges: (typeof SPEC)['privileges']): ResourceCapability => {
     const rcap = right(slice, { privileges }, { sliceName: slice }, { labels });
     const { name, uid = '', namespace = '' } = rcap.metadata;
-    slivers.set(slice, makeSliver(`pod-${slice}`, amounts({ privileges }), { rcap: { namespace, name, uid }, slice }));
+    slivers.set(slice, makeSliver(idOf(slice), amounts({ privileges }), { rcap: { namespace, name, uid }, slice }));
     return rcap;
   };
 
@@ -87,9 +89,9 @@ export function createWorld(): World {
     rcaps: [],
     registry,
     peer: undefined,
-    socketOf: (slice) => join(directory, `pod-${slice}`, 'capabilities'),
+    socketOf: (slice) => join(directory, idOf(slice), 'capabilities'),
     ask(slice, method, path, body) {
-      world.peer = `pod-${slice}`;
+      world.peer = idOf(slice);
       return call(world.socketOf(slice), method, path, body);
     },
     pass(slices = [...slivers.keys()]) {
@@ -139,7 +141,7 @@ export function createWorld(): World {
     sliceNode: () => ({ metadata: { name: 'node1' }, status: { refusals } }) as unknown as SliceNode,
     registry,
     log: { warn: (fields: Record<string, unknown>) => world.warnings.push(fields), error: console.error } as never,
-    podOf: () => world.peer,
+    ...(!uidOf && { podOf: () => world.peer }),
   });
   world.rcaps.push(add('broker', SPEC.privileges), add('plain', ['RawSockets']));
   world.pass();
