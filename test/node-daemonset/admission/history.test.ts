@@ -2,8 +2,18 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { ResourceCapability } from '../../../crds/types.ts';
-import { EMPTY_LEDGER, grantsOf, type Ledger, stretches, sumsAt } from '../../../node-daemonset/admission/ledger.ts';
-import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
+import {
+  EMPTY_LEDGER,
+  type Entry,
+  grantsOf,
+  type Ledger,
+  stretches,
+  sumsAt,
+} from '../../../node-daemonset/admission/ledger.ts';
+import { beyondPolicy } from '../../../node-daemonset/admission/beyond.ts';
+import { offered, type Policy, policyOf } from '../../../node-daemonset/admission/policy.ts';
+import { offeredToOthers } from '../../../node-daemonset/admission/reserve.ts';
+import { heldBy } from '../../../node-daemonset/admission/split.ts';
 import { admit, edited, NODE, NOW, offering, redeeming, right } from '../rights.ts';
 import { checkBooks } from './books.ts';
 
@@ -119,6 +129,19 @@ function checkNothingGrew(before: Ledger, after: Ledger, now: number): void {
   }
 }
 
+function checkReserve(ledger: Ledger, policy: Policy, now: number): void {
+  const { reserved } = policy;
+  if (!reserved) return;
+  const limits = offeredToOthers(offered(policy, NODE, 0), reserved);
+  const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+  const held = heldBy(ledger.entries, entries, (namespace) => !reserved.namespaces.has(namespace));
+  for (const { sums } of stretches(held, { start: now, end: undefined })) {
+    for (const kind of ['shares', 'egress', 'memory', 'pods'] as const) {
+      assert.ok(sums[kind] <= limits[kind], `${kind}: others have ${sums[kind]} of ${limits[kind]}`);
+    }
+  }
+}
+
 describe('a history of rights', () => {
   it('never promises more than there is, counts nothing twice and loses nothing', () => {
     const seen = { parts: 0, partsOfParts: 0, orphans: 0, transfers: 0, movedParts: 0 };
@@ -149,6 +172,38 @@ describe('a history of rights', () => {
         }
         const over = admit(world.ledger, [], { spec: SPEC, now: world.now });
         assert.deepEqual(over.ledger.entries, [], 'when all is released the books are empty');
+      }),
+      { numRuns: RUNS },
+    );
+    for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no history came to ${what}`);
+  });
+
+  it('holds what an owner says now, who changes his mind and says evict, and never what is reserved for others', () => {
+    const says = fc.record({ at: fc.nat(20), shares: fc.integer({ min: 0, max: 900 }), percent: fc.nat(60) });
+    const ruled = (shares: number, percent: number): Policy =>
+      policyOf({ ...SPEC, shares, reserved: { percent, namespaces: ['lab'] }, evict: true });
+    const seen = { evicted: 0, handedOn: 0 };
+    fc.assert(
+      fc.property(steps, fc.array(says, { maxLength: 4 }), (sequence, said) => {
+        let world: World = { ledger: EMPTY_LEDGER, rcaps: [], now: NOW };
+        let policy = ruled(900, 60);
+        for (const [index, step] of sequence.entries()) {
+          const anew = said.find(({ at }) => at === index);
+          if (anew) policy = ruled(anew.shares, anew.percent);
+          world = act(world, step, index);
+          const { ledger, decisions } = admit(world.ledger, world.rcaps, { policy, now: world.now });
+          world.ledger = ledger;
+          checkBooks(ledger, offered(policy, NODE, 0), BUDGET, world.now);
+          checkReserve(ledger, policy, world.now);
+          // so that it need not be looked for again until the owner says something else
+          assert.deepEqual(beyondPolicy(ledger.entries, policy, NODE, world.now), []);
+          seen.evicted += decisions.filter(({ event }) => event === 'evicted').length;
+          const isLabs = (uid: string): boolean =>
+            ledger.entries.some((one) => one.uid === uid && one.namespace === 'lab');
+          const isHanded = ({ grant, namespace }: Entry) =>
+            namespace !== 'lab' && grant?.parent && isLabs(grant.parent);
+          if (ledger.entries.some(isHanded)) seen.handedOn++;
+        }
       }),
       { numRuns: RUNS },
     );
