@@ -76,6 +76,25 @@ export interface PairAnswer extends Covered {
   pairs: PairRow[];
 }
 
+/** What one slice sent in one hour. */
+export interface SliceSum {
+  /** RFC 3339: when the hour began. A slice has one row for each hour. */
+  since: string;
+  namespace: string;
+  slice: string;
+  packets: number;
+  /** As they were on the wire, at layer 2. */
+  bytes: number;
+}
+
+/** All that slices sent in the hour that is, and in the one before. */
+export interface SumAnswer {
+  node: string;
+  sums: SliceSum[];
+  /** There are more slices than fit. */
+  truncated?: 'Rows';
+}
+
 /** What became of the question to one node. */
 export interface NodeAnswer {
   node: string;

@@ -8,6 +8,7 @@ import type { Archive, Retention } from './archive.ts';
 import { datedFlows, type Flow, type Identity } from './flow.ts';
 import { flowLine, headerLine } from './lines.ts';
 import { archivedSegment, identityLines, Period, type Segment } from './period.ts';
+import { SliceSums } from './sums.ts';
 
 export interface FlowLogOptions {
   nodeName: string;
@@ -51,6 +52,9 @@ export class FlowLog {
   #lost = 0;
   #prunedAt = -Infinity;
   #since: number | undefined;
+  readonly #sums = new SliceSums();
+  /** What an earlier run left is read. */
+  #recovered = false;
 
   constructor(options: FlowLogOptions) {
     this.#options = options;
@@ -59,6 +63,7 @@ export class FlowLog {
   /** Reads what an earlier run left, then drains every 10 s. */
   async start(): Promise<void> {
     await this.#recover();
+    this.#recovered = true;
     const schedule = (): void => {
       this.#timer = setTimeout(() => void this.drain().finally(schedule), DRAIN_MS);
     };
@@ -81,6 +86,11 @@ export class FlowLog {
   /** The oldest that is recorded, in ms since the epoch. */
   get since(): number | undefined {
     return this.#since;
+  }
+
+  /** undefined before an earlier run's are read back: a part of them would look like a counter that began anew. */
+  sums(): ReturnType<SliceSums['read']> | undefined {
+    return this.#recovered ? this.#sums.read() : undefined;
   }
 
   /** What readers should know. */
@@ -155,6 +165,7 @@ export class FlowLog {
       const identity = this.#known.get(flow.sliver);
       if (identity && period.identities.get(flow.sliver) !== identity) told.set(flow.sliver, identity);
       period.add(flow, identity);
+      this.#sums.add(flow, identity, period.start);
     }
     period.unsaved += flows.length;
     return identityLines(told) + flows.map(flowLine).join('');
@@ -217,7 +228,10 @@ export class FlowLog {
       period.file = name;
       const torn = (): void => log.warn({ file: name }, 'a file of flows ended early: it is read as far as it goes');
       for await (const batch of archivedSegment(archive, { name, start }, period.end, torn).read()) {
-        for (const { flow, owner } of batch) period.add(flow, owner);
+        for (const { flow, owner } of batch) {
+          period.add(flow, owner);
+          this.#sums.add(flow, owner, start);
+        }
       }
       for (const [number, identity] of period.identities) this.#known.set(number, identity);
       // appending to a torn member would lose all that follows

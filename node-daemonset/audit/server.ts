@@ -1,5 +1,5 @@
 /**
- * What the node's page asks the node manager, over a Unix socket: HTTP, three paths, JSON. Whoever asks is not trusted: the
+ * What the node's page asks the node manager, over a Unix socket: HTTP, four paths, JSON. Whoever asks is not trusted: the
  * page serves strangers. So every question is read strictly, and few are answered at a time.
  */
 import { chmod, chown, mkdir, rm } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
+import type { SumAnswer } from '../../crds/flows.ts';
 import { answerFlows, answerPairs } from './answer.ts';
 import type { FlowLog } from './flowlog.ts';
 import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
@@ -27,7 +28,7 @@ export interface AuditServerOptions {
   socket: string;
   /** The group that may ask; undefined: only our own user. */
   group: number | undefined;
-  flows: Pick<FlowLog, 'segments' | 'since' | 'notes'>;
+  flows: Pick<FlowLog, 'segments' | 'since' | 'notes' | 'sums'>;
   settings(): PageSettings;
   now(): number;
 }
@@ -70,10 +71,18 @@ async function answer(options: AuditServerOptions, gate: Gate, method = '', path
   if (method !== 'GET') throw new RefusedError(405, 'only GET');
   const { pathname, searchParams } = new URL(path, 'http://node');
   if (pathname === '/settings') return options.settings();
+  if (pathname === '/sums') return sums(options);
   if (pathname !== '/flows' && pathname !== '/pairs')
-    throw new RefusedError(404, 'there are /settings, /flows, /pairs');
+    throw new RefusedError(404, 'there are /settings, /sums, /flows, /pairs');
   const query = parseQuery(searchParams, options.now());
   return gate(() => ask(options, query, pathname === '/flows' ? answerFlows : answerPairs));
+}
+
+/** They are kept as sums: whoever asks costs next to nothing. */
+function sums({ flows, settings }: AuditServerOptions): SumAnswer {
+  const found = flows.sums();
+  if (!found) throw new RefusedError(503, 'the record of an earlier run is not read yet');
+  return { node: settings().node, ...found };
 }
 
 /** Answers one question from the record, in the time that an answer may take. */

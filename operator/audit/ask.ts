@@ -1,15 +1,17 @@
 /** One question about flows to all nodes: the best rows of all their answers. */
 import { type FlowQuery, formatQuery, formatTime } from '../../crds/flowquery.ts';
-import type { ClusterAnswer, FlowRow } from '../../crds/flows.ts';
+import type { ClusterAnswer, FlowRow, SumAnswer } from '../../crds/flows.ts';
 import type { PublishedPage, SliceNode } from '../../crds/types.ts';
-import { type AskLimits, createFanout } from '../fanout/fanout.ts';
+import { type AskLimits, createFanout, type Verdict } from '../fanout/fanout.ts';
 import { planTargets } from '../fanout/plan.ts';
-import { parseAnswer } from './parse.ts';
+import { parseAnswer, parseSums } from './parse.ts';
 
 export const ASK_LIMITS: AskLimits = { concurrency: 32, nodeMs: 8_000, allMs: 30_000, answerBytes: 8 * 1024 * 1024 };
 
 export interface Asker {
   ask(query: FlowQuery, sliceNodes: readonly SliceNode[]): Promise<ClusterAnswer>;
+  /** What slices sent in this hour and the last, of each node by itself: no flow of one takes another's place. */
+  askSums(sliceNodes: readonly SliceNode[]): Promise<(Verdict & Partial<Pick<SumAnswer, 'sums' | 'truncated'>>)[]>;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,8 @@ export function createAsker(limits: AskLimits = ASK_LIMITS, plan: typeof planTar
         flows,
       };
     },
+    askSums: (sliceNodes) =>
+      fanout.ask(plan(sliceNodes, auditPage), { path: '/sums.json', take: (_node, text) => parseSums(text) }),
     close: () => fanout.close(),
   };
 }

@@ -1,15 +1,17 @@
-/** The first page's answer, kept for a few seconds: however many come, the node manager is asked once. */
-import type { PairAnswer } from '../../../crds/flows.ts';
+/** The answers that everybody gets, kept for a few seconds: however many come, the node manager is asked once. */
+import type { PairAnswer, SumAnswer } from '../../../crds/flows.ts';
 import type { PageSettings } from '../server.ts';
 import type { Source } from './source.ts';
 
 const KEPT_MS = 5_000;
+/** Whoever acts on sums waits for them. */
+const SUMS_MS = 1_000;
 
 export function withRecent(source: Source, now: () => number): Source {
-  const kept = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
+  const kept = <T>(ask: () => Promise<T>, ms = KEPT_MS): (() => Promise<T>) => {
     let last: { at: number; answer: Promise<T> } | undefined;
     return () => {
-      if (last && now() - last.at < KEPT_MS) return last.answer;
+      if (last && now() - last.at < ms) return last.answer;
       const asked = { at: now(), answer: ask() };
       last = asked;
       asked.answer.catch(() => {
@@ -22,6 +24,7 @@ export function withRecent(source: Source, now: () => number): Source {
   const hours = new Map<string, () => Promise<PairAnswer>>();
   return {
     settings,
+    sums: kept<SumAnswer>(() => source.sums(), SUMS_MS),
     flows: (query) => source.flows(query),
     pairs: (query) => {
       const { from, to, limit, ...conditions } = query;

@@ -49,6 +49,7 @@ export async function respond(source: Source, asked: Asked): Promise<Answer> {
 }
 
 async function bodyOf(source: Source, { page, format, query, path }: Route, asked: Asked): Promise<string> {
+  if (page === 'Sums') return json(await source.sums());
   if (format !== 'html') {
     if (page === 'Flows') {
       const answer = await source.flows(query);

@@ -3,9 +3,12 @@ import { type FlowQuery, parseQuery, QueryError } from '../../../crds/flowquery.
 
 export type Format = 'html' | 'json' | 'csv';
 
-/** `First`: the last hour, by destination and by slice. `Flows`, `Pairs`: what a query finds, told apart or added up. */
+/**
+ * `First`: the last hour, by destination and by slice. `Flows`, `Pairs`: what a query finds, told apart or added up. `Sums`:
+ * what each slice sent in this hour and the last, for programs.
+ */
 export interface Route {
-  page: 'First' | 'Flows' | 'Pairs';
+  page: 'First' | 'Flows' | 'Pairs' | 'Sums';
   format: Format;
   query: FlowQuery;
   /** Without its ending and its parameters: the addresses of the same in other formats begin so. */
@@ -41,9 +44,11 @@ export function routeOf(method: string, url: string, accept: string, now: number
     parameters.set(named[1]!, named[2]!);
   }
   const page = named ? 'Flows' : PAGES.get(path);
-  if (!page) throw new HttpError(404, 'there is no such page');
+  if (!page || (page === 'Sums' && ending !== 'json')) throw new HttpError(404, 'there is no such page');
+  if ((page === 'First' || page === 'Sums') && parameters.size > 0) {
+    throw new HttpError(400, `${page === 'First' ? 'the first page' : '/sums.json'} takes no parameters: see /flows`);
+  }
   if (page === 'First') {
-    if (parameters.size > 0) throw new HttpError(400, 'the first page takes no parameters: see /flows');
     parameters.set('limit', String(FIRST_ROWS));
   }
   try {
@@ -59,6 +64,7 @@ const PAGES = new Map<string, Route['page']>([
   ['/index', 'First'],
   ['/flows', 'Flows'],
   ['/pairs', 'Pairs'],
+  ['/sums', 'Sums'],
 ]);
 
 function decoded(path: string): string {

@@ -93,16 +93,16 @@ export async function servePage(options: PageServerOptions): Promise<Listening> 
 }
 
 const refuse = (): Promise<never> => Promise.reject(new HttpError(503, 'too many visitors at once: try again soon'));
-const TOO_FULL: Source = { settings: refuse, flows: refuse, pairs: refuse };
+const TOO_FULL: Source = { settings: refuse, flows: refuse, pairs: refuse, sums: refuse };
 
-function gated({ settings, flows, pairs }: Source, gate: Gate): Source {
+function gated({ settings, flows, pairs, sums }: Source, gate: Gate): Source {
   const bounded = <A extends unknown[], T>(ask: (...args: A) => Promise<T>) => {
     return (...args: A): Promise<T> =>
       gate(() => ask(...args)).catch((error: Error) => {
         throw error instanceof BusyError ? new HttpError(503, error.message) : error;
       });
   };
-  return { settings, flows: bounded(flows), pairs: bounded(pairs) };
+  return { settings, sums, flows: bounded(flows), pairs: bounded(pairs) };
 }
 
 function visitorOf({ remoteAddress = '' }: Socket): string | undefined {

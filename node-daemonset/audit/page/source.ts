@@ -1,7 +1,7 @@
 /** Asks the node manager, over its Unix socket. */
 import { request } from 'node:http';
 import { type FlowQuery, formatQuery } from '../../../crds/flowquery.ts';
-import type { FlowAnswer, PairAnswer } from '../../../crds/flows.ts';
+import type { FlowAnswer, PairAnswer, SumAnswer } from '../../../crds/flows.ts';
 import type { PageSettings } from '../server.ts';
 import { HttpError } from './route.ts';
 
@@ -9,6 +9,7 @@ export interface Source {
   settings(): Promise<PageSettings>;
   flows(query: FlowQuery): Promise<FlowAnswer>;
   pairs(query: FlowQuery): Promise<PairAnswer>;
+  sums(): Promise<SumAnswer>;
 }
 
 const TIMEOUT_MS = 8_000;
@@ -44,6 +45,7 @@ export function openSource(socketPath: string): Source {
     });
   return {
     settings: () => ask('/settings'),
+    sums: () => ask('/sums'),
     flows: (query) => ask(`/flows?${formatQuery(query).toString()}`),
     pairs: (query) => ask(`/pairs?${formatQuery(query).toString()}`),
   };

@@ -6,13 +6,13 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import type { FlowAnswer, PairAnswer } from '../../../../crds/flows.ts';
+import type { FlowAnswer, PairAnswer, SumAnswer } from '../../../../crds/flows.ts';
 import type { Listening } from '../../../../kube/listen.ts';
 import { servePage, type Limits } from '../../../../node-daemonset/audit/page/server.ts';
 import { openSource } from '../../../../node-daemonset/audit/page/source.ts';
 import { type PageSettings, serveAudit } from '../../../../node-daemonset/audit/server.ts';
 import type { FlowLog } from '../../../../node-daemonset/audit/flowlog.ts';
-import { makeIdentity, RecordedNode } from '../flows.ts';
+import { makeIdentity, RecordedNode, START } from '../flows.ts';
 
 const HOSTILE = `"><script>alert('1')</script><img src=x onerror=alert(2)>&amp;\u202e`;
 const SETTINGS: PageSettings = {
@@ -164,6 +164,21 @@ describe("a node's page", () => {
     assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
   });
 
+  it('tells programs what each slice sent in this hour, all of it, in one row', async () => {
+    const answer = (await (await get('/sums.json')).json()) as SumAnswer;
+    const since = new Date(START).toISOString();
+    const rows = (
+      [
+        ['probe', 2, 1050],
+        ['mean', 2, 2040],
+        ['formula', 1, 3000],
+      ] as const
+    ).map(([slice, packets, bytes]) => ({ since, namespace: 'site', slice, packets, bytes }));
+    assert.deepEqual(answer, { node: 'node1', sums: rows });
+    for (const path of ['/sums', '/sums.csv', '/sums.html']) assert.equal((await get(path)).status, 404, path);
+    assert.equal((await get('/sums.json?slice=probe')).status, 400);
+  });
+
   it('knows GET and HEAD, and no other method and no other path', async () => {
     const head = await get('/', { method: 'HEAD' });
     assert.deepEqual([head.status, await head.text()], [200, '']);
@@ -254,7 +269,8 @@ describe("a node's page", () => {
   it('gives up on a reader who takes nothing, and serves others meanwhile', async () => {
     const notes = [HOSTILE.repeat(200_000)];
     const answer = { node: 'node1', from: '', to: '', notes, flows: [], pairs: [] };
-    const source = { settings: async () => SETTINGS, flows: async () => answer, pairs: async () => answer };
+    const sums = async (): Promise<SumAnswer> => ({ node: 'node1', sums: [] });
+    const source = { settings: async () => SETTINGS, flows: async () => answer, pairs: async () => answer, sums };
     const limits = { answerMs: 300 };
     const small = await servePage({ source, address: '127.0.0.1', port: 0, now: () => node.now, limits });
     const slow = connect(small.port, '127.0.0.1').on('error', () => undefined);
