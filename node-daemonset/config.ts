@@ -67,6 +67,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): N
   return config;
 }
 
+/** The user and group of the pages' processes: the image's. */
+export const PAGE_GROUP = 65_532;
+
 /** The files and sockets of a configuration. */
 export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: NodeConfig): {
   checkpoint: string;
@@ -82,6 +85,8 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
   slivers: string;
   /** Where the page asks; its directory alone is shown to it. */
   auditSocket: string;
+  /** Where the page of the sensors asks, likewise. */
+  sensorSocket: string;
   /** Pins of the kernel's programs: a BPF file system is mounted here. */
   bpf: string;
   /** What slivers find beside their socket; on the file system of their directories. */
@@ -101,6 +106,7 @@ export function pathsOf({ stateDirectory, runDirectory, kubeletDirectory }: Node
     flows: `${stateDirectory}/flows`,
     slivers: `${runDirectory}/slivers`,
     auditSocket: `${runDirectory}/audit/query.sock`,
+    sensorSocket: `${runDirectory}/sensor-page/query.sock`,
     bpf: `${runDirectory}/bpf`,
     clients: `${runDirectory}/clients`,
     rawSockets: `${runDirectory}/raw-sockets.json`,

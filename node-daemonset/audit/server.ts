@@ -2,16 +2,14 @@
  * What the node's page asks the node manager, over a Unix socket: HTTP, four paths, JSON. Whoever asks is not trusted: the
  * page serves strangers. So every question is read strictly, and few are answered at a time.
  */
-import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
-import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type FlowQuery, parseQuery, QueryError } from '../../crds/flowquery.ts';
 import type { SumAnswer } from '../../crds/flows.ts';
 import { answerFlows, answerPairs } from './answer.ts';
 import type { FlowLog } from './flowlog.ts';
 import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
-import { closeServer } from '../../kube/listen.ts';
+import { closeServer, listenAtSocket } from '../../kube/listen.ts';
 
 /** What the owner wants published, and where. */
 export interface PageSettings {
@@ -50,11 +48,7 @@ export async function serveAudit(options: AuditServerOptions): Promise<{ close()
     },
   );
   server.maxConnections = 64;
-  await mkdir(dirname(options.socket), { recursive: true });
-  await rm(options.socket, { force: true });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.socket, resolve));
-  if (options.group !== undefined) await chown(options.socket, 0, options.group);
-  await chmod(options.socket, 0o660);
+  await listenAtSocket(server, options.socket, options.group);
   return { close: () => closeServer(server) };
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Policy } from '../admission/policy.ts';
 import type { RawFlow } from '../bpf/kernel.ts';
 import type { NodeState } from '../checkpoint.ts';
+import { PAGE_GROUP } from '../config.ts';
 import type { FlowQuery } from '../../crds/flowquery.ts';
 import type { FlowAnswer } from '../../crds/flows.ts';
 import type { PublishedPage } from '../../crds/types.ts';
@@ -38,8 +39,6 @@ export interface Audit {
   close(): Promise<void>;
 }
 
-/** The page's process: the image's user. */
-const PAGE_GROUP = 65_532;
 /** What is kept before the owner's policy is known. */
 const KEEP = { bytes: 2 ** 29, ageMs: 7 * 86_400_000 };
 

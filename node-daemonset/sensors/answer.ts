@@ -2,7 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Cell } from '../../crds/reading.ts';
 import { type Form, parseSensorPath } from '../../crds/sensorpath.ts';
+import type { Allowance } from './allowance.ts';
 import { contents, contentsPage } from './contents.ts';
+import type { Places } from './places.ts';
 import type { SensorRegistry } from './readings.ts';
 import { type Asker, SensorError, type SensorFailure, type SensorInfo } from './registry.ts';
 import { bodyOf, headBytes, rowBytes, STREAM_TYPES, TYPES } from './render.ts';
@@ -13,13 +15,10 @@ export interface AnswerParts {
   nodeName: string;
   /** JSON of the paths that are no sensors, such as where the node publishes them. */
   documents: Readonly<Record<string, () => object>>;
-  /** How many streams are open, of all servers together. */
-  streams: { open: number };
   now(): number;
 }
 
 const MAX_URL = 2_048;
-const MAX_STREAMS = 256;
 /** A reader that is so far behind is hung up on: a gap in a table is told by nothing. */
 const MAX_BEHIND = 256 * 1024;
 
@@ -33,15 +32,23 @@ const STATUS: Readonly<Record<SensorFailure, number>> = {
   TooLarge: 502,
 };
 
-export function answer(parts: AnswerParts, request: IncomingMessage, response: ServerResponse, asker: Asker): void {
-  respond(parts, request, response, asker).catch((error: Error) => refuse(response, error));
+/** Who is at the other end of a connection, and what it may still ask. */
+export interface Client {
+  asker: Asker;
+  allowance: Pick<Allowance, 'take'>;
+  /** By the namespace whose stream is followed. */
+  streams: Places;
+}
+
+export function answer(parts: AnswerParts, request: IncomingMessage, response: ServerResponse, client: Client): void {
+  respond(parts, request, response, client).catch((error: Error) => refuse(response, error));
 }
 
 async function respond(
   parts: AnswerParts,
   request: IncomingMessage,
   response: ServerResponse,
-  asker: Asker,
+  { asker, streams }: Client,
 ): Promise<void> {
   const { method, url = '', headers } = request;
   if (method !== 'GET' && method !== 'HEAD') {
@@ -68,7 +75,7 @@ async function respond(
   }
   const { info, stream } = registry.open(name, asker);
   if (stream && args.length === 0) {
-    return follow(parts, { request, response, info, stream, form });
+    return follow({ request, response, info, stream, streams, form });
   }
   const leaving = new AbortController();
   response.once('close', () => leaving.abort());
@@ -104,12 +111,17 @@ interface Following {
   response: ServerResponse;
   info: SensorInfo;
   stream: Stream;
+  streams: Places;
   form: Form;
 }
 
-function follow({ streams }: AnswerParts, { request, response, info, stream, form }: Following): void {
-  if (streams.open >= MAX_STREAMS && request.method === 'GET') {
-    throw new SensorError('Busy', `all ${MAX_STREAMS} streams of this node are in use: try again later`);
+function follow({ request, response, info, stream, streams, form }: Following): void {
+  const leave = request.method === 'GET' ? streams.take(namespaceOf(info)) : undefined;
+  if (request.method === 'GET' && !leave) {
+    throw new SensorError(
+      'Busy',
+      `too many streams are followed, of this namespace or of ${streams.most} for all who come this way`,
+    );
   }
   const headers = { 'content-type': STREAM_TYPES[form], 'cache-control': 'no-store', ...SAFE };
   response.writeHead(200, headers);
@@ -119,7 +131,6 @@ function follow({ streams }: AnswerParts, { request, response, info, stream, for
   }
   // rows may be long in coming
   request.socket.setTimeout(0);
-  streams.open++;
   response.write(headBytes(info.columns, form));
   const stop = stream.follow({
     row(row: readonly Cell[]) {
@@ -131,9 +142,14 @@ function follow({ streams }: AnswerParts, { request, response, info, stream, for
     end: (error) => (error ? request.socket.destroy() : response.end()),
   });
   response.once('close', () => {
-    streams.open--;
+    leave?.();
     stop();
   });
+}
+
+/** Whose Sensor it is. */
+function namespaceOf({ name }: SensorInfo): string {
+  return name.split('.', 1)[0]!;
 }
 
 const SAFE = { 'x-content-type-options': 'nosniff' };

@@ -1,10 +1,10 @@
 /** The sensors of a node over HTTP: on its loopback address for everybody there, and on each sliver's socket. */
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
-import { listen, type Listening } from '../../kube/listen.ts';
+import { closeServer, listen, listenAtSocket, type Listening } from '../../kube/listen.ts';
 import { Allowance } from './allowance.ts';
-import { answer, type AnswerParts, sendText } from './answer.ts';
-import type { Asker } from './registry.ts';
+import { answer, type AnswerParts, type Client, sendText } from './answer.ts';
+import { Places } from './places.ts';
 
 /** PlanetLab's. Slivers on the node's own network may reach it, and nothing else on its loopback address. */
 export const SENSOR_PORT = 33080;
@@ -17,8 +17,14 @@ export const HTTP_BOUNDS: ServerOptions = {
   maxHeaderSize: 8_192,
 };
 const MAX_CONNECTIONS = 512;
+/** A connection a request. */
+const MAX_OF_PAGE = 128;
 /** Requests of all who come by TCP; this process has other things to do as well. */
 const REQUESTS = { perSecond: 3_000, burst: 6_000 };
+const PAGE_REQUESTS = { perSecond: 500, burst: 1_000 };
+/** Streams that are followed by TCP, also of one namespace's Sensors; and by strangers. */
+const STREAMS = { most: 128, ofNamespace: 32 };
+const PAGE_STREAMS = 32;
 /** A connection on which nothing moves for so long is over; streams are not meant. */
 const STILL_MS = 30_000;
 
@@ -28,22 +34,30 @@ export async function serveSensors(
   { host = '127.0.0.1', port = SENSOR_PORT }: { host?: string; port?: number } = {},
 ): Promise<Listening> {
   const allowance = new Allowance(REQUESTS.perSecond, REQUESTS.burst, performance.now());
-  const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance }));
+  const streams = new Places(STREAMS.most, STREAMS.ofNamespace);
+  const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance, streams }));
   server.maxConnections = MAX_CONNECTIONS;
   return await listen(server, { port, host, what: `port ${port} for sensors` });
 }
 
-/** Who is at the other end of a connection, and what it may still ask. */
-export interface Client {
-  asker: Asker;
-  allowance: Pick<Allowance, 'take'>;
+/** For the node's page, which asks for strangers: what they take is not taken from those on the node. */
+export async function servePageSocket(
+  parts: AnswerParts,
+  { socket, group }: { socket: string; group: number | undefined },
+): Promise<{ close(): Promise<void> }> {
+  const allowance = new Allowance(PAGE_REQUESTS.perSecond, PAGE_REQUESTS.burst, performance.now());
+  const streams = new Places(PAGE_STREAMS);
+  const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance, streams }));
+  server.maxConnections = MAX_OF_PAGE;
+  await listenAtSocket(server, socket, group);
+  return { close: () => closeServer(server) };
 }
 
 /** A server that listens nowhere yet; connections can be given to it. */
 export function createHttpServer(parts: AnswerParts, clientOf: (socket: Socket) => Client): Server {
   const server = createServer(HTTP_BOUNDS, (request, response) => {
-    const { asker, allowance } = clientOf(request.socket);
-    if (allowance.take(performance.now())) return answer(parts, request, response, asker);
+    const client = clientOf(request.socket);
+    if (client.allowance.take(performance.now())) return answer(parts, request, response, client);
     // what it has sent already is not read
     response.setHeader('connection', 'close');
     response.setHeader('retry-after', '1');

@@ -10,9 +10,10 @@ import { Listener } from '../sockets/listener.ts';
 import { podOfPeer } from '../sockets/peer.ts';
 import type { Agents } from './agents.ts';
 import { Allowance } from './allowance.ts';
-import type { AnswerParts } from './answer.ts';
+import type { AnswerParts, Client } from './answer.ts';
+import { Places } from './places.ts';
 import type { Asker } from './registry.ts';
-import { type Client, createHttpServer } from './server.ts';
+import { createHttpServer } from './server.ts';
 
 /** The socket's name in the sliver's directory, which the sliver sees at /run/slice. */
 export const SENSORS_SOCKET = 'sensors';
@@ -20,6 +21,8 @@ export const SENSORS_SOCKET = 'sensors';
 const AGENT = 'slice-sensors';
 const MAX_CONNECTIONS = 16;
 const MAX_IN_ALL = 512;
+/** Streams that a sliver may follow: its own, whatever others do. */
+const MAX_STREAMS = 8;
 /** Connections and requests of one sliver; beyond them connections wait in the kernel, and requests are refused. */
 const CONNECTS = { perSecond: 50, burst: 100 };
 const REQUESTS = { perSecond: 200, burst: 400 };
@@ -40,6 +43,7 @@ interface Served {
   connections: Set<Socket>;
   connects: Bucket;
   requests: Allowance;
+  streams: Places;
 }
 
 /** An enforcer, so that a sliver has its socket for as long as it has its right. */
@@ -55,7 +59,8 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     const sliver = slivers.get(uid);
     const isRight = sliver?.standing === 'entitled';
     const asker: Asker = isRight ? { kind: 'sliver', slice: sliceOf(sliver) } : { kind: 'public' };
-    return { asker, allowance: served.get(uid)?.requests ?? NOTHING };
+    const { requests = NOTHING, streams = NO_PLACES } = served.get(uid) ?? {};
+    return { asker, allowance: requests, streams };
   };
   const server: Server = createHttpServer(answering, clientOf);
   server.on('upgrade', ({ headers, socket: asking }, socket: Socket) => {
@@ -104,6 +109,7 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
       connections: new Set(),
       connects: new Bucket(CONNECTS.perSecond, CONNECTS.burst, now),
       requests: new Allowance(REQUESTS.perSecond, REQUESTS.burst, now),
+      streams: new Places(MAX_STREAMS),
     });
   };
   const end = (uid: string): void => {
@@ -155,6 +161,7 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
 
 /** Of a sliver that is gone. */
 const NOTHING = { take: () => false };
+const NO_PLACES = new Places(0);
 
 function sliceOf({ rcap, slice }: Sliver): string {
   return `${rcap.namespace}/${slice ?? rcap.name}`;

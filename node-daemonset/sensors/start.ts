@@ -7,7 +7,7 @@ import type { Listening } from '../../kube/listen.ts';
 import { Resources } from '../../kube/resources.ts';
 import type { Policy } from '../admission/policy.ts';
 import type { Audit } from '../audit/start.ts';
-import type { NodeConfig } from '../config.ts';
+import { type NodeConfig, PAGE_GROUP, pathsOf } from '../config.ts';
 import { sumCounters } from '../egress/counters.ts';
 import { readClassCounters } from '../egress/netlink.ts';
 import type { GuardEnforcer } from '../guard/apply.ts';
@@ -26,7 +26,7 @@ import { Catalogue } from './catalogue.ts';
 import { KeptSensors } from './kept.ts';
 import { SensorRegistry } from './readings.ts';
 import type { Sensors } from './registry.ts';
-import { serveSensors } from './server.ts';
+import { servePageSocket, serveSensors } from './server.ts';
 import { createSliverSockets } from './sockets.ts';
 import type { Source } from './source.ts';
 
@@ -121,7 +121,6 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     registry,
     nodeName,
     documents: { '/published': () => ({ listen: listen() ?? null }) },
-    streams: { open: 0 },
     now,
   };
   const sockets = createSliverSockets({
@@ -137,6 +136,12 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     log.error({ err: error }, 'sensors answer over the sockets of slivers only');
     return undefined;
   });
+  const socket = config.sensorPage ? pathsOf(config).sensorSocket : undefined;
+  const page = await (socket ? servePageSocket(answering, { socket, group: PAGE_GROUP }) : undefined)?.catch(
+    (error: Error): undefined => {
+      log.error({ err: error }, 'sensors can not be published');
+    },
+  );
 
   let told = '';
   let status: { at: number; sensors: ServedSensor[] } = { at: -Infinity, sensors: [] };
@@ -156,14 +161,14 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
       const { address, port } = listen() ?? {};
       const everywhere = address === '' || /^[0:.]*$/.test(address ?? '');
       const at = everywhere ? nodeAddress : address;
-      const sensorPage = at !== undefined && port !== undefined && server ? { address: at, port } : undefined;
+      const sensorPage = at !== undefined && port !== undefined && page ? { address: at, port } : undefined;
       return { address: nodeAddress, sensorPage, sensors: status.sensors };
     },
     async close() {
       clearInterval(watch);
       catalogue.close();
       sockets.close();
-      await Promise.all([informer.stop(), server?.close()]);
+      await Promise.all([informer.stop(), server?.close(), page?.close()]);
     },
   };
 }

@@ -197,10 +197,17 @@ describe("the chart's page for strangers", () => {
     assert.deepEqual(page.args, ['node-daemonset/sensors/page/main.ts']);
     assert.deepEqual(page.securityContext?.capabilities, { drop: ['ALL'] });
     assert.equal(page.securityContext?.runAsNonRoot, true);
+    const { sensorSocket } = pathsOf(readConfig({ NODE_NAME: 'n', NAMESPACE: 'ns' }));
+    assert.equal(values(page).SENSOR_SOCKET, sensorSocket);
+    assert.ok(page.volumeMounts!.every(({ readOnly }) => readOnly));
+    const [socket, token] = page.volumeMounts!.map((mount) => ({
+      ...mount,
+      volume: volumes!.find(({ name }) => name === mount.name)!,
+    }));
+    assert.deepEqual([page.volumeMounts!.length, socket!.mountPath], [2, dirname(sensorSocket)]);
+    assert.equal(socket!.volume.hostPath?.path, dirname(sensorSocket));
     // an empty directory in the place of the token
-    assert.equal(page.volumeMounts?.length, 1);
-    assert.ok(page.volumeMounts[0]!.mountPath.endsWith('/serviceaccount'));
-    assert.ok('emptyDir' in volumes!.find(({ name }) => name === page.volumeMounts![0]!.name)!);
+    assert.ok(token!.mountPath.endsWith('/serviceaccount') && 'emptyDir' in token!.volume);
   });
 });
 

@@ -55,11 +55,10 @@ export async function servePage(options: PageServerOptions): Promise<Listening> 
     },
     (request, response) => void answer(request, response),
   );
-  server.maxConnections = limits.connections;
   server.maxRequestsPerSocket = 100;
   server.maxHeadersCount = 64;
   limitVisitors(server, limits);
-  const asking = createCounts();
+  const asking = createCounts<string>();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', socket } = request;

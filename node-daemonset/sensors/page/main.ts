@@ -1,12 +1,13 @@
 /** The node's public sensors for others than this machine: a process of its own, without rights. It listens where the node's owner says. */
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog } from '../../../kube/log.ts';
-import { SENSOR_PORT } from '../server.ts';
 import type { Listening } from '../../../kube/listen.ts';
 import { serveProxy } from './proxy.ts';
 
-const { LOG_LEVEL: level = 'info' } = process.env;
-const origin = { host: '127.0.0.1', port: SENSOR_PORT };
+const { SENSOR_SOCKET: socketPath = '/run/slice-operator/sensor-page/query.sock', LOG_LEVEL: level = 'info' } =
+  process.env;
 /** How soon a change of the owner's mind is heard. */
 const ASK_MS = 5_000;
 
@@ -14,11 +15,17 @@ const log = createLog('sensor-page', level);
 let listening: { where: string; proxy: Listening } | undefined;
 let silent = '';
 
+/** What the owner wants published, as the node manager says it. */
+async function settings(): Promise<unknown> {
+  const signal = AbortSignal.timeout(ASK_MS);
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request({ socketPath, path: '/published', agent: false, signal }, resolve).once('error', reject).end();
+  return JSON.parse(await text(await promise));
+}
+
 /** While the node manager does not answer, it stays where it is. */
 async function follow(): Promise<void> {
-  const signal = AbortSignal.timeout(ASK_MS);
-  const response = await fetch(`http://${origin.host}:${origin.port}/published`, { signal });
-  const { listen } = (await response.json()) as { listen: { address: string; port: number } | null };
+  const { listen } = (await settings()) as { listen: { address: string; port: number } | null };
   const where = listen === null ? '' : `${listen.address} ${listen.port}`;
   if ((listening?.where ?? '') === where) return;
   await listening?.proxy.close();
@@ -27,7 +34,7 @@ async function follow(): Promise<void> {
     log.info('nothing is published');
     return;
   }
-  listening = { where, proxy: await serveProxy({ origin, ...listen }) };
+  listening = { where, proxy: await serveProxy({ socketPath, ...listen }) };
   log.info(listen, 'the sensors are published');
 }
 

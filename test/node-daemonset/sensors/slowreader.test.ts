@@ -38,7 +38,7 @@ describe('a stream', () => {
     );
     const source: Source = { ...plain, info: { ...plain.info, type: 'Streaming' }, stream };
     const registry = new SensorRegistry({ sources: () => new Map([['fast', source]]) });
-    const parts = { registry, nodeName: 'node1', documents: {}, streams: { open: 0 }, now: Date.now };
+    const parts = { registry, nodeName: 'node1', documents: {}, now: Date.now };
     server = await serveSensors(parts, { port: 0 });
   });
   after(() => server.close());

@@ -10,9 +10,10 @@ import { Agents } from '../../../node-daemonset/sensors/agents.ts';
 import { Catalogue } from '../../../node-daemonset/sensors/catalogue.ts';
 import { SensorRegistry } from '../../../node-daemonset/sensors/readings.ts';
 import type { Listening } from '../../../kube/listen.ts';
-import { serveSensors } from '../../../node-daemonset/sensors/server.ts';
+import { servePageSocket, serveSensors } from '../../../node-daemonset/sensors/server.ts';
 import { createSliverSockets } from '../../../node-daemonset/sensors/sockets.ts';
 import { builtin, type Builtin } from '../../../node-daemonset/sensors/builtin/builtin.ts';
+import type { Source, Stream } from '../../../node-daemonset/sensors/source.ts';
 import type { Desired, Sliver } from '../../../node-daemonset/sliver.ts';
 
 export const NAMESPACE = 'observatory';
@@ -51,6 +52,8 @@ export interface Answer {
 
 export interface World {
   server: Listening;
+  /** Where the page of the sensors asks. */
+  pageSocket: string;
   registry: SensorRegistry;
   catalogue: Catalogue;
   agents: Agents;
@@ -62,15 +65,23 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function createWorld(builtins: readonly Builtin[] = []): Promise<World> {
+/** `streams`: what those of the builtins are that go on, by name. */
+export async function createWorld(
+  builtins: readonly Builtin[] = [],
+  streams: Readonly<Record<string, Stream>> = {},
+): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'sensors-'));
   const agents = new Agents();
   const catalogue = new Catalogue({ nodeName: 'node1', releaseNamespace: 'slice-system', agents, now: Date.now });
-  const own = builtins.map((one) => builtin(one, Date.now));
+  const own = builtins.map((one): Source => {
+    const source = builtin(one, Date.now);
+    const stream = streams[one.name];
+    return stream ? { ...source, info: { ...source.info, type: 'Streaming' }, stream } : source;
+  });
   const registry = new SensorRegistry({
     sources: () => new Map([...own.map((one) => [one.info.name, one] as const), ...catalogue.sources()]),
   });
-  const answering = { registry, nodeName: 'node1', documents: {}, streams: { open: 0 }, now: Date.now };
+  const answering = { registry, nodeName: 'node1', documents: {}, now: Date.now };
   let slivers: readonly Sliver[] = [];
   const directoryOf = (uid: string): string => join(directory, uid);
   const sockets = createSliverSockets({
@@ -82,8 +93,11 @@ export async function createWorld(builtins: readonly Builtin[] = []): Promise<Wo
     podOf: () => slivers[0]?.id,
   });
   const server = await serveSensors(answering, { port: 0 });
+  const pageSocket = join(directory, 'page/query.sock');
+  const page = await servePageSocket(answering, { socket: pageSocket, group: undefined });
   return {
     server,
+    pageSocket,
     registry,
     catalogue,
     agents,
@@ -100,7 +114,7 @@ export async function createWorld(builtins: readonly Builtin[] = []): Promise<Wo
     async close() {
       catalogue.close();
       sockets.close();
-      await server.close();
+      await Promise.all([server.close(), page.close()]);
       rmSync(directory, { recursive: true, force: true });
     },
   };

@@ -96,9 +96,11 @@ describe('the server of tickets', () => {
       return socket;
     };
     const [one, two] = [await open(), await open()];
-    await closed(await open());
-    one.destroy();
+    one.resume();
+    const three = await open();
+    // the oldest gives way
     await closed(one);
+    three.destroy();
     await until(async () => (await fetch(`http://127.0.0.1:${small.port}/`).catch(() => undefined))?.status === 200);
     two.destroy();
     await small.close();
