@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
 import { listen, type Listening } from '../../kube/listen.ts';
 import type { Log } from '../../kube/log.ts';
+import { limitVisitors } from '../../kube/visitors.ts';
 
 export interface AskedQuestion {
   path: string;
@@ -69,7 +70,7 @@ export async function serveQuestions(options: QuestionServerOptions): Promise<Li
       );
     },
   );
-  server.maxConnections = 64;
+  limitVisitors(server, { connections: 64, connectionsEach: 16 });
   server.setTimeout(60_000);
   return await listen(server, { port, host, what: `port ${port}` });
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { get } from 'node:http';
+import { connect } from 'node:net';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../kube/metrics.ts';
 import { serveHealth } from '../../kube/health.ts';
 import type { Listening } from '../../kube/listen.ts';
+import { eventually } from './eventually.ts';
 import { WorkQueue } from '../../kube/workqueue.ts';
 
 describe('health server', () => {
@@ -56,6 +58,44 @@ describe('health server', () => {
     }
   });
 
+  it('answers probes, however many connections somebody holds', async () => {
+    const held = Array.from({ length: 80 }, () => {
+      const socket = connect({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' });
+      socket.on('error', () => undefined).resume();
+      socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n');
+      return socket;
+    });
+    await eventually('all but some to be closed', () => held.filter(({ closed }) => !closed).length <= 8);
+    const probe = (localAddress: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const at = { host: '127.0.0.1', port: server.port, path: '/healthz', localAddress, agent: false };
+        get(at, (answer) => resolve(answer.resume().statusCode!)).once('error', reject);
+      });
+    assert.deepEqual([await probe('127.0.0.1'), await probe('127.0.0.2')], [200, 200]);
+    for (const one of held) one.destroy();
+  });
+
+  it('makes metrics once for all who ask at a time', async () => {
+    let made = 0;
+    const more = async (): Promise<string> => {
+      made++;
+      return 'more 1\n';
+    };
+    const other = await serveHealth({
+      port: 0,
+      host: '127.0.0.1',
+      registry: new Registry(),
+      ready: () => undefined,
+      more,
+    });
+    const all = await Promise.all(
+      Array.from({ length: 5 }, async () => (await fetch(`http://127.0.0.1:${other.port}/metrics`)).text()),
+    );
+    await other.close();
+    assert.ok(all.every((text) => text.endsWith('more 1\n')));
+    assert.equal(made, 1);
+  });
+
   it('answers GET and HEAD only', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
       assert.equal((await ask('/healthz', method)).status, 405, method);
@@ -76,8 +116,14 @@ describe('health server', () => {
     metrics.onRequest('GET', 200);
     metrics.setLeading('slice-operator', true);
     queue.add('a/1');
-    const answer = await ask('/metrics');
-    const text = await answer.text();
+    // not those of the moment before
+    let text = '';
+    let answer = await ask('/metrics');
+    await eventually('new ones', async () => {
+      answer = await ask('/metrics');
+      text = await answer.text();
+      return text.includes('workqueue_depth{name="slice"} 1');
+    });
     assert.match(answer.headers.get('content-type')!, /^text\/plain/);
     for (const line of [
       'controller_runtime_reconcile_total{controller="slice",result="success"} 1',
