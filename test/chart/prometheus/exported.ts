@@ -5,10 +5,10 @@ import { createMetrics } from '../../../kube/metrics.ts';
 import { WorkQueue } from '../../../kube/workqueue.ts';
 import { NO_BOOKS } from '../../../node-daemonset/admission/ledger.ts';
 import { DROPS, type SliverCounters } from '../../../node-daemonset/bpf/kernel.ts';
-import { countLocal as countAsked } from '../../../node-daemonset/local/metrics.ts';
 import { createNodeMetrics } from '../../../node-daemonset/report/metrics.ts';
-import { planFailures, planFamilies } from '../../../node-daemonset/usage/families.ts';
-import { countLocal as countDone } from '../../../operator/local/metrics.ts';
+import { countLocal as countNodesRequests } from '../../../node-daemonset/local/metrics.ts';
+import { planFailures, planFamilies, planLeftOut } from '../../../node-daemonset/usage/families.ts';
+import { countLocal } from '../../../operator/local/metrics.ts';
 import { measure } from '../../../operator/metrics.ts';
 import type { Stores } from '../../../operator/stores.ts';
 import { makeFacts, makeSliver } from '../../node-daemonset/desired.ts';
@@ -23,16 +23,16 @@ export async function exportedMetrics(): Promise<string> {
   const stores = { slices: empty, capabilities: empty } as unknown as Stores;
   const operator = new Registry();
   measure(operator, stores, () => new Map());
-  countDone(operator);
+  countLocal(operator);
   const node = new Registry();
+  countNodesRequests(node);
   const metrics = createNodeMetrics(node);
-  countAsked(node);
   metrics.passed(1, false);
   metrics.decided('Granted', undefined);
   metrics.enforced('egress', 1, 0);
   metrics.books({ offered: NO_BOOKS, granted: NO_BOOKS, ahead: NO_BOOKS, free: NO_BOOKS });
   const texts = await Promise.all([kube.registry, operator, node].map((one) => one.metrics()));
-  return texts.join('') + exposition([...planFamilies(usage()), planFailures(0)]);
+  return texts.join('') + exposition([...planFamilies(usage()), planFailures(0), planLeftOut(0)]);
 }
 
 function usage(): Parameters<typeof planFamilies>[0] {
