@@ -14,7 +14,9 @@ const MAIN = fileURLToPath(new URL('../../../node-daemonset/owner/main.ts', impo
 const rcap = right('r');
 const STATE = { ...EMPTY_STATE, ledger: granted(rcap), pods: [pod('p', rcap)] };
 
-describe('slice-node', () => {
+describe('slice-node', function () {
+  // a process for each command, on a machine that may be busy
+  this.timeout(120_000);
   let directory: string;
   let files: OrderFiles;
   let manager: NodeJS.Timeout | undefined;
