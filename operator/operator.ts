@@ -87,9 +87,13 @@ export class SliceOperator extends KubeOperator {
     return this.#synced ? undefined : 'the stores are not filled yet';
   }
 
-  /** As they are known now; none before the stores are filled. */
+  /**
+   * Those of nodes that there are, as they are known now; none before the stores are filled. A SliceNode outlives its Node,
+   * and what it says of addresses is another machine's by then.
+   */
   get sliceNodes(): readonly SliceNode[] {
-    return this.#informers?.sliceNodes.store.list() ?? [];
+    const { sliceNodes, nodes } = this.#informers ?? {};
+    return sliceNodes?.store.list().filter(({ metadata }) => nodes?.store.get(metadata.name)) ?? [];
   }
 
   /** Called by `start`: begins to watch, and returns when everything has been listed once. Writes nothing. */

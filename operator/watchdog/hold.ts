@@ -49,8 +49,8 @@ export class Hold {
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
       restraint = await this.#client.get<Restraint>(Resources.Restraint, wanted.metadata, signal);
-      const isOurs = restraint && isControlledBy(restraint, watchdog) && !isDeleting(restraint);
-      if (!isOurs)
+      const isOurs = restraint && isControlledBy(restraint, watchdog) && keyOfRestraint(restraint) === key;
+      if (!isOurs || isDeleting(restraint!))
         throw new Error(`Restraint ${wanted.metadata.name} is not of this Watchdog: delete it`, { cause: error });
     }
     this.#made.set(key, { restraint: restraint!, until: this.#now() + BELIEVE_MS });

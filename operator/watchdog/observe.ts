@@ -11,6 +11,8 @@ export interface Look {
   answered: number;
   /** `node2: it did not answer in time`; or that it sent a part of what there is. */
   silent: string[];
+  /** Those nodes: of a slice with a right there the value may be larger than it seems. */
+  unheard: string[];
   /** ms since the epoch */
   time: number;
 }
@@ -25,24 +27,29 @@ export function look(
 ): Look {
   const counted: Counted[] = [];
   const silent: string[] = [];
+  const unheard = new Set<string>();
+  const miss = (node: string, why: string): void => {
+    silent.push(`${node}: ${why}`);
+    unheard.add(node);
+  };
   for (const answer of answers) {
     const { node } = answer;
     if ('error' in answer) {
-      silent.push(`${node}: ${answer.error}`);
+      miss(node, answer.error);
       continue;
     }
     try {
       const cut = answer.cut ?? false;
       counted.push({ node, rows: rowsOf(spec, answer.reading), cut });
-      if (cut) silent.push(`${node}: sent only a part`);
+      if (cut) miss(node, 'sent only a part');
     } catch (error) {
-      silent.push(`${node}: ${(error as Error).message}`);
+      miss(node, (error as Error).message);
     }
   }
   const { periodSeconds } = spec;
   const keyOf = (node: string, slice: string): string | undefined =>
     believed(node, slice) ? keyOfSlice(spec, slice) : undefined;
-  const seen = { answered: counted.length, silent, time };
+  const seen = { answered: counted.length, silent, unheard: [...unheard], time };
   if (periodSeconds === undefined) return { ...seen, values: sumOf(counted, keyOf), totals: before };
   const totals = addTotals(before, counted, { periodMs: periodSeconds * 1000, keyOf }, time);
   return { ...seen, values: totals.sums, totals };

@@ -30,10 +30,12 @@ export interface WatchInput {
   memory: Memory;
   /** What the nodes say of each key, added up; a key that is not there has 0. */
   values: ReadonlyMap<string, number>;
-  /** Whether all nodes answered: else a value may be larger than it seems. */
-  complete: boolean;
+  /** Keys of which a node with a right did not answer: a value may be larger than it seems. */
+  unheard: ReadonlySet<string>;
   /** The keys that are restrained now, by this watchdog. */
   held: ReadonlySet<string>;
+  /** Of these, those of slices that are gone, and of which nobody asks how many they are. */
+  gone?: ReadonlySet<string>;
   /** When the values were read, by that clock. */
   now: number;
 }
@@ -56,7 +58,9 @@ export function planWatch(input: WatchInput): WatchPlan {
   const { terms, memory, values, held } = input;
   const plan: WatchPlan = { memory: new Map(), act: [], wouldAct: [], lift: [], pardoned: [], tooMany: [] };
   const next = new Map<string, Watched>();
-  let holds = held.size;
+  const holds = holdsOf([...held].filter((key) => !input.gone?.has(key)));
+  // of names that are thrown away there is an end, too
+  const ever = holdsOf(held);
   // the largest first: where not all may be restrained, they are
   const keys = [...new Set([...values.keys(), ...memory.keys(), ...held])];
   keys.sort((a, b) => (values.get(b) ?? 0) - (values.get(a) ?? 0) || (a < b ? -1 : 1));
@@ -67,7 +71,8 @@ export function planWatch(input: WatchInput): WatchPlan {
       one.state = 'Restrained';
       if (isLifted(input, one)) {
         plan.lift.push(key);
-        holds--;
+        holds.remove(key);
+        ever.remove(key);
         next.set(key, { value: one.value });
         continue;
       }
@@ -83,24 +88,41 @@ export function planWatch(input: WatchInput): WatchPlan {
   return { ...plan, memory: next };
 
   function act(key: string, one: Watched): void {
-    if (terms.dryRun) {
-      if (one.state !== 'WouldBe') plan.wouldAct.push(key);
-      one.state = 'WouldBe';
-    } else if (holds < terms.most) {
-      plan.act.push(key);
-      one.state = 'Restrained';
-      holds++;
-    } else {
+    const isTold = one.state === 'WouldBe';
+    if (!holds.mayAdd(key, terms.most) || !ever.mayAdd(key, terms.most * GONE)) {
       delete one.state;
       plan.tooMany.push(key);
+      return;
     }
+    holds.add(key);
+    ever.add(key);
+    if (!terms.dryRun) plan.act.push(key);
+    else if (!isTold) plan.wouldAct.push(key);
+    one.state = terms.dryRun ? 'WouldBe' : 'Restrained';
   }
 }
 
+/** So many times as many may be held where most of them are gone. */
+const GONE = 10;
+
+/** How many are held, in all and in each namespace: nobody shall spend everybody's with slices of his own. */
+function holdsOf(keys: Iterable<string>) {
+  const all = new Set(keys);
+  const namespaceOf = (key: string): string => key.split('/', 1)[0]!;
+  return {
+    add: (key: string) => void all.add(key),
+    remove: (key: string) => void all.delete(key),
+    mayAdd(key: string, most: number): boolean {
+      const own = [...all].filter((one) => namespaceOf(one) === namespaceOf(key)).length;
+      return all.size < most && own < Math.ceil(most / 2);
+    },
+  };
+}
+
 /** Since when it is above the limit, or low enough to be freed. */
-function timed({ terms, values, complete, now }: WatchInput, key: string, was: Watched | undefined): Watched {
+function timed({ terms, values, unheard, now }: WatchInput, key: string, was: Watched | undefined): Watched {
   const value = values.get(key) ?? 0;
-  const isLow = complete && terms.lift !== undefined && value <= terms.lift.below;
+  const isLow = !unheard.has(key) && terms.lift !== undefined && value <= terms.lift.below;
   return {
     value,
     ...(value > terms.above && { aboveSince: was?.aboveSince ?? now }),

@@ -11,13 +11,14 @@ import type { Log } from '../../kube/log.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
 import { isDeleting, type KubeObject } from '../kinds.ts';
 import { STATUS_MANAGER } from '../managers.ts';
-import { BY_NODE, type Stores } from '../stores.ts';
+import type { Stores } from '../stores.ts';
 import { announcer } from './announce.ts';
 import { Hold } from './hold.ts';
 import { look, type Look } from './observe.ts';
 import { type Memory, planWatch, type Terms, type WatchPlan } from './plan.ts';
 import type { Readings } from './readings.ts';
-import type { Believed } from './rows.ts';
+import { NO_RIGHTS, type Rights, rightsOf } from './rights.ts';
+import { keyOfSlice } from './rows.ts';
 import { isNews, planWatchdogStatus, restore, type WatchView } from './status.ts';
 import { forgive, type Totals } from './totals.ts';
 
@@ -44,6 +45,8 @@ interface Running {
   memory: Memory;
   totals: Totals;
   last: Look | undefined;
+  /** As they were then. */
+  rights: Rights;
   /** When that was, by the clock that only grows: what lasts is measured by it. */
   lastAt: number;
   problem: WatchView['problem'];
@@ -78,11 +81,17 @@ export function watchdogReconciler(deps: WatchdogDeps) {
         terms: termsOf(watchdog.spec),
         memory: one.memory,
         values: one.last.values,
-        complete: one.last.silent.length === 0,
+        unheard: unheardOf(watchdog.spec, one),
         held: new Set(held.keys()),
+        gone: goneOf(watchdog.spec, held.keys()),
         now: one.lastAt,
       });
-      one.totals = forgive(one.totals, plan.pardoned);
+      if (watchdog.spec.periodSeconds !== undefined) {
+        // also in what is written down: it is what a restart goes on from
+        for (const key of plan.pardoned) plan.memory.get(key)!.value = 0;
+        one.totals = forgive(one.totals, plan.pardoned);
+        one.last = { ...one.last, values: one.totals.sums };
+      }
       one.memory = await carryOut(watchdog, one, plan, held, signal);
       tooMany = plan.tooMany;
     }
@@ -100,6 +109,7 @@ export function watchdogReconciler(deps: WatchdogDeps) {
       generation,
       ...restore(watchdog),
       last: undefined,
+      rights: NO_RIGHTS,
       lastAt: 0,
       problem: undefined,
       dueAt: 0,
@@ -114,7 +124,17 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     one.dueAt = deps.monotonic() + (spec.everySeconds ?? EVERY_SECONDS) * 1000;
     try {
       const answers = await deps.readings.read(spec.read.sensor, spec.read.arguments ?? [], signal);
-      const seen = look(spec, answers, one.totals, believing(), deps.now());
+      const [before, rights] = [
+        one.rights,
+        rightsOf(
+          stores,
+          answers.map(({ node }) => node),
+        ),
+      ];
+      // a right that was given back since the last reading hides nothing of what was sent with it
+      const believed = (node: string, slice: string): boolean => rights(node).has(slice) || before(node).has(slice);
+      const seen = look(spec, answers, one.totals, believed, deps.now());
+      one.rights = rights;
       if (seen.answered === 0) throw new Error(seen.silent[0] ?? 'there is no node');
       one.last = seen;
       one.lastAt = deps.monotonic();
@@ -130,23 +150,16 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     }
   }
 
-  /** Whether a right of the slice is on the node; each node's rights are looked up once. */
-  function believing(): Believed {
-    const known = new Map<string, ReadonlySet<string>>();
-    return (node, slice) => {
-      const slices = known.get(node) ?? slicesOn(node);
-      known.set(node, slices);
-      return slices.has(slice);
-    };
+  /** A slice may have sent more than it seems where a node with a right of its did not say so. */
+  function unheardOf(spec: WatchdogSpec, { last, rights }: Running): Set<string> {
+    const slices = (last?.unheard ?? []).flatMap((node) => [...rights(node)]);
+    return new Set(slices.map((slice) => keyOfSlice(spec, slice)));
   }
 
-  function slicesOn(node: string): Set<string> {
-    const rights = stores.capabilities.byIndex(BY_NODE, node);
-    return new Set(
-      rights.map(({ metadata, spec, status }) => {
-        return `${metadata.namespace}/${status?.granted?.sliceName ?? spec.sliceName}`;
-      }),
-    );
+  /** Whoever is terminated is meant to be gone, and counts. */
+  function goneOf({ action }: WatchdogSpec, keys: Iterable<string>): Set<string> {
+    if (action === 'Terminate') return new Set();
+    return new Set([...keys].filter((key) => key.includes('/') && !stores.slices.get(key)));
   }
 
   /** What was decided and could not be done is not remembered as done. */

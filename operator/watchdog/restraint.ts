@@ -21,7 +21,8 @@ export function restraintFor(watchdog: Watchdog, key: string, value: number): Re
     apiVersion: API_VERSION,
     kind: 'Restraint',
     metadata: {
-      name: `${metadata.name}-${shortHash([metadata.name, ...key.split('/')])}`,
+      // so long that nobody finds two names of his with the same
+      name: `${metadata.name}-${shortHash([metadata.name, ...key.split('/')], 32)}`,
       ownerReferences: [controllerReference(watchdog)],
     },
     spec: specFor(watchdog, key, reasonOf(watchdog, value)),

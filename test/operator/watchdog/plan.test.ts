@@ -20,7 +20,7 @@ class Course {
     this.now += 10_000;
     const { terms, memory, now } = this;
     const map = new Map(Object.entries(typeof values === 'number' ? { [KEY]: values } : values));
-    const plan = planWatch({ terms, memory, values: map, complete: true, held: new Set(this.held), now, ...more });
+    const plan = planWatch({ terms, memory, values: map, unheard: new Set(), held: new Set(this.held), now, ...more });
     this.memory = plan.memory;
     for (const key of plan.act) this.held.add(key);
     for (const key of plan.lift) this.held.delete(key);
@@ -83,7 +83,7 @@ describe('the plan of a watchdog', () => {
     const course = new Course({ forMs: 0, lift: { below: 50, forMs: 20_000 } });
     course.read(101);
     for (const value of [60, 40, 40]) assert.deepEqual(course.read(value).lift, [], String(value));
-    assert.deepEqual(course.read(40, { complete: false }).lift, [], 'a node is silent');
+    assert.deepEqual(course.read(40, { unheard: new Set([KEY]) }).lift, [], 'a node is silent');
     for (const value of [40, 40]) assert.deepEqual(course.read(value).lift, []);
     const freed = course.read(50);
     assert.deepEqual([freed.lift, freed.pardoned], [[KEY], []]);
@@ -97,6 +97,25 @@ describe('the plan of a watchdog', () => {
     assert.deepEqual([plan.act, plan.tooMany], [['b/b', 'c/c'], ['a/a']]);
     course.held.delete('b/b');
     assert.deepEqual(course.read({ 'a/a': 101, 'c/c': 102 }).act, ['a/a']);
+  });
+
+  it('holds no more than half of them in one namespace, in a dry run as well', () => {
+    for (const dryRun of [false, true]) {
+      const course = new Course({ forMs: 0, most: 4, dryRun });
+      const plan = course.read({ 't/a': 105, 't/b': 104, 't/c': 103, 'lab/x': 101 });
+      assert.deepEqual(dryRun ? plan.wouldAct : plan.act, ['t/a', 't/b', 'lab/x']);
+      assert.deepEqual(plan.tooMany, ['t/c']);
+    }
+  });
+
+  it('does not count slices that are gone, as long as they are not too many either', () => {
+    const course = new Course({ forMs: 0, most: 2 });
+    for (let i = 0; i < 8; i++) course.held.add(`t/gone${i}`);
+    const gone = new Set(course.held);
+    assert.deepEqual(course.read({ 't/a': 101 }).tooMany, ['t/a']);
+    assert.deepEqual(course.read({ 't/a': 101 }, { gone }).act, ['t/a']);
+    for (let i = 0; i < 20; i++) gone.add(`t/gone${i}`);
+    assert.deepEqual(course.read({ 't/b': 101 }, { gone, held: gone }).tooMany, ['t/b']);
   });
 
   it('never acts before the limit was crossed for that long, and always in the first reading after', () => {
@@ -126,7 +145,7 @@ describe('the plan of a watchdog', () => {
           else if (pardoned && value <= TERMS.above) pardoned = false;
           low = complete && value <= 30 ? low + 1 : 0;
           const wasHeld = course.held.has(KEY);
-          const plan = course.read(value, { complete });
+          const plan = course.read(value, { unheard: new Set(complete ? ['lab/x'] : [KEY]) });
           if (plan.act.length > 0) assert.ok(value > TERMS.above && !wasHeld && !pardoned);
           if (plan.lift.length > 0) assert.ok(wasHeld && low >= 2);
           if (value > TERMS.above && !pardoned) assert.ok(course.held.has(KEY));
