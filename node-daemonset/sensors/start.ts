@@ -10,6 +10,7 @@ import type { Audit } from '../audit/start.ts';
 import { type NodeConfig, PAGE_GROUP, pathsOf } from '../config.ts';
 import { sumCounters } from '../egress/counters.ts';
 import { readClassCounters } from '../egress/netlink.ts';
+import type { ClassCounters } from '../egress/tc.ts';
 import type { GuardEnforcer } from '../guard/apply.ts';
 import type { Enforcer, Sliver } from '../sliver.ts';
 import type { StateStore } from '../state.ts';
@@ -18,10 +19,11 @@ import { flowsSensor } from './builtin/flows.ts';
 import { machineSensors } from './builtin/machine.ts';
 import { NodeList, nodesSensor } from './builtin/nodes.ts';
 import { ProbeBudget } from './builtin/probebudget.ts';
+import { startRates } from './builtin/rates.ts';
 import { rightsSensors } from './builtin/rights.ts';
 import { sliverSensors } from './builtin/slivers.ts';
 import { topologySensors } from './builtin/topology.ts';
-import { readUsage } from './builtin/usage.ts';
+import { readCpuTimes, readUsage } from './builtin/usage.ts';
 import { Catalogue } from './catalogue.ts';
 import { KeptSensors } from './kept.ts';
 import { SensorRegistry } from './readings.ts';
@@ -67,18 +69,22 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
   const agents = new Agents();
   const catalogue = new Catalogue({ nodeName, releaseNamespace: namespace, agents, now });
   const nodes = new NodeList(client);
+  const classes = (): ReadonlyMap<number, ClassCounters> => sumCounters(readClassCounters().values());
+  const sampled = startRates({
+    slivers: () => slivers,
+    classes,
+    cpuTimes: () => readCpuTimes(idsOf(slivers), { prefix }),
+    clock: () => performance.now(),
+  });
   const budget = new ProbeBudget(() => policy()?.sensors.probesPerMinute ?? 0);
   const builtins: readonly Source[] = [
     ...machineSensors({ disks: [config.stateDirectory, config.runDirectory], now }),
     ...sliverSensors({
       slivers: () => slivers,
-      classes: () => sumCounters(readClassCounters().values()),
+      classes,
       drops: parts.guard.counters,
-      usage: () =>
-        readUsage(
-          slivers.map(({ id }) => id),
-          { prefix },
-        ),
+      usage: () => readUsage(idsOf(slivers), { prefix }),
+      rates: sampled.rates,
       now,
     }),
     ...rightsSensors({ state: () => parts.store.get(), now }),
@@ -166,9 +172,14 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     },
     async close() {
       clearInterval(watch);
+      sampled.close();
       catalogue.close();
       sockets.close();
       await Promise.all([informer.stop(), server?.close(), page?.close()]);
     },
   };
+}
+
+function idsOf(slivers: readonly Sliver[]): string[] {
+  return slivers.map(({ id }) => id);
 }

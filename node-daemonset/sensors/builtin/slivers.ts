@@ -1,13 +1,13 @@
 /** What each sliver was promised and what it got. */
 import type { Column } from '../../../crds/reading.ts';
 import type { SliverCounters } from '../../bpf/kernel.ts';
-import { exemptClass } from '../../egress/names.ts';
 import type { ClassCounters } from '../../egress/tc.ts';
 import type { Sliver } from '../../sliver.ts';
 import { SensorError } from '../registry.ts';
 import type { Source } from '../source.ts';
 import { type Builtin, builtin, type Row, SLICE_ARGUMENT, sliceFilter } from './builtin.ts';
-import { Rates } from './rates.ts';
+import type { SliverRates } from './rates.ts';
+import { sentThrough } from './sent.ts';
 
 export interface SliverParts {
   /** As they are now, with what they are entitled to. */
@@ -18,6 +18,8 @@ export interface SliverParts {
   drops(): ReadonlyMap<number, SliverCounters>;
   /** Of the slivers' cgroups, by pod uid; what is gone is missing. */
   usage(): ReadonlyMap<string, CgroupUsage>;
+  /** Of the samples that the node takes by itself. */
+  rates: SliverRates;
   now(): number;
 }
 
@@ -42,7 +44,6 @@ const SECONDS = 1e9;
 
 export function sliverSensors(parts: SliverParts): Source[] {
   const { slivers, now } = parts;
-  const rates = { bandwidth: new Rates(), cpu: new Rates() };
   const sensor = (
     one: Pick<Builtin, 'name' | 'description' | 'columns'>,
     row: (sliver: Sliver) => Row | Row[],
@@ -83,7 +84,7 @@ export function sliverSensors(parts: SliverParts): Source[] {
       (one) => {
         const sent = sentThrough(classes, one.classId);
         const { egressGuarantee: guarantee, egressLimit: limit } = one.amounts;
-        const rate = rates.bandwidth.of(one.id, sent?.bytes, now());
+        const rate = parts.rates.sent.of(one.id);
         return { guarantee, limit, rate: rate === null ? null : Math.round(rate * 8), ...sent };
       },
       readClasses,
@@ -96,7 +97,7 @@ export function sliverSensors(parts: SliverParts): Source[] {
         const seconds = over(cpuTime, SECONDS);
         return {
           ...{ shares, excess, seconds, throttled, throttled_seconds: over(throttledTime, SECONDS) },
-          cpus: rates.cpu.of(one.id, seconds ?? undefined, now()),
+          cpus: over(parts.rates.cpu.of(one.id) ?? undefined, SECONDS),
         };
       },
       readUsage,
@@ -134,20 +135,6 @@ function over(value: number | undefined, unit: number): number | null {
   return value === undefined ? null : value / unit;
 }
 
-/** Through its class, and its second one where it has one. */
-function sentThrough(classes: ReadonlyMap<number, ClassCounters>, classId: number) {
-  const own = classes.get(classId);
-  const second = classes.get(exemptClass(classId));
-  return (
-    own && {
-      bytes: own.bytes + (second?.bytes ?? 0),
-      packets: own.packets + (second?.packets ?? 0),
-      queue_drops: own.drops + (second?.drops ?? 0),
-      backlog: own.backlog + (second?.backlog ?? 0),
-    }
-  );
-}
-
 /** Reasons that never happened are left out. */
 function dropRows(counters: SliverCounters | undefined, queue: number | undefined): Row[] {
   const all = { ...counters?.drops, queue: queue ?? 0 };
@@ -166,7 +153,7 @@ const SLIVERS: readonly Column[] = [
 const BANDWIDTH: readonly Column[] = [
   { name: 'guarantee', type: 'integer', unit: 'bits/s', help: 'What it gets at least when it wants it.' },
   { name: 'limit', type: 'integer', unit: 'bits/s', help: 'What it never exceeds.' },
-  { name: 'rate', type: 'integer', unit: 'bits/s', help: 'Mean since the reading before; none at the first.' },
+  { name: 'rate', type: 'integer', unit: 'bits/s', help: 'Mean of the last 10 s, sampled by the node.' },
   { name: 'bytes', type: 'integer', unit: 'bytes', help: 'Sent since its class was made.' },
   { name: 'packets', type: 'integer' },
   { name: 'queue_drops', type: 'integer', help: 'Packets for which its queue had no room.' },
@@ -176,7 +163,7 @@ const CPU: readonly Column[] = [
   { name: 'shares', type: 'integer', help: '1/1000 of the node, whenever it wants them.' },
   { name: 'excess', type: 'string' },
   { name: 'seconds', type: 'number', unit: 'seconds', help: 'Used since the pod began.' },
-  { name: 'cpus', type: 'number', help: 'Mean since the reading before; none at the first.' },
+  { name: 'cpus', type: 'number', help: 'Mean of the last 10 s, sampled by the node.' },
   { name: 'throttled', type: 'integer', help: 'Periods in which it was held at its limit.' },
   { name: 'throttled_seconds', type: 'number', unit: 'seconds' },
 ];

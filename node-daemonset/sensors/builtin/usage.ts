@@ -22,6 +22,18 @@ export function readUsage(uids: readonly string[], options: TreeOptions): Map<st
   return usage;
 }
 
+/** ns of CPU that each of these pods used; what has no cgroup is missing. */
+export function readCpuTimes(uids: readonly string[], options: TreeOptions): Map<string, number> {
+  const tree = openTree(options);
+  const pods = findPods(tree);
+  const times = uids.flatMap((uid) => {
+    const pod = pods.get(uid);
+    const time = pod && readCpuTime(tree, pod.path);
+    return time === undefined ? [] : [[uid, time] as const];
+  });
+  return new Map(times);
+}
+
 function usageOf(tree: CgroupTree, path: string): CgroupUsage {
   const text = (controller: string, v1: string, v2: string): string => {
     const directory = tree.directory(controller, path);

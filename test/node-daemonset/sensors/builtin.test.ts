@@ -9,6 +9,7 @@ import { machineSensors, parseCpus, parseMeminfo } from '../../../node-daemonset
 import { nodesSensor, NodeList } from '../../../node-daemonset/sensors/builtin/nodes.ts';
 import { parsePing, parseTraceroute } from '../../../node-daemonset/sensors/builtin/probe.ts';
 import { ProbeBudget } from '../../../node-daemonset/sensors/builtin/probebudget.ts';
+import { Rates } from '../../../node-daemonset/sensors/builtin/rates.ts';
 import { rightsSensors } from '../../../node-daemonset/sensors/builtin/rights.ts';
 import { sliverSensors } from '../../../node-daemonset/sensors/builtin/slivers.ts';
 import { destinationOf, topologySensors } from '../../../node-daemonset/sensors/builtin/topology.ts';
@@ -50,7 +51,9 @@ describe('the builtin sensors', () => {
       rcap: { namespace: 'site', name: 'x', uid: 'y' },
       classId: 0x102,
     };
+    const sent = new Rates();
     const sources = sliverSensors({
+      rates: { sent, cpu: new Rates() },
       slivers: () => [sliverOf('probe'), other, sliverOf('web')],
       classes: () =>
         new Map([
@@ -65,6 +68,8 @@ describe('the builtin sensors', () => {
     const first = objects(await bandwidth(['observatory', 'probe']));
     assert.deepEqual([first.length, first[0]!.bytes, first[0]!.rate], [1, 1_500, null]);
     [bytes, time] = [2_000, 12_000];
+    sent.sample(new Map([['uid-probe', 1_000]]), 10_000);
+    sent.sample(new Map([['uid-probe', 2_000]]), 12_000);
     assert.equal(objects(await bandwidth(['observatory', 'probe']))[0]!.rate, 4_000);
     assert.equal((await bandwidth(['probe'])).rows.length, 2);
     // two pods of one slice are two counters
