@@ -1347,6 +1347,10 @@ export interface WatchdogStatus {
    * When the present period began.
    */
   period?: string;
+  /**
+   * A hash of what is counted: the sensor and column, of what the sums are, the namespaces and the period. As long as it is the same, an edit of the spec takes nobody's sums away.
+   */
+  counting?: string;
   nodes?: WatchdogNodes;
   /**
    * Slices, or namespaces, that it holds restrained.

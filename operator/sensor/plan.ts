@@ -26,7 +26,8 @@ export function planSensorStatus({ sensor, nodes, releaseNamespace, now }: Senso
     return served ? [{ node: metadata.name, served }] : [];
   });
   const sum = (of: (served: ServedSensor) => number | undefined): number =>
-    told.reduce((all, { served }) => all + (of(served) ?? 0), 0);
+    // what a node counts is its own word, and must not be more than can be written
+    told.reduce((all, { served }) => Math.min(Number.MAX_SAFE_INTEGER, all + (of(served) ?? 0)), 0);
   const failing = told.filter(({ served }) => served.failing);
   const errors = errorsOf(told);
   const verdict =

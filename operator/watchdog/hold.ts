@@ -41,7 +41,7 @@ export class Hold {
   }
 
   /** Throws where somebody else's Restraint has the name. */
-  async restrain(watchdog: Watchdog, key: string, value: number, signal: AbortSignal): Promise<void> {
+  async restrain(watchdog: Watchdog, key: string, value: number, signal: AbortSignal): Promise<Restraint> {
     const wanted = restraintFor(watchdog, key, value);
     let restraint: Restraint | undefined;
     try {
@@ -54,6 +54,7 @@ export class Hold {
         throw new Error(`Restraint ${wanted.metadata.name} is not of this Watchdog: delete it`, { cause: error });
     }
     this.#made.set(key, { restraint: restraint!, until: this.#now() + BELIEVE_MS });
+    return restraint!;
   }
 
   async free(restraint: Restraint, signal: AbortSignal): Promise<void> {

@@ -25,6 +25,11 @@ export interface Watched {
 
 export type Memory = ReadonlyMap<string, Watched>;
 
+/** Without since when it is so. */
+export function timeless(memory: Memory): Memory {
+  return new Map([...memory].map(([key, { value, state }]) => [key, { value, ...(state && { state }) }]));
+}
+
 export interface WatchInput {
   terms: Terms;
   memory: Memory;

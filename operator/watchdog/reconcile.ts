@@ -1,11 +1,10 @@
 /** One pass over one Watchdog: read where it is time to, plan, restrain and free, report. */
 import { WatchdogReason } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
-import { parseQuantity } from '../../crds/quantity.ts';
 import type { Restraint, Watchdog, WatchdogSpec } from '../../crds/types.ts';
 import { describe, validateWatchdog } from '../../crds/validate.ts';
 import type { ApiClient } from '../../kube/client.ts';
-import { isStatus } from '../../kube/errors.ts';
+import { FencedError, isStatus } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { Log } from '../../kube/log.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
@@ -15,11 +14,12 @@ import type { Stores } from '../stores.ts';
 import { announcer } from './announce.ts';
 import { Hold } from './hold.ts';
 import { look, type Look } from './observe.ts';
-import { type Memory, planWatch, type Terms, type WatchPlan } from './plan.ts';
+import { type Memory, planWatch, timeless, type WatchPlan } from './plan.ts';
 import type { Readings } from './readings.ts';
 import { NO_RIGHTS, type Rights, rightsOf } from './rights.ts';
 import { keyOfSlice } from './rows.ts';
-import { isNews, planWatchdogStatus, restore, type WatchView } from './status.ts';
+import { countingOf, isNews, planWatchdogStatus, restore, type WatchView } from './status.ts';
+import { termsOf } from './terms.ts';
 import { forgive, type Totals } from './totals.ts';
 
 export interface WatchdogDeps {
@@ -35,13 +35,13 @@ export interface WatchdogDeps {
 }
 
 const EVERY_SECONDS = 10;
-const LIFT_SECONDS = 60;
-const MOST = 10;
 
 /** What is remembered of one Watchdog; of another uid or generation it begins anew from the status. */
 interface Running {
   uid: string | undefined;
   generation: number | undefined;
+  /** What its totals are of. */
+  counting: string;
   memory: Memory;
   totals: Totals;
   last: Look | undefined;
@@ -103,17 +103,15 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     const { name, uid, generation } = watchdog.metadata;
     const known = running.get(name);
     if (known?.uid === uid && known?.generation === generation) return known!;
-    const hold = known?.uid === uid && known ? known.hold : new Hold(client, stores, deps.monotonic);
-    const fresh = {
-      uid,
-      generation,
-      ...restore(watchdog),
-      last: undefined,
-      rights: NO_RIGHTS,
-      lastAt: 0,
-      problem: undefined,
-      dueAt: 0,
-      hold,
+    const before = known?.uid === uid ? known : undefined;
+    const hold = before?.hold ?? new Hold(client, stores, deps.monotonic);
+    const counting = countingOf(watchdog.spec);
+    // an edit of the terms takes nothing away of what was counted; how long it was so by other terms says nothing
+    const past = before?.counting === counting ? { ...before, memory: timeless(before.memory) } : restore(watchdog);
+    const { memory, totals } = past;
+    const fresh: Running = {
+      ...{ uid, generation, counting, memory, totals, hold },
+      ...{ last: undefined, rights: NO_RIGHTS, lastAt: 0, problem: undefined, dueAt: 0 },
     };
     running.set(name, fresh);
     return fresh;
@@ -172,27 +170,48 @@ export function watchdogReconciler(deps: WatchdogDeps) {
   ): Promise<Memory> {
     const memory = new Map(plan.memory);
     const { spec } = watchdog;
+    // whoever made them may have ended before it was said
+    for (const [key, restraint] of held) {
+      if (one.memory.get(key)?.state !== 'Restrained') announce.acted(watchdog, key, restraint);
+    }
     for (const key of plan.act) {
       const { value, aboveSince } = memory.get(key)!;
-      try {
-        await one.hold.restrain(watchdog, key, value, signal);
-        announce.acted(watchdog, key, value);
+      memory.set(key, { value, ...(aboveSince !== undefined && { aboveSince }) });
+      await attempt(one, key, async () => {
+        announce.acted(watchdog, key, await one.hold.restrain(watchdog, key, value, signal));
+        memory.set(key, plan.memory.get(key)!);
         log.warn({ watchdog: watchdog.metadata.name, key, value, action: spec.action }, 'a watchdog acted');
-      } catch (error) {
-        memory.set(key, { value, ...(aboveSince !== undefined && { aboveSince }) });
-        one.problem = { reason: WatchdogReason.NotAllowed, message: `${key}: ${(error as Error).message}` };
-      }
+      });
     }
-    for (const key of plan.wouldAct) announce.wouldAct(watchdog, key, memory.get(key)!.value);
+    announce.wouldAct(
+      watchdog,
+      plan.wouldAct.map((key) => ({ key, value: memory.get(key)!.value })),
+    );
     for (const key of plan.pardoned) announce.pardoned(watchdog, key);
     for (const key of plan.lift) {
-      await one.hold.free(held.get(key)!, signal);
-      announce.lifted(watchdog, key);
+      memory.set(key, one.memory.get(key) ?? memory.get(key)!);
+      await attempt(one, key, async () => {
+        await one.hold.free(held.get(key)!, signal);
+        memory.set(key, plan.memory.get(key)!);
+        announce.lifted(watchdog, key);
+      });
     }
     if (!spec.dryRun) {
-      for (const [key, restraint] of one.hold.of(watchdog)) await uphold(watchdog, one, key, restraint, signal);
+      for (const [key, restraint] of one.hold.of(watchdog)) {
+        await attempt(one, key, () => uphold(watchdog, one, key, restraint, signal));
+      }
     }
     return memory;
+  }
+
+  /** What can't be done to one slice keeps nobody from what is to be done to others. */
+  async function attempt(one: Running, key: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      one.problem = { reason: WatchdogReason.NotAllowed, message: `${key}: ${(error as Error).message}` };
+    }
   }
 
   async function uphold(watchdog: Watchdog, one: Running, key: string, restraint: Restraint, signal: AbortSignal) {
@@ -216,21 +235,13 @@ export function watchdogReconciler(deps: WatchdogDeps) {
     if (!isNews(watchdog.status, status)) return;
     const { name, uid } = watchdog.metadata;
     const object = { apiVersion: API_VERSION, kind: 'Watchdog', metadata: { name, uid }, status };
-    await client.apply<KubeObject>(
-      object,
-      { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' },
-      signal,
-    );
+    try {
+      const options = { fieldManager: STATUS_MANAGER, force: true, subresource: 'status' } as const;
+      await client.apply<KubeObject>(object, options, signal);
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      // it goes on watching and acting; the next pass tries again
+      log.error({ watchdog: name, err: error }, "a watchdog's status could not be written");
+    }
   }
-}
-
-export function termsOf({ above, forSeconds = 0, lift, most = MOST, dryRun = false }: WatchdogSpec): Terms {
-  const { below, forSeconds: liftSeconds = LIFT_SECONDS } = lift ?? {};
-  return {
-    above: parseQuantity(above),
-    forMs: forSeconds * 1000,
-    lift: below === undefined ? undefined : { below: parseQuantity(below), forMs: liftSeconds * 1000 },
-    most,
-    dryRun,
-  };
 }

@@ -1,7 +1,8 @@
 /** The status of a Watchdog: what it sees, whom it restrains, and from what it goes on after a restart. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import { setCondition, WatchdogCondition, WatchdogReason, type Condition } from '../../crds/conditions.ts';
-import type { Watchdog, WatchdogStatus, WatchedSlice } from '../../crds/types.ts';
+import { shortHash } from '../../crds/names.ts';
+import type { Watchdog, WatchdogSpec, WatchdogStatus, WatchedSlice } from '../../crds/types.ts';
 import { first, plural } from '../slice/plan/wording.ts';
 import type { Memory } from './plan.ts';
 import { splitKey } from './restraint.ts';
@@ -37,7 +38,10 @@ export function planWatchdogStatus(watchdog: Watchdog, view: WatchView, now: num
   return {
     observedGeneration,
     ...(view.time !== undefined && { time: instant(view.time) }),
-    ...(isCounting && { period: instant(view.totals.period * periodSeconds * 1000) }),
+    ...(isCounting && {
+      period: instant(view.totals.period * periodSeconds * 1000),
+      counting: countingOf(spec),
+    }),
     nodes: { answered: view.answered, silent: view.silent.length },
     restrained: view.held,
     ...(largest.length > 0 && { largest }),
@@ -53,12 +57,19 @@ export function isNews(before: WatchdogStatus | undefined, after: WatchdogStatus
   return Math.abs(Date.parse(after.time ?? '') - Date.parse(before?.time ?? '')) >= WRITE_MS;
 }
 
-/** What was known before a restart; what was counted of another period, or under another spec, is over. */
-export function restore({ metadata, status, spec }: Watchdog): { memory: Memory; totals: Totals } {
+/** What the sums are of: by another sensor, or of other periods, others would be counted. */
+export function countingOf({ read, of = 'Slice', namespaces, periodSeconds }: WatchdogSpec): string {
+  const where = namespaces && namespaces.toSorted();
+  const what = [read.sensor, read.arguments ?? [], read.column, of, where, periodSeconds];
+  return shortHash([JSON.stringify(what)], 32);
+}
+
+/** What was known before a restart; what was counted of something else is over. */
+export function restore({ status, spec }: Watchdog): { memory: Memory; totals: Totals } {
   const known = (status?.largest ?? []).map((one) => [keyOf(one), one] as const);
   const memory = new Map(known.map(([key, { value, state }]) => [key, { value, ...(state && { state }) }]));
   const { periodSeconds } = spec;
-  const isSame = status?.observedGeneration === metadata.generation;
+  const isSame = status?.counting === countingOf(spec);
   if (!isSame || periodSeconds === undefined || !status?.period) return { memory, totals: NO_TOTALS };
   const sums = new Map(known.map(([key, { value }]) => [key, value]));
   const period = Math.floor(Date.parse(status.period) / (periodSeconds * 1000));

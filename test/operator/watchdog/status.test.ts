@@ -70,8 +70,13 @@ describe('the status of a watchdog', () => {
     assert.deepEqual(back.get('site/b'), { value: 500, state: 'Restrained' });
     assert.deepEqual(back.get('lab'), { value: 7, state: 'Pardoned' });
     assert.deepEqual([sums.period, sums.sums.get('site/a')], [totals.period, 5]);
-    const edited = restore({ ...dog, metadata: { ...dog.metadata, generation: 4 }, status: status() });
-    assert.equal(edited.totals, NO_TOTALS);
-    assert.equal(edited.memory.get('site/b')!.state, 'Restrained');
+    const of = (spec: Partial<Watchdog['spec']>) =>
+      restore({ ...dog, spec: { ...dog.spec, ...spec }, status: status() });
+    assert.equal(of({ above: 1, action: 'Terminate' }).totals.sums.get('site/a'), 5);
+    for (const spec of [{ periodSeconds: 61 }, { of: 'Namespace' }, { namespaces: ['site'] }] as const) {
+      const edited = of(spec as Partial<Watchdog['spec']>);
+      assert.equal(edited.totals, NO_TOTALS);
+      assert.equal(edited.memory.get('site/b')!.state, 'Restrained');
+    }
   });
 });
