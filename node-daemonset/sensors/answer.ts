@@ -158,9 +158,9 @@ function sendBytes(response: ServerResponse, type: string, bytes: Buffer, more: 
   response.writeHead(200, { 'content-type': type, 'content-length': bytes.length, ...SAFE, ...more }).end(bytes);
 }
 
-function sendPage(response: ServerResponse, html: string): void {
+function sendPage(response: ServerResponse, html: Buffer): void {
   const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-  sendBytes(response, 'text/html; charset=utf-8', Buffer.from(html), {
+  sendBytes(response, 'text/html; charset=utf-8', html, {
     'content-security-policy': policy,
     'cache-control': 'no-store',
   });

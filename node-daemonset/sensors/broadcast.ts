@@ -90,6 +90,8 @@ export class History {
   readonly #maxWeight: number;
   readonly #kept: (Reading & { weight: number })[] = [];
   #weight = 0;
+  /** As it was last read: one object, whose bytes are made once. */
+  #table: Reading | undefined;
 
   constructor(columns: readonly Column[], limit: number, maxWeight = MAX_HISTORY) {
     this.#columns = [{ name: 'time', type: 'time', help: 'When it was read.' }, ...columns];
@@ -99,6 +101,7 @@ export class History {
 
   add(reading: Reading): void {
     if (this.#limit === 0) return;
+    this.#table = undefined;
     const weight = weightOf(reading.rows);
     this.#kept.push({ ...reading, weight });
     this.#weight += weight;
@@ -109,10 +112,11 @@ export class History {
 
   /** All of it as one table, the oldest first; undefined where none is kept at all. */
   read(now: number): Reading | undefined {
-    if (this.#limit === 0) return undefined;
+    if (this.#limit === 0 || this.#table) return this.#table;
     const rows = this.#kept.flatMap(({ rows: cells, time }) =>
       cells.map((row) => [new Date(time).toISOString(), ...row]),
     );
-    return { columns: this.#columns, rows, time: this.#kept.at(-1)?.time ?? now };
+    this.#table = { columns: this.#columns, rows, time: this.#kept.at(-1)?.time ?? now };
+    return this.#table;
   }
 }

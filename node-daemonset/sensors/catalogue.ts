@@ -33,7 +33,7 @@ export class Catalogue {
     this.#options = options;
   }
 
-  /** By the first part of their addresses. */
+  /** By the first part of their addresses; the same map until one comes, changes or goes. */
   sources(): ReadonlyMap<string, Source> {
     return this.#sources;
   }
@@ -54,7 +54,11 @@ export class Catalogue {
       this.#served.delete(name);
     }
     for (const [name, sensor] of wanted) if (!this.#served.has(name)) this.#served.set(name, this.#serve(sensor));
-    this.#sources = new Map([...this.#served].map(([name, { source }]) => [name, source]));
+    const isSame =
+      this.#served.size === this.#sources.size &&
+      [...this.#served].every(([name, { source }]) => this.#sources.get(name) === source);
+    // another map says that there is something new
+    if (!isSame) this.#sources = new Map([...this.#served].map(([name, { source }]) => [name, source]));
   }
 
   /** For the SliceNode's status, by name. */

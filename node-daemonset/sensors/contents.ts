@@ -13,7 +13,24 @@ const COLUMNS: readonly Column[] = [
   { name: 'description', type: 'string' },
 ];
 
+const tables = new WeakMap<readonly SensorInfo[], Reading>();
+const pages = new WeakMap<readonly SensorInfo[], Buffer>();
+
+/** Made once for each list: whoever asks often costs no more than who asks once. */
 export function contents(sensors: readonly SensorInfo[], now: number): Reading {
+  const known = tables.get(sensors) ?? tableOf(sensors, now);
+  tables.set(sensors, known);
+  return known;
+}
+
+/** HTML, made once for each list. Nothing on it is loaded from elsewhere, and nothing runs. */
+export function contentsPage(node: string, sensors: readonly SensorInfo[]): Buffer {
+  const known = pages.get(sensors) ?? Buffer.from(pageOf(node, sensors));
+  pages.set(sensors, known);
+  return known;
+}
+
+function tableOf(sensors: readonly SensorInfo[], now: number): Reading {
   const rows = sensors.map((one) => [
     one.name,
     one.arguments ?? '',
@@ -27,8 +44,7 @@ export function contents(sensors: readonly SensorInfo[], now: number): Reading {
   return { columns: COLUMNS, rows, time: now };
 }
 
-/** Nothing on it is loaded from elsewhere, and nothing runs. */
-export function contentsPage(node: string, sensors: readonly SensorInfo[]): string {
+function pageOf(node: string, sensors: readonly SensorInfo[]): string {
   const group = (title: string, own: readonly SensorInfo[]): string =>
     own.length === 0 ? '' : `<h2>${title}</h2>\n<dl>\n${own.map(entry).join('\n')}\n</dl>\n`;
   const isBuiltin = ({ origin }: SensorInfo): boolean => origin === 'Builtin';
@@ -56,7 +72,9 @@ function entry(one: SensorInfo): string {
   const mark = marks.map((text) => ` <em>${text}</em>`).join('');
   const names = one.columns.map((column) => {
     const unit = column.unit ? ` ${column.unit}` : '';
-    return `<code title="${escape(`${column.type}${unit}. ${column.help ?? ''}`)}">${escape(column.name)}</code>`;
+    // users' own words would make it large: each sensor's answer as JSON has them
+    const help = one.origin === 'Builtin' && column.help ? `. ${column.help}` : '';
+    return `<code title="${escape(`${column.type}${unit}${help}`)}">${escape(column.name)}</code>`;
   });
   return `<dt>${link}${args}${mark}</dt><dd>${escape(one.description)}<br>${names.join(' ')}</dd>`;
 }

@@ -24,7 +24,7 @@ interface Kept {
 }
 
 export interface SensorRegistryOptions {
-  /** The sensors as they are now, by name; one that was changed is another object. */
+  /** The sensors as they are now, by name; one that was changed is another object, and where any was, so is the map. */
   sources(): ReadonlyMap<string, Source>;
   /** ms of a clock that only grows. */
   clock?: () => number;
@@ -35,14 +35,21 @@ export class SensorRegistry implements Sensors {
   readonly #clock: () => number;
   readonly #kept = new Map<string, Kept>();
   #weight = 0;
+  #listed: { sources: ReadonlyMap<string, Source>; list: readonly SensorInfo[] } | undefined;
 
   constructor({ sources, clock = () => performance.now() }: SensorRegistryOptions) {
     this.#sources = sources;
     this.#clock = clock;
   }
 
+  /** The same list until there are others. */
   list(): readonly SensorInfo[] {
-    return [...this.#sources().values()].map(({ info }) => info).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const sources = this.#sources();
+    if (this.#listed?.sources !== sources) {
+      const list = [...sources.values()].map(({ info }) => info).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      this.#listed = { sources, list };
+    }
+    return this.#listed.list;
   }
 
   async read(name: string, args: readonly string[], asker: Asker, signal: AbortSignal): Promise<Reading> {

@@ -4,9 +4,13 @@ import type { SensorColumn } from '../../../crds/types.ts';
 import { builtin } from '../../../node-daemonset/sensors/builtin/builtin.ts';
 import { History } from '../../../node-daemonset/sensors/broadcast.ts';
 import { parseText } from '../../../node-daemonset/sensors/parse.ts';
+import { Agents } from '../../../node-daemonset/sensors/agents.ts';
+import { Catalogue } from '../../../node-daemonset/sensors/catalogue.ts';
+import { contents, contentsPage } from '../../../node-daemonset/sensors/contents.ts';
 import { SensorRegistry } from '../../../node-daemonset/sensors/readings.ts';
 import type { Source } from '../../../node-daemonset/sensors/source.ts';
 import { MAX_WEIGHT, weightOf } from '../../../node-daemonset/sensors/weight.ts';
+import { sensorOf, sliverOf } from './world.ts';
 
 const signal = new AbortController().signal;
 
@@ -35,6 +39,31 @@ describe('the weight of readings', () => {
     for (let time = 1; time <= 100; time++) history.add({ columns: [], rows: [['x'.repeat(10_000)]], time });
     const { rows, time } = history.read(0)!;
     assert.deepEqual([rows.length, time], [26, 100]);
+  });
+
+  it('is made once where the same is asked for again', async () => {
+    const history = new History([{ name: 'x', type: 'string' }], 2);
+    history.add({ columns: [], rows: [['a']], time: 1 });
+    const before = history.read(0);
+    assert.equal(history.read(5), before);
+    history.add({ columns: [], rows: [['b']], time: 2 });
+    assert.deepEqual([history.read(0)!.rows.length, before!.rows.length], [2, 1]);
+    const catalogue = new Catalogue({
+      ...{ nodeName: 'n', releaseNamespace: 'r', agents: new Agents() },
+      now: Date.now,
+    });
+    const registry = new SensorRegistry({ sources: () => catalogue.sources() });
+    const page = (): unknown => contentsPage('n', registry.list());
+    const sensors = [sensorOf('one', { slice: 'probe', command: { argv: ['x'] } })];
+    const slivers = [sliverOf('probe')];
+    catalogue.update(sensors, slivers);
+    const [first, table] = [page(), contents(registry.list(), 0)];
+    catalogue.update(structuredClone(sensors), slivers);
+    assert.deepEqual([page() === first, contents(registry.list(), 9) === table], [true, true]);
+    const [one] = sensors;
+    catalogue.update([{ ...one!, spec: { ...one!.spec, cacheSeconds: 9 } }], slivers);
+    assert.ok(page() !== first);
+    catalogue.close();
   });
 
   it('bounds what is kept of all sensors together: the oldest are read again', async () => {

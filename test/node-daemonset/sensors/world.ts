@@ -79,6 +79,7 @@ export async function createWorld(
     return stream ? { ...source, info: { ...source.info, type: 'Streaming' }, stream } : source;
   });
   const registry = new SensorRegistry({
+    // another map each time, as tests change what is in it
     sources: () => new Map([...own.map((one) => [one.info.name, one] as const), ...catalogue.sources()]),
   });
   const answering = { registry, nodeName: 'node1', documents: {}, now: Date.now };
