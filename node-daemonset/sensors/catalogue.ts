@@ -1,9 +1,11 @@
 /** The Sensors that this node serves: of all in the cluster those that concern it, kept in step with them. */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { sensorPath } from '../../crds/names.ts';
 import type { Sensor, ServedSensor } from '../../crds/types.ts';
 import { keyOf } from '../../kube/resources.ts';
 import type { Sliver } from '../sliver.ts';
+import { Allowance } from './allowance.ts';
 import { CustomSource, type CustomParts } from './custom.ts';
 import { planServed } from './plan.ts';
 import type { Source } from './source.ts';
@@ -19,12 +21,18 @@ export interface CatalogueOptions {
 interface Served {
   sensor: Sensor;
   source: CustomSource;
-  timer: NodeJS.Timeout | undefined;
+  stop(): void;
 }
+
+const MAX_NAMESPACES = 1_024;
+/** Characters of what the Sensors of one namespace say: some hundredths of a second of each second. */
+const PARSED = { perSecond: 2 ** 19, burst: 2 ** 22 };
 
 export class Catalogue {
   readonly #options: CatalogueOptions;
   readonly #served = new Map<string, Served>();
+  /** By namespace, of those that are served. */
+  readonly #parsing = new Map<string, Allowance>();
   #slivers: readonly Sliver[] = [];
   #sources: ReadonlyMap<string, Source> = new Map();
   #read: (source: CustomSource) => void = () => {};
@@ -46,10 +54,10 @@ export class Catalogue {
   update(sensors: readonly Sensor[], slivers: readonly Sliver[]): void {
     this.#slivers = slivers;
     const wanted = new Map(planServed(sensors, slivers, this.#options).map((sensor) => [sensorPath(sensor), sensor]));
-    for (const [name, { sensor, source, timer }] of this.#served) {
+    for (const [name, { sensor, source, stop }] of this.#served) {
       const now = wanted.get(name);
       if (now && now.metadata.uid === sensor.metadata.uid && isDeepStrictEqual(now.spec, sensor.spec)) continue;
-      clearInterval(timer);
+      stop();
       source.close();
       this.#served.delete(name);
     }
@@ -84,9 +92,26 @@ export class Catalogue {
         (one) => one.standing === 'entitled' && one.rcap.namespace === namespace && one.slice === sensor.spec.slice,
       );
     const { agents, now } = this.#options;
-    const source = new CustomSource(sensor, { agents, sliver, now });
-    const timer = source.everyMs === undefined ? undefined : setInterval(() => this.#read(source), source.everyMs);
-    timer?.unref();
-    return { sensor, source, timer };
+    const source = new CustomSource(sensor, { agents, sliver, now, parsing: this.#parsingOf(namespace ?? '') });
+    return { sensor, source, stop: this.#repeat(source) };
+  }
+
+  /** Those that came together are not read together: each has its own place in the time between two readings. */
+  #repeat(source: CustomSource): () => void {
+    const { everyMs, info } = source;
+    if (everyMs === undefined) return () => undefined;
+    const place = createHash('sha256').update(info.name).digest().readUInt32LE() / 2 ** 32;
+    let timer = setTimeout(() => {
+      this.#read(source);
+      timer = setInterval(() => this.#read(source), everyMs).unref();
+    }, place * everyMs).unref();
+    return () => clearTimeout(timer);
+  }
+
+  #parsingOf(namespace: string): Allowance {
+    const known = this.#parsing.get(namespace) ?? new Allowance(PARSED.perSecond, PARSED.burst, performance.now());
+    if (this.#parsing.size >= MAX_NAMESPACES) this.#parsing.clear();
+    this.#parsing.set(namespace, known);
+    return known;
   }
 }

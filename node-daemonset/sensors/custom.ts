@@ -3,6 +3,7 @@ import { sensorPath } from '../../crds/names.ts';
 import type { Cell, Column, Reading } from '../../crds/reading.ts';
 import type { Sensor, SensorSpec } from '../../crds/types.ts';
 import type { Sliver } from '../sliver.ts';
+import type { Allowance } from './allowance.ts';
 import type { Agents } from './agents.ts';
 import { Broadcast, History } from './broadcast.ts';
 import { readFileSensor } from './file.ts';
@@ -18,6 +19,8 @@ export interface CustomParts {
   /** The sliver of the Sensor's slice on this node, as it is now; undefined: there is none. */
   sliver(): Sliver | undefined;
   now(): number;
+  /** Characters that may be parsed now for the Sensors of its namespace. */
+  parsing: Pick<Allowance, 'take'>;
 }
 
 const SECOND_MS = 1_000;
@@ -78,6 +81,13 @@ export class CustomSource implements Source {
     if (this.stream) return this.#last ?? this.#reading([]);
     try {
       const text = await this.#text(signal);
+      // programs run elsewhere, but what they write is read by the process that keeps the node's promises
+      if (!this.#parts.parsing.take(performance.now(), text.length)) {
+        throw new SourceError(
+          'TooLarge',
+          'the Sensors of its namespace gave more text than is read at a time: fewer or less often',
+        );
+      }
       const reading = this.#reading(parseText(text, this.#shape));
       this.record.succeeded();
       this.#history.add(reading);

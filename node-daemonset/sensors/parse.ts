@@ -1,13 +1,13 @@
 /** Text of a sensor as rows: pure, bounded by the text, and strict about nothing but what would be wrong in the answer. */
 import type { Cell } from '../../crds/reading.ts';
 import type { SensorColumn, SensorSpec } from '../../crds/types.ts';
+import { linesOf, MAX_ROWS, parseCsv, parseTable, tooMany } from './cells.ts';
 import { SourceError } from './source.ts';
 import { MAX_WEIGHT, weightOf } from './weight.ts';
 
 export type Format = NonNullable<SensorSpec['format']>;
 export type Row = readonly Cell[];
 
-export const MAX_ROWS = 10_000;
 const MAX_CELL = 4_096;
 
 export interface Shape {
@@ -30,13 +30,8 @@ const READERS: Readonly<Record<Format, (text: string, shape: Shape) => Row[]>> =
   JSON: (text, { columns }) =>
     jsonRows(text).map((object) => columns.map((column) => cellOf(object[fieldOf(column)], column))),
   CSV: (text, { columns }) => tableRows(parseCsv(text), columns, true),
-  Table: (text, { columns, heading }) => tableRows(blankSeparated(text), columns, heading),
+  Table: (text, { columns, heading }) => tableRows(parseTable(text), columns, heading),
 };
-
-function blankSeparated(text: string): string[][] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.map((line) => line.trim().split(/\s+/));
-}
 
 /** Lines of a stream, one after the other: undefined for a line that is no row, such as the heading. */
 export function lineParser({ format, columns, heading }: Shape): (line: string) => Row | undefined {
@@ -52,25 +47,6 @@ export function lineParser({ format, columns, heading }: Shape): (line: string) 
     pick ??= picker(isHeading ? cells : undefined, columns);
     return isHeading ? undefined : pick(cells);
   };
-}
-
-/** RFC 4180; a last line may lack its end. */
-export function parseCsv(text: string): string[][] {
-  const rows: string[][] = [];
-  let row: string[] = [];
-  const cell = /("(?:[^"]|"")*"|[^,"\r\n]*)(,|\r?\n|$)/y;
-  while (cell.lastIndex < text.length) {
-    const at = cell.lastIndex;
-    const match = cell.exec(text);
-    if (!match) throw new SourceError('NotParsed', `row ${rows.length + 1} is no CSV, at character ${at}`);
-    const [, raw = '', end] = match;
-    row.push(raw.startsWith('"') ? raw.slice(1, -1).replaceAll('""', '"') : raw);
-    if (end === ',' && cell.lastIndex < text.length) continue;
-    if (end === ',') row.push('');
-    rows.push(row);
-    row = [];
-  }
-  return rows;
 }
 
 function tableRows(lines: readonly (readonly string[])[], columns: readonly SensorColumn[], heading: boolean): Row[] {
@@ -101,7 +77,7 @@ function picker(
 
 function keyValues(text: string, columns: readonly SensorColumn[]): Row {
   const values = new Map<string, string>();
-  for (const line of text.split('\n')) {
+  for (const line of linesOf(text)) {
     const found = keyAndValue(line);
     if (found && !values.has(found[0])) values.set(...found);
   }
@@ -124,8 +100,9 @@ function jsonRows(text: string): Record<string, unknown>[] {
   try {
     const whole = text.trim();
     if (whole.startsWith('[')) values = JSON.parse(whole) as unknown[];
-    else values = whole === '' ? [] : whole.split('\n').map((line) => JSON.parse(line) as unknown);
+    else values = whole === '' ? [] : [...linesOf(whole, MAX_ROWS)].map((line) => JSON.parse(line) as unknown);
   } catch (error) {
+    if (error instanceof SourceError) throw error;
     throw new SourceError('NotParsed', `it is no JSON: ${(error as Error).message.slice(0, 120)}`);
   }
   return bounded(values).map((value) => {
@@ -136,7 +113,7 @@ function jsonRows(text: string): Record<string, unknown>[] {
 
 function bounded<T>(rows: readonly T[]): readonly T[] {
   if (rows.length <= MAX_ROWS) return rows;
-  throw new SourceError('TooLarge', `it has ${rows.length} rows, and may have ${MAX_ROWS}`);
+  throw tooMany('rows', MAX_ROWS);
 }
 
 function fieldOf({ field, name }: SensorColumn): string {

@@ -3,8 +3,14 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { SensorColumn } from '../../../crds/types.ts';
 import { csvRecord } from '../../../crds/csv.ts';
-import { lineParser, parseCsv, parseText } from '../../../node-daemonset/sensors/parse.ts';
+import { parseCsv } from '../../../node-daemonset/sensors/cells.ts';
+import { lineParser, parseText } from '../../../node-daemonset/sensors/parse.ts';
+import type { Work } from '../../../node-daemonset/sensors/agents.ts';
+import { Allowance } from '../../../node-daemonset/sensors/allowance.ts';
+import { CustomSource } from '../../../node-daemonset/sensors/custom.ts';
+import type { Sliver } from '../../../node-daemonset/sliver.ts';
 import { Collected, Lines } from '../../../node-daemonset/sensors/text.ts';
+import { sensorOf, sliverOf } from './world.ts';
 
 const columns: SensorColumn[] = [
   { name: 'name', type: 'string' },
@@ -98,6 +104,37 @@ describe('text of sensors', () => {
       undefined,
       ['b', 2, null],
     ]);
+  });
+});
+
+describe('too much of what is nearly nothing', () => {
+  const all = (piece: string): string => piece.repeat(2 ** 20 / piece.length);
+  for (const [format, piece] of [
+    ['CSV', ','],
+    ['CSV', '\n'],
+    ['CSV', 'a,b,c,d\n'],
+    ['Table', 'a '],
+    ['Table', 'a\n'],
+    ['Table', ' \n'],
+    ['KeyValue', '\n'],
+    ['JSON', '1\n'],
+  ] as const) {
+    it(`is refused where it begins: ${format} of ${JSON.stringify(piece)}`, () => {
+      assert.throws(() => parseText(all(piece), { ...shape, format }), { word: 'TooLarge' });
+    });
+  }
+
+  it('is not what one namespace may have read all the time', async () => {
+    const text = `value\n${'1 \n'.repeat(9_000)}`;
+    const agents = { run: async (_: string, { onOutput }: Work) => onOutput(Buffer.from(text)) };
+    const sliver = (): Sliver => sliverOf('probe');
+    const sensor = sensorOf('x', { slice: 'probe', command: { argv: ['x'] } });
+    const parsing = new Allowance(0, 2 * text.length, 0);
+    const source = new CustomSource(sensor, { agents, sliver, now: Date.now, parsing });
+    const read = () => source.read([], { kind: 'node' }, new AbortController().signal);
+    assert.equal((await read()).rows.length, 9_000);
+    await read();
+    await assert.rejects(read(), { word: 'TooLarge' });
   });
 });
 
