@@ -1,6 +1,6 @@
 /** What the commands read of a cluster. */
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
-import type { Arguments } from './arguments.ts';
+import { type Arguments, UsageError } from './arguments.ts';
 import { type Kubectl, KubectlError } from './run.ts';
 
 /** As much of a pod as is read here. */
@@ -21,19 +21,11 @@ export interface Sliver {
   pod: SliverPod | undefined;
 }
 
-/** A node manager's pod. */
-export interface Manager {
-  node: string;
-  pod: string;
-  namespace: string;
-}
-
 const SLICES = 'slices.slice-operator.io';
 const RIGHTS = 'resourcecapabilities.slice-operator.io';
 const NODES = 'slicenodes.slice-operator.io';
-const PRODUCT = 'app.kubernetes.io/part-of=slice-operator';
 
-async function list<T>(kubectl: Kubectl, ...argv: string[]): Promise<T[]> {
+export async function list<T>(kubectl: Kubectl, ...argv: string[]): Promise<T[]> {
   return (JSON.parse(await kubectl.read('get', ...argv, '-o', 'json')) as { items: T[] }).items;
 }
 
@@ -46,11 +38,27 @@ export function readSlices(kubectl: Kubectl, args: Arguments): Promise<Slice[]> 
   return list(kubectl, SLICES, ...where(args));
 }
 
-/** `name`: of a slice, or namespace/name. */
-export async function readSlice(kubectl: Kubectl, args: Arguments, name: string): Promise<Slice> {
-  const [first, second] = name.split('/', 2) as [string, string?];
-  const scope = second === undefined ? where({ ...args, allNamespaces: false }) : ['--namespace', first];
-  return JSON.parse(await kubectl.read('get', SLICES, second ?? first, ...scope, '-o', 'json')) as Slice;
+/** A slice as it was named: without a namespace where none was. Throws UsageError. */
+export function parseSlice(word: string): { namespace: string | undefined; name: string } {
+  const [, namespace, name] = /^(?:([a-z0-9][a-z0-9-]*)\/)?([a-z0-9][a-z0-9.-]*)$/.exec(word) ?? [];
+  if (name === undefined) throw new UsageError(`${word} is no slice: give a name, or NAMESPACE/NAME`);
+  return { namespace, name };
+}
+
+/** Which slice is meant, namespace/name, whether there is one or not: with no namespace the one of kubectl's context. */
+export async function nameSlice(kubectl: Kubectl, args: Arguments, word: string): Promise<string> {
+  const { namespace = args.namespace, name } = parseSlice(word);
+  if (namespace !== undefined) return `${namespace}/${name}`;
+  const here = await kubectl.read('config', 'view', '--minify', '-o', 'jsonpath={..namespace}').catch(() => {
+    throw new KubectlError(`which ${name}? There is no present namespace: give --namespace, or NAMESPACE/${name}`);
+  });
+  return `${here.trim() || 'default'}/${name}`;
+}
+
+export async function readSlice(kubectl: Kubectl, args: Arguments, word: string): Promise<Slice> {
+  const { namespace, name } = parseSlice(word);
+  const scope = namespace === undefined ? where({ ...args, allNamespaces: false }) : ['--namespace', namespace];
+  return JSON.parse(await kubectl.read('get', SLICES, name, ...scope, '-o', 'json')) as Slice;
 }
 
 /** In order of the nodes' names. */
@@ -72,26 +80,4 @@ export async function readNodes(kubectl: Kubectl): Promise<SliceNode[] | undefin
     if (error instanceof KubectlError && /forbidden/i.test(error.message)) return undefined;
     throw error;
   });
-}
-
-export async function readManagers(kubectl: Kubectl, node: string | undefined): Promise<Manager[]> {
-  const selector = `${PRODUCT},app.kubernetes.io/component=node`;
-  const pods = await list<SliverPod>(kubectl, 'pods', '--all-namespaces', '--selector', selector);
-  const running = pods.filter(({ status, metadata }) => status?.phase === 'Running' && !metadata.deletionTimestamp);
-  const managers = running.map(({ metadata, spec }) => {
-    return { node: spec.nodeName ?? '', pod: metadata.name, namespace: metadata.namespace };
-  });
-  const found = managers.filter((one) => node === undefined || one.node === node);
-  if (found.length === 0) throw new KubectlError(`no node manager runs${node === undefined ? '' : ` on ${node}`}`);
-  return found.toSorted((a, b) => (a.node < b.node ? -1 : 1));
-}
-
-/** The path of the operator's Service that answers for all nodes who sent what. */
-export async function readAuditPath(kubectl: Kubectl): Promise<string> {
-  const selector = `${PRODUCT},app.kubernetes.io/component=operator`;
-  const services = await list<SliverPod>(kubectl, 'services', '--all-namespaces', '--selector', selector);
-  const found = services.find(({ metadata }) => metadata.name.endsWith('-audit'));
-  if (!found) throw new KubectlError("nobody answers for all nodes: that takes the chart's value operator.audit");
-  const { namespace, name } = found.metadata;
-  return `/api/v1/namespaces/${namespace}/services/${name}:audit/proxy`;
 }

@@ -10,3 +10,8 @@ export function table(rows: readonly (readonly string[])[]): string {
 export function clean(text: string | undefined): string {
   return (text ?? '').replace(/\p{Cc}+/gu, ' ');
 }
+
+/** The same of a text with lines. */
+export function cleanLines(text: string): string {
+  return text.split(/\r?\n/).map(clean).join('\n');
+}

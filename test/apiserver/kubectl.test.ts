@@ -1,6 +1,6 @@
 /** The plugin as people run it, through kubectl, against a real API server. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { API_VERSION } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
@@ -13,6 +13,8 @@ import { startWorld, type World } from './operator/world.ts';
 
 const NAMESPACE = 'plugin';
 const NODES = ['plugin-n1', 'plugin-n2'];
+const RELEASE = 'plugin-release';
+const BINDING = { name: 'plugin-operator' };
 
 describe('kubectl slice', () => {
   let server: ApiServer;
@@ -44,6 +46,7 @@ describe('kubectl slice', () => {
     await until('the slice to go', async () =>
       assert.ok(!(await server.client.get(Resources.Slice, { namespace: NAMESPACE, name: 'web' }))),
     );
+    kubectl('delete', 'clusterrolebinding', BINDING.name);
     for (const name of NODES) await world.removeNode(name);
     for (const name of NODES) await server.client.remove(Resources.SliceNode, { name });
     await operator.stop();
@@ -67,6 +70,14 @@ describe('kubectl slice', () => {
     });
   }
 
+  /** As cluster admin. */
+  const kubectl = (...argv: string[]): string =>
+    execFileSync(kubectlProgram(), [`--kubeconfig=${server.kubeconfig}`, ...argv], { encoding: 'utf8' });
+  const create = (object: object): void => {
+    const argv = [`--kubeconfig=${server.kubeconfig}`, 'create', '-f', '-'];
+    execFileSync(kubectlProgram(), argv, { input: JSON.stringify(object) });
+  };
+
   it('why: says who refused, and why', async () => {
     await until('the verdict', async () => {
       const { code, out, err } = await slice('why', 'web', '-n', NAMESPACE);
@@ -84,10 +95,29 @@ describe('kubectl slice', () => {
     assert.match(out, /^plugin\/web +False +Denied +1\/2 +\d\/2 +-$/m);
   });
 
+  it('asks nobody who has but the labels of the operator', async () => {
+    const labels = { 'app.kubernetes.io/part-of': 'slice-operator', 'app.kubernetes.io/component': 'operator' };
+    const metadata = { name: 'x-audit', namespace: NAMESPACE, labels };
+    const spec = { ports: [{ name: 'audit', port: 80 }] };
+    create({ apiVersion: 'v1', kind: 'Service', metadata, spec });
+    assert.match((await slice('audit', 'web')).err, /no release is found/);
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' };
+    const subjects = [{ kind: 'ServiceAccount', name: 'a', namespace: RELEASE }];
+    const apiVersion = 'rbac.authorization.k8s.io/v1';
+    create({ apiVersion, kind: 'ClusterRoleBinding', metadata: { ...BINDING, labels }, roleRef, subjects });
+    for (const argv of [
+      ['audit', 'web'],
+      ['audit', 'web', `--release-namespace=${RELEASE}`],
+    ]) {
+      assert.match((await slice(...argv)).err, /operator\.audit/);
+    }
+    assert.match((await slice('audit', `--release-namespace=${NAMESPACE}`)).err, /x-audit|no endpoints/);
+  });
+
   it('says in a sentence what is missing', async () => {
     for (const [argv, code, text] of [
       [['why', 'nothing', '-n', NAMESPACE], 1, /kubectl slice: .*"nothing" not found/],
-      [['top', '--once'], 1, /no node manager runs/],
+      [['top', '--once'], 1, /no node manager runs in the namespace plugin-release/],
       [['audit', 'web'], 1, /operator\.audit/],
       [
         ['exec', 'web', '-n', NAMESPACE, '--node=plugin-n2', '--', 'id'],

@@ -58,4 +58,16 @@ describe('kubectl slice, on a cluster', () => {
   it('asks for who sent what', async () => {
     assert.match(await plugin('audit', 'hello'), /^node,kind,first,last,namespace,slice,/);
   });
+
+  it('asks the sensors of all nodes, and of one', async () => {
+    const text = await plugin('sensors', 'load');
+    for (const node of NODES) assert.match(text, new RegExp(`^${node},[\\d.]+,`, 'm'));
+    assert.match(text, /^node,load1,/);
+    assert.match(await plugin('sensors', '--node=node2'), /^node2,load,/m);
+    assert.doesNotMatch(await plugin('sensors', '--node=node2'), /^node1,/m);
+  });
+
+  it('has the words of slice-dump', async () => {
+    await assert.rejects(plugin('dump', 'hello', '--', '--nonsense'), /slice-dump/);
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import type { SliceNode } from '../../../crds/types.ts';
-import { parseArguments, UsageError } from '../../../operator/kubectl/arguments.ts';
+import { HelpWanted, parseArguments, UsageError } from '../../../operator/kubectl/arguments.ts';
 import type { SliverPod } from '../../../operator/kubectl/cluster.ts';
 import { table } from '../../../operator/kubectl/table.ts';
 import { type NodeReading, planTop } from '../../../operator/kubectl/top.ts';
@@ -34,8 +34,19 @@ describe('kubectl slice', () => {
     assert.deepEqual([args.command, args.words, args.rest], ['exec', ['site/web'], ['ls', '-l', '--all']]);
     assert.deepEqual([args.kubectl, args.namespace, [...args.options]], [['--context=c'], 'site', [['node', 'n1']]]);
     assert.equal(parseArguments(['ls', '-A']).allNamespaces, true);
+    const flags = ['-s', 'https://a', '-nsite', '--v=6', '-v7', '--insecure-skip-tls-verify', '--release-namespace=r'];
+    const { kubectl, namespace, release } = parseArguments(['ls', ...flags]);
+    assert.deepEqual(kubectl, ['--server=https://a', '--v=6', '--v=7', '--insecure-skip-tls-verify']);
+    assert.deepEqual([namespace, release], ['site', 'r']);
+    for (const asked of [[], ['help'], ['--help'], ['top', '-h']]) {
+      assert.throws(() => parseArguments(asked), HelpWanted, asked.join(' '));
+    }
     for (const wrong of [
-      [],
+      ['ls', 'foo'],
+      ['audit', 'a', 'b'],
+      ['top', 'a', 'b'],
+      ['ls', '-Ax'],
+      ['ls', '-x'],
       ['lss'],
       ['ls', '--all'],
       ['exec', 'a', '--node'],
