@@ -48,6 +48,11 @@ const PACKAGES = {
   ],
   /** To check metrics, rules and queries, and to scrape a cluster. */
   prometheus: [{ name: 'prometheus', shows: 'promtool' }],
+  /** To look at pages as people do. */
+  browser: [
+    { name: 'chromium', shows: 'chromium' },
+    { name: 'fonts-dejavu-core', shows: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf' },
+  ],
   /** A kernel with cgroup v2 only, for the tests of what this machine's kernel has on v1. */
   kernel: [{ name: 'user-mode-linux', shows: 'linux.uml' }],
 } satisfies Record<string, Package[]>;
