@@ -97,7 +97,7 @@ export class Browser {
       for (const domain of ['Page', 'Log', 'Network', 'Runtime']) await ask(`${domain}.enable`);
       await ask('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
       const { errorText } = await ask('Page.navigate', { url });
-      if (errorText !== undefined) throw new Error(`${url}: ${String(errorText)}`);
+      if (errorText !== undefined) throw new Error(`${url}: ${JSON.stringify(errorText)}`);
       await this.#within(isLoaded.promise, `${url} to be loaded`);
       const { result } = await ask('Runtime.evaluate', { expression: LOOK });
       const seen = JSON.parse((result as { value: string }).value) as Seen;
