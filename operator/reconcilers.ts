@@ -1,7 +1,8 @@
 /** Every controller's pass over one key, put together from what the operator knows. */
 import type { Slice } from '../crds/types.ts';
 import type { Outcome } from '../kube/workers.ts';
-import { defaultBrokerReconciler } from './brokers/default/reconcile.ts';
+import { Acquiring } from './brokers/default/acquiring.ts';
+import { defaultBrokerReconciler, look } from './brokers/default/reconcile.ts';
 import { capabilityReconciler } from './capability/reconcile.ts';
 import type { Controller } from './controllers.ts';
 import { countLocal } from './local/metrics.ts';
@@ -43,9 +44,12 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
   const common = { client, stores, nodes, failures: new Failures(of.again), announce: announceTo(recorder), log, now };
   const books = of.siteShares && new Books(of.siteShares, stores, monotonic, of.acquireAgain);
   const memories = () => ({ expectations: new Expectations(monotonic), taken: new Taken(monotonic) });
+  const brokers = memories();
+  const acquiring = new Acquiring((key) => !brokers.expectations.met(key, (ref) => look(stores, ref)));
   return {
     slice: sliceReconciler({
       ...common,
+      acquiring,
       ...memories(),
       bootScripts: new BootScripts(client, monotonic),
       pace: new Pace(monotonic, of.statusIntervalMs),
@@ -54,7 +58,7 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
       books: controllers.has('broker') ? books : undefined,
       finalize: of.finalize,
     }),
-    broker: defaultBrokerReconciler({ ...common, ...memories(), books }),
+    broker: defaultBrokerReconciler({ ...common, ...brokers, acquiring, books }),
     capability: capabilityReconciler({ client, stores, nodes, recorder, log }),
     node: nodeReconciler({ client, stores, recorder, log }),
     watchdog: watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic }),

@@ -35,6 +35,8 @@ export interface SliceDeps {
   budgetNews: Pick<BudgetNews, 'look' | 'forget'>;
   /** What the default broker was refused. */
   failures: Pick<Failures, 'of'>;
+  /** What it has under way. */
+  acquiring: { has(slice: string): boolean };
   /** Whether the default broker runs here, */
   brokering: boolean;
   /** and the pools that it keeps; undefined: there are none. */
@@ -84,6 +86,7 @@ export function sliceReconciler(deps: SliceDeps) {
     // planned anew at once: what this plan would report does not know of it
     if (found && failures.length === 0) return After(1);
     if (plan.finalizer === 'remove') {
+      if (deps.acquiring.has(key)) return After(LOOK_AGAIN_MS);
       await deps.finalize(slice);
       return Done;
     }

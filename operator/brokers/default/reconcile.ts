@@ -14,6 +14,7 @@ import type { NodeState } from '../../slice/plan/input.ts';
 import type { Taken } from '../../slice/taken.ts';
 import type { Books } from '../../site/books.ts';
 import type { Stores } from '../../stores.ts';
+import type { Acquiring } from './acquiring.ts';
 import { planDefaultBroker } from './plan.ts';
 
 export interface DefaultBrokerDeps {
@@ -26,6 +27,7 @@ export interface DefaultBrokerDeps {
   failures: Failures;
   /** The pools of sites; undefined: there are none. */
   books: Books | undefined;
+  acquiring: Acquiring;
   announce: Pick<Announce, 'effect'>;
   log: Log;
   /** ms since the epoch */
@@ -55,7 +57,8 @@ export function defaultBrokerReconciler(deps: DefaultBrokerDeps) {
     // before anything is awaited: whoever is planned next must know of it
     if (account) books?.write(input.slice, account);
     const onWritten = (effect: (typeof effects)[number]) => deps.announce.effect(slice, effect);
-    const applied = await applySteps(key, [effects], { ...deps, onWritten }, signal);
+    // in the same turn in which the slice was seen not to end
+    const applied = await deps.acquiring.during(key, () => applySteps(key, [effects], { ...deps, onWritten }, signal));
     failures.found(key, applied.failures);
     if (applied.failures.length > 0) throw new Error(`${key}: ${applied.failures[0]!.message}`);
     if (applied.taken) return After(1);
@@ -66,7 +69,7 @@ export function defaultBrokerReconciler(deps: DefaultBrokerDeps) {
 }
 
 /** What the store shows of an rcap that we wrote. */
-function look(stores: Stores, { namespace, name }: ObjectRef): Seen | undefined {
+export function look(stores: Stores, { namespace, name }: ObjectRef): Seen | undefined {
   const found = stores.capabilities.get(`${namespace}/${name}`);
   if (!found) return undefined;
   const { uid, resourceVersion } = found.metadata;
