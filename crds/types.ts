@@ -1264,7 +1264,7 @@ export interface WatchdogSpec {
    */
   namespaces?: string[];
   /**
-   * For a column that only grows: its growth in each period of so many seconds is what counts. Periods begin at multiples of their length since 1970, so 86400 is a day, UTC. Default, the value itself counts.
+   * For a column that only grows: its growth in each period of so many seconds is what counts. Periods begin at multiples of their length since 1970, so 86400 is a day, UTC. At least 6 times everySeconds. Default, the value itself counts.
    */
   periodSeconds?: number;
   /**

@@ -152,11 +152,17 @@ export function validateWatchdog(watchdog: Watchdog): Violation[] {
   const violations = checkSchema(watchdog, WATCHDOG);
   if (violations.length > 0) return violations;
   const say = collect(violations, 'spec');
-  const { action, egressLimit, above, lift } = watchdog.spec;
+  const { action, egressLimit, above, lift, periodSeconds, everySeconds = 10 } = watchdog.spec;
   if ((action === 'Throttle') !== (egressLimit !== undefined)) {
     say('', 'the action Throttle needs an egressLimit, and no other action has one');
   }
   if (lift && parseQuantity(lift.below) > parseQuantity(above)) say('lift', 'lift.below must not exceed above');
+  if (periodSeconds !== undefined && periodSeconds < 6 * everySeconds) {
+    say(
+      'periodSeconds',
+      'periodSeconds must be 6 times everySeconds (10) at least: what grows over the end of a period counts in none',
+    );
+  }
   return violations;
 }
 

@@ -8,6 +8,7 @@ import type { Log } from '../../kube/log.ts';
 import { Done, type Outcome } from '../../kube/workers.ts';
 import { MANAGER, STATUS_MANAGER } from '../managers.ts';
 import { planNodeRestraints } from '../restraint/nodes.ts';
+import { restraintCritic } from '../restraint/wrong.ts';
 import { BY_NODE, type Stores } from '../stores.ts';
 import { type LeftOut, planDefaults } from './defaults.ts';
 import { planNode } from './plan.ts';
@@ -21,6 +22,7 @@ export function nodeReconciler(of: {
   log: Log;
 }) {
   const told = new Set<string>();
+  const criticise = restraintCritic(of.recorder);
   /** Once for each generation of a policy: the first of its nodes speaks for all. */
   const complain = ({ policy, message }: LeftOut): void => {
     const key = `${policy.metadata.uid}/${policy.metadata.generation}`;
@@ -32,6 +34,7 @@ export function nodeReconciler(of: {
   return async (name: string, signal: AbortSignal): Promise<Outcome> => {
     const { stores } = of;
     const present = stores.sliceNodes.get(name);
+    criticise(stores.restraints.list());
     const restraints = planNodeRestraints(stores.restraints.list(), stores.capabilities.byIndex(BY_NODE, name));
     const node = stores.nodes.get(name);
     const { defaults, leftOut } = planDefaults(stores.sliceNodePolicies.list(), name, node?.metadata.labels ?? {});

@@ -248,6 +248,8 @@ export function badWatchdogs(): [string, Watchdog][] {
     ['a limit below nothing', watchdog({ above: -1 })],
     ['an action nobody knows', watchdog({ action: 'Scold' as 'Suspend' })],
     ['a period of a second', watchdog({ periodSeconds: 1 })],
+    ['a period in which it would hardly read', watchdog({ periodSeconds: 59 })],
+    ['a period in which it is told to read but five times', watchdog({ periodSeconds: 300, everySeconds: 60 })],
     ['no namespaces at all', watchdog({ namespaces: [] })],
   ];
 }

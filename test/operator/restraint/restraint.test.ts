@@ -3,6 +3,7 @@ import { API_VERSION } from '../../../crds/names.ts';
 import type { ResourceCapability, Restraint, RestraintSpec } from '../../../crds/types.ts';
 import { isSuspended, restraintsOn, shown, told } from '../../../operator/restraint/applied.ts';
 import { planNodeRestraints } from '../../../operator/restraint/nodes.ts';
+import { restraintCritic } from '../../../operator/restraint/wrong.ts';
 import { planPods } from '../../../operator/slice/plan/pods.ts';
 import { aNode, aRight, aSlice, granted, NOW, planWhole, running } from '../slice/objects.ts';
 
@@ -123,5 +124,24 @@ describe('restraints on a slice', () => {
       ),
       [undefined, 'web'],
     );
+  });
+
+  it('that say nothing, or make no sense, are told so, once for each of their versions', () => {
+    const events: string[] = [];
+    const criticise = restraintCritic({
+      record: ({ metadata }, type, reason, message) => events.push(`${type} ${reason} ${metadata.name}: ${message}`),
+    });
+    const wrong = [
+      restraint('nothing', {}, { generation: 1 }),
+      restraint('no', { suspended: false }, { generation: 1 }),
+      restraint('odd', { egressLimit: 'fast' }, { generation: 1 }),
+    ];
+    const right = restraint('right', { suspended: true }, { generation: 1 });
+    const going = restraint('going', {}, { deletionTimestamp: 'now' });
+    for (let i = 0; i < 3; i++) criticise([...wrong, right, going]);
+    assert.equal(events.length, 3);
+    assert.match(events[0]!, /^Warning InvalidSpec nothing: .*give suspended or an egressLimit/);
+    criticise([restraint('nothing', {}, { generation: 2 })]);
+    assert.equal(events.length, 4);
   });
 });
