@@ -12,6 +12,9 @@ export interface AskLimits {
   answerBytes: number;
 }
 
+/** In every question of ours: one that comes back to us was led in a circle, by a node that says it is where we are. */
+export const VIA = '1.1 slice-operator';
+
 /** What became of the question to one node. */
 export interface Verdict {
   node: string;
@@ -70,7 +73,7 @@ async function read(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<string> {
-  const headers = { accept: 'application/json', 'user-agent': 'slice-operator' };
+  const headers = { accept: 'application/json', 'user-agent': 'slice-operator', via: VIA };
   const { statusCode, headers: got, body } = await dispatcher.request({ origin, path, method: 'GET', headers, signal });
   if (statusCode !== 200) {
     leave(body);
@@ -98,6 +101,7 @@ function leave(body: Dispatcher.ResponseData['body']): void {
 function statusText(status: number): string {
   if (status === 404) return 'it answered 404: it knows no such thing';
   if (status === 403) return 'it answered 403: it tells this to slivers only';
+  if (status === 508) return 'its status names an address of our own';
   if (status === 503) return 'it answered 503: it is busy, ask again';
   return `it answered ${status}`;
 }

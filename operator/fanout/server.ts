@@ -1,5 +1,6 @@
 /** Takes questions for the whole cluster over HTTP: GET and HEAD, small, few at a time, since each goes to every node. */
 import { createServer, type ServerResponse } from 'node:http';
+import { VIA } from './fanout.ts';
 import { BusyError, createGate, type Gate } from '../../kube/gate.ts';
 import { listen, type Listening } from '../../kube/listen.ts';
 import type { Log } from '../../kube/log.ts';
@@ -60,7 +61,10 @@ export async function serveQuestions(options: QuestionServerOptions): Promise<Li
   const server = createServer(
     { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
     ({ method = '', url = '', headers }, response) => {
-      ask(method, url, headers.accept ?? '').then(
+      const asked = headers.via?.includes(VIA)
+        ? Promise.reject(new RefusedError(508, 'this question comes from here: a node says that it is where we are'))
+        : ask(method, url, headers.accept ?? '');
+      asked.then(
         ({ type, text }) => send(response, 200, type, text),
         (error: Error) => {
           const status = statusOf(error);

@@ -51,6 +51,8 @@ describe('a sensor of the whole cluster', () => {
   const paths: string[] = [];
   let running: Awaited<ReturnType<typeof serveClusterSensors>>[] = [];
   let limits = SENSOR_LIMITS;
+  /** Told where the question is asked. */
+  let ourselves = (_port: number): void => undefined;
 
   const node = async (name: string, listener?: RequestListener): Promise<void> => {
     const metadata = { name };
@@ -88,12 +90,14 @@ describe('a sensor of the whole cluster', () => {
       asker,
       log: silentLog(),
     });
+    ourselves(server.port);
     running.push({ ...server, close: async () => void (await Promise.all([server.close(), asker.close()])) });
     return await fetch(`http://127.0.0.1:${server.port}${path}`, { headers, method });
   };
 
   beforeEach(() => {
     limits = { ...SENSOR_LIMITS, nodeMs: 500 };
+    ourselves = () => undefined;
     nodes.length = 0;
     paths.length = 0;
   });
@@ -203,6 +207,23 @@ describe('a sensor of the whole cluster', () => {
       ['a-flood', 'a-liar'],
     );
     assert.match(wrong[1]!.error!, /column load is of type string, unlike that of other nodes/);
+  });
+
+  it('asks nobody in a circle, where a node says that it is at our own address', async () => {
+    await node('honest', json(load(1)));
+    const stolen: SliceNode = { ...nodes[0]!, metadata: { name: 'stolen' } };
+    // where the question is asked, known only once it listens
+    nodes.push(stolen);
+    ourselves = (port) => void (stolen.status = { sensorPage: { address: '192.0.2.1', port } });
+    const { nodes: told } = (await (await get('/load.json')).json()) as ClusterReading;
+    assert.deepEqual(
+      told.map(({ node: name, error }) => [name, error]),
+      [
+        ['honest', undefined],
+        ['stolen', 'its status names an address of our own'],
+      ],
+    );
+    assert.equal(paths.length, 1);
   });
 
   it('keeps a sensor’s own column error apart from its own', async () => {
