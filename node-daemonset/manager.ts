@@ -155,7 +155,7 @@ export async function startManager({
     policy: readPolicy,
     log,
   });
-  const sensing = { config, client, directoryOf, store, policy: readPolicy, guard: enforcers.guard, audit };
+  const sensing = { config, client, directoryOf, store, policy: readPolicy, ...enforcers, audit };
   const sensors = await startSensors({ ...sensing, onChange: wake, log });
   const budgets = new Budgets({
     path: paths.budget,

@@ -11,10 +11,12 @@ import { type NodeConfig, PAGE_GROUP, pathsOf } from '../config.ts';
 import { sumCounters } from '../egress/counters.ts';
 import { readClassCounters } from '../egress/netlink.ts';
 import type { ClassCounters } from '../egress/tc.ts';
+import type { EgressEnforcer } from '../egress/apply.ts';
 import type { GuardEnforcer } from '../guard/apply.ts';
 import type { Enforcer, Sliver } from '../sliver.ts';
 import type { StateStore } from '../state.ts';
 import { Agents } from './agents.ts';
+import { EndedSlivers } from './builtin/ended.ts';
 import { flowsSensor } from './builtin/flows.ts';
 import { machineSensors } from './builtin/machine.ts';
 import { NodeList, nodesSensor } from './builtin/nodes.ts';
@@ -40,6 +42,8 @@ export interface SensorParts {
   store: Pick<StateStore, 'get'>;
   policy(): Policy | undefined;
   guard: Pick<GuardEnforcer, 'counters'>;
+  /** Of a pass that removes classes, what these had counted before. */
+  egress: Pick<EgressEnforcer, 'counters'>;
   audit: Pick<Audit, 'ask'>;
   /** To be called when a pass should report. */
   onChange(): void;
@@ -76,6 +80,7 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     cpuTimes: () => readCpuTimes(idsOf(slivers), { prefix }),
     clock: () => performance.now(),
   });
+  const ended = new EndedSlivers();
   const budget = new ProbeBudget(() => policy()?.sensors.probesPerMinute ?? 0);
   const builtins: readonly Source[] = [
     ...machineSensors({ disks: [config.stateDirectory, config.runDirectory], now }),
@@ -84,6 +89,7 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
       classes,
       drops: parts.guard.counters,
       usage: () => readUsage(idsOf(slivers), { prefix }),
+      ended: () => ended.list(performance.now()),
       rates: sampled.rates,
       now,
     }),
@@ -134,6 +140,7 @@ export async function startSensors(parts: SensorParts): Promise<NodeSensors> {
     agents,
     directoryOf: parts.directoryOf,
     onSlivers(found) {
+      ended.update(found, parts.egress.counters(), performance.now());
       slivers = found;
       update();
     },

@@ -41,6 +41,7 @@ describe('sensors', () => {
       store: { get: () => EMPTY_STATE },
       policy: () => policyOf({}),
       guard: { counters: () => new Map() },
+      egress: { counters: () => new Map() },
       audit: { ask: () => Promise.reject(new Error('nothing is recorded')) },
       onChange: () => undefined,
       log: silentLog(),

@@ -6,6 +6,7 @@ import type { Sliver } from '../../sliver.ts';
 import { SensorError } from '../registry.ts';
 import type { Source } from '../source.ts';
 import { type Builtin, builtin, type Row, SLICE_ARGUMENT, sliceFilter } from './builtin.ts';
+import type { EndedSliver } from './ended.ts';
 import type { SliverRates } from './rates.ts';
 import { sentThrough } from './sent.ts';
 
@@ -18,6 +19,8 @@ export interface SliverParts {
   drops(): ReadonlyMap<number, SliverCounters>;
   /** Of the slivers' cgroups, by pod uid; what is gone is missing. */
   usage(): ReadonlyMap<string, CgroupUsage>;
+  /** What those had sent that ended lately. */
+  ended?(): readonly EndedSliver[];
   /** Of the samples that the node takes by itself. */
   rates: SliverRates;
   now(): number;
@@ -48,18 +51,21 @@ export function sliverSensors(parts: SliverParts): Source[] {
     one: Pick<Builtin, 'name' | 'description' | 'columns'>,
     row: (sliver: Sliver) => Row | Row[],
     prepare?: () => void,
+    ended: () => readonly EndedSliver[] = () => [],
   ): Source => {
     const rows: Builtin['rows'] = (args) => {
       const wanted = sliceFilter(args);
       const found = slivers().filter((sliver) => wanted(identity(sliver)));
-      if (found.length === 0 && args.length > 0) {
+      const gone = ended().filter(wanted);
+      if (found.length + gone.length === 0 && args.length > 0) {
         throw new SensorError('NotFound', `slice ${args.join('/')} has no sliver on this node`);
       }
       prepare?.();
-      return found.flatMap((sliver) => {
+      const live = found.flatMap((sliver) => {
         const own = row(sliver);
         return (Array.isArray(own) ? own : [own]).map((cells) => ({ ...identity(sliver), ...cells }));
       });
+      return [...live, ...gone.map((one) => ({ ...one }))];
     };
     const columns = [...IDENTITY, ...one.columns];
     return builtin({ ...one, columns, arguments: SLICE_ARGUMENT, rows }, now);
@@ -88,6 +94,7 @@ export function sliverSensors(parts: SliverParts): Source[] {
         return { guarantee, limit, rate: rate === null ? null : Math.round(rate * 8), ...sent };
       },
       readClasses,
+      parts.ended,
     ),
     sensor(
       { name: 'cpu', description: 'What CPU each sliver is promised and uses.', columns: CPU },
