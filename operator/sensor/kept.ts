@@ -9,13 +9,14 @@ const MAX_TEXT = 512;
 
 /** What the store keeps; a valid spec can have 16 KiB, and an invalid one more than a megabyte. */
 export function keptSensor(sensor: Sensor): Sensor {
-  const { file } = sensor.spec;
+  const { file, slice } = sensor.spec;
   const wrong = describe(validateSensor(sensor)).slice(0, MAX_TEXT);
   const { annotations } = sensor.metadata;
   const metadata =
     wrong === '' ? sensor.metadata : { ...sensor.metadata, annotations: { ...annotations, [WRONG]: wrong } };
   const path = file?.path.slice(0, MAX_TEXT);
-  return { ...sensor, metadata, spec: { columns: [], ...(path !== undefined && { file: { path } }) } };
+  const where = { ...(slice !== undefined && { slice: slice.slice(0, MAX_TEXT) }) };
+  return { ...sensor, metadata, spec: { columns: [], ...where, ...(path !== undefined && { file: { path } }) } };
 }
 
 /** What is wrong with one that was kept; undefined where nothing is. */

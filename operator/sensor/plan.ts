@@ -17,6 +17,8 @@ export interface SensorFacts {
 type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 
 const MAX_ERRORS = 16;
+/** By so much clocks of nodes may differ. */
+const CLOCKS_MS = 3_600_000;
 
 export function planSensorStatus({ sensor, nodes, releaseNamespace, now }: SensorFacts): SensorStatus {
   const key = keyOf(sensor);
@@ -29,7 +31,7 @@ export function planSensorStatus({ sensor, nodes, releaseNamespace, now }: Senso
     // what a node counts is its own word, and must not be more than can be written
     told.reduce((all, { served }) => Math.min(Number.MAX_SAFE_INTEGER, all + (of(served) ?? 0)), 0);
   const failing = told.filter(({ served }) => served.failing);
-  const errors = errorsOf(told);
+  const errors = errorsOf(told, now);
   const verdict =
     refused(sensor, releaseNamespace) ??
     verdictOf(
@@ -75,11 +77,12 @@ function verdictOf(nodes: number, failing: readonly string[], errors: readonly S
   return { status: 'True', reason: Reason.Served, message: `${nodes} nodes serve it` };
 }
 
-/** Of each reason the latest, in order of the reasons. */
-function errorsOf(told: readonly { node: string; served: ServedSensor }[]): SensorErrorStatus[] {
+/** Of each reason the latest, in order of the reasons. One that is still to come is not the latest for years. */
+function errorsOf(told: readonly { node: string; served: ServedSensor }[], now: number): SensorErrorStatus[] {
   const all = new Map<string, SensorErrorStatus>();
   for (const { node, served } of told) {
     for (const { reason, message, time } of served.errors ?? []) {
+      if (Date.parse(time) > now + CLOCKS_MS) continue;
       const known = all.get(reason);
       const nodes = (known?.nodes ?? 0) + 1;
       if (!known || Date.parse(known.time ?? '') < Date.parse(time))

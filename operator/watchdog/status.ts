@@ -80,7 +80,7 @@ function verdictOf({ spec }: Watchdog, view: WatchView): Pick<Condition, 'status
   const { problem, tooMany, silent, answered, held } = view;
   if (problem) return { status: 'False', ...problem };
   if (tooMany.length > 0) {
-    const message = `restrains ${held}, as many as spec.most allows; also above the limit: ${first(tooMany)}`;
+    const message = `restrains ${held}, as many as spec.most allows, in all or in a namespace; also above the limit: ${first(tooMany)}`;
     return { status: 'False', reason: WatchdogReason.TooMany, message };
   }
   const restrains = spec.dryRun ? 'a dry run' : `restrains ${held}`;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Sensor, ServedSensor, SliceNode } from '../../../crds/types.ts';
 import { keptSensor } from '../../../operator/sensor/kept.ts';
 import { planSensorStatus } from '../../../operator/sensor/plan.ts';
+import { sensorReconciler } from '../../../operator/sensor/reconcile.ts';
 
 const sensor: Sensor = {
   apiVersion: 'slice-operator.io/v1alpha1',
@@ -35,6 +36,45 @@ describe("a Sensor's status", () => {
     assert.deepEqual([nodes, failing, readings, errors], [2, 0, 7, undefined]);
     assert.deepEqual([conditions![0]!.status, conditions![0]!.reason], ['True', 'Served']);
     assert.equal(conditions![0]!.observedGeneration, 3);
+  });
+
+  it('can be written, and is not the last word, whatever a node counts and by whatever clock', () => {
+    const evil = { reason: 'Died', message: 'evil', time: '2036-01-01T00:00:00Z' };
+    const { readings, errors } = status(sensor, [
+      node('a', [served({ readings: 2 ** 63, failing: true, errors: [evil] })]),
+      node('b', [served({ errors: [{ ...evil, message: 'gone', time: '2026-11-30T00:00:00Z' }] })]),
+    ]);
+    assert.equal(readings, Number.MAX_SAFE_INTEGER);
+    assert.deepEqual(
+      errors!.map(({ message }) => message),
+      ['gone'],
+    );
+  });
+
+  it('is by nodes where its slice has a right alone', async () => {
+    const kept = keptSensor(sensor);
+    const written: { status?: { nodes?: number } }[] = [];
+    const right = (nodeName: string, sliceName: string) => ({
+      metadata: { namespace: 'lab', name: 'r', generation: 1 },
+      spec: { nodeName, sliceName },
+      status: { conditions: [{ type: 'Granted', status: 'True' }], granted: { sliceName } },
+    });
+    const rights = [right('a', 'probe'), right('b', 'other')];
+    const stores = {
+      sensors: { get: () => kept },
+      sliceNodes: { byIndex: () => ['a', 'b', 'c'].map((name) => node(name, [served({})])) },
+      capabilities: { byIndex: (_: string, name: string) => rights.filter(({ spec }) => spec.nodeName === name) },
+    } as unknown as Parameters<typeof sensorReconciler>[0]['stores'];
+    const client = { apply: (object: object) => Promise.resolve(void written.push(object)) };
+    const reconcile = sensorReconciler({
+      client: client as unknown as Parameters<typeof sensorReconciler>[0]['client'],
+      stores,
+      releaseNamespace: 'slice-system',
+      now: () => 0,
+      monotonic: () => 0,
+    });
+    await reconcile('lab/delay', AbortSignal.timeout(1_000));
+    assert.equal(written[0]!.status!.nodes, 1);
   });
 
   it('has the last error of each reason, and how many nodes say so', () => {
