@@ -929,6 +929,10 @@ export interface NodeFactsStatus {
    * The uid of the Node.
    */
   uid?: string;
+  /**
+   * An address by which others reach it, its first InternalIP or else ExternalIP.
+   */
+  address?: string;
   allocatable?: NodeAllocatable;
 }
 /**

@@ -27,9 +27,14 @@ interface StatusCondition {
   lastTransitionTime?: string;
 }
 
+export interface NodeAddress {
+  type: string;
+  address: string;
+}
+
 export interface Node extends KubeObject {
   spec?: { unschedulable?: boolean; taints?: Taint[] };
-  status?: { conditions?: StatusCondition[]; allocatable?: Record<string, string> };
+  status?: { conditions?: StatusCondition[]; allocatable?: Record<string, string>; addresses?: NodeAddress[] };
 }
 
 export interface Namespace extends KubeObject {}

@@ -121,6 +121,6 @@ function lean(pod: Pod): Pod {
 
 /** Nodes list every image that they hold. */
 function withoutImages(node: Node): Node {
-  const { conditions, allocatable } = node.status ?? {};
-  return { ...node, status: { conditions, allocatable } };
+  const { conditions, allocatable, addresses } = node.status ?? {};
+  return { ...node, status: { conditions, allocatable, addresses } };
 }

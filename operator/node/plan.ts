@@ -1,6 +1,7 @@
 /** The SliceNode of a Node: made when the Node appears, kept when it goes, told what the API server knows of it. */
 import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION } from '../../crds/names.ts';
+import { formatAddress, parseAddress } from '../../crds/ipaddress.ts';
 import { parseQuantity } from '../../crds/quantity.ts';
 import type {
   NodeAllocatable,
@@ -10,7 +11,7 @@ import type {
   SliceNode,
   SliceNodeStatus,
 } from '../../crds/types.ts';
-import type { Node } from '../kinds.ts';
+import type { Node, NodeAddress } from '../kinds.ts';
 
 export interface NodePlan {
   /** To be made: without an owner, so that a Node registered anew finds its owner's policy. */
@@ -41,7 +42,22 @@ export function planNode(
 }
 
 function factsOf(node: Node): NodeFactsStatus {
-  return { uid: node.metadata.uid, allocatable: allocatableOf(node.status?.allocatable ?? {}) };
+  const address = addressOf(node.status?.addresses ?? []);
+  return {
+    uid: node.metadata.uid,
+    ...(address !== undefined && { address }),
+    allocatable: allocatableOf(node.status?.allocatable ?? {}),
+  };
+}
+
+function addressOf(addresses: readonly NodeAddress[]): string | undefined {
+  for (const wanted of ['InternalIP', 'ExternalIP']) {
+    for (const { type, address } of addresses) {
+      const bytes = type === wanted ? parseAddress(address) : undefined;
+      if (bytes) return formatAddress(bytes);
+    }
+  }
+  return undefined;
 }
 
 /** Rounded down: nobody is promised a part of a byte. */

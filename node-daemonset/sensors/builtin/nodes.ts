@@ -1,4 +1,4 @@
-/** The cluster's nodes and their addresses, as their own managers give them. */
+/** The cluster's nodes and their addresses, as the API server has them. */
 import { formatAddress, parseAddress } from '../../../crds/ipaddress.ts';
 import type { Cell, Column } from '../../../crds/reading.ts';
 import type { SliceNode } from '../../../crds/types.ts';
@@ -10,7 +10,7 @@ import { builtin } from './builtin.ts';
 
 export interface NodeAddress {
   name: string;
-  /** undefined before its manager has said it. */
+  /** undefined where its Node has none, or the operator has not told it yet. */
   ip: string | undefined;
 }
 
@@ -44,7 +44,8 @@ export class NodeList {
       const path = resourcePath(Resources.SliceNode);
       const page = await this.#client.request<Page>('GET', path, { query, signal });
       for (const { metadata, status } of page.items) {
-        const bytes = parseAddress(status?.address ?? '');
+        // what the API server knows of the Node: its own manager could lead all others to whatever it likes
+        const bytes = parseAddress(status?.node?.address ?? '');
         found.push({ name: metadata.name, ip: bytes && formatAddress(bytes) });
       }
       next = page.metadata.continue;

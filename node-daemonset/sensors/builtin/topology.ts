@@ -117,15 +117,22 @@ export function destinationOf(
   }
   const bytes = parseAddress(wanted);
   const address = bytes && formatAddress(bytes);
-  const node = nodes.find(({ name, ip }) => name === wanted || (address !== undefined && ip === address));
+  const node =
+    nodes.find(({ name }) => name === wanted) ?? only(nodes.filter(({ ip }) => ip !== undefined && ip === address));
   if (node) {
     if (node.ip === undefined) throw new SensorError('NotFound', `the address of node ${node.name} is not known yet`);
+    if (isNever(parseAddress(node.ip)!)) {
+      throw new SensorError(
+        'BadArguments',
+        `${node.ip}, as node ${node.name} has it, is no address of another machine`,
+      );
+    }
     return { address: node.ip, node: node.name };
   }
   if (!bytes || address === undefined) {
     throw new SensorError('NotFound', `${JSON.stringify(wanted)} is no node of /nodes, and no IP address`);
   }
-  if (NEVER.some((prefix) => contains(prefix, bytes))) {
+  if (isNever(bytes)) {
     throw new SensorError('BadArguments', `${address} is no address of another machine`);
   }
   if (asker.kind === 'public') {
@@ -133,6 +140,15 @@ export function destinationOf(
     throw new SensorError('Forbidden', `only nodes of /nodes over TCP; in a sliver, for any address: ${asks}`);
   }
   return { address, node: undefined };
+}
+
+function isNever(bytes: Uint8Array): boolean {
+  return NEVER.some((prefix) => contains(prefix, bytes));
+}
+
+/** An address that two nodes claim is neither's. */
+function only<T>(found: readonly T[]): T | undefined {
+  return found.length === 1 ? found[0] : undefined;
 }
 
 const PING: readonly Column[] = [

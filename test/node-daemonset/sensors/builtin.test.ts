@@ -126,8 +126,8 @@ describe('the topology', () => {
       ({
         metadata: {},
         items: [
-          { metadata: { name: 'b' }, status: { address: '10.0.0.2' } },
-          { metadata: { name: 'a' }, status: { address: '10.0.0.1' } },
+          { metadata: { name: 'b' }, status: { node: { address: '10.0.0.2' }, address: '192.0.2.66' } },
+          { metadata: { name: 'a' }, status: { node: { address: '10.0.0.1' } } },
           { metadata: { name: 'new' } },
         ],
       }) as T,
@@ -156,6 +156,12 @@ describe('the topology', () => {
     assert.throws(() => destinationOf(['192.0.2.1'], nodes, PUBLIC), { reason: 'Forbidden' });
     assert.throws(() => destinationOf(['new'], nodes, PUBLIC), { reason: 'NotFound' });
     assert.throws(() => destinationOf(['example.org'], nodes, SLIVER), { reason: 'NotFound' });
+    for (const ip of ['169.254.169.254', '127.0.0.1', '224.0.0.1', '::1']) {
+      const stolen = [{ name: 'stolen', ip }];
+      assert.throws(() => destinationOf(['stolen'], stolen, PUBLIC), { reason: 'BadArguments' }, ip);
+    }
+    const claimed = [...nodes, { name: 'stolen', ip: '10.0.0.1' }];
+    assert.deepEqual(destinationOf(['10.0.0.1'], claimed, SLIVER), { address: '10.0.0.1', node: undefined });
     for (const own of [
       '127.0.0.1',
       '169.254.169.254',

@@ -29,6 +29,17 @@ describe('the SliceNode of a Node', () => {
     assert.deepEqual(status, { node: facts });
   });
 
+  it('is told by which address others reach it, as the Node has it', () => {
+    const at = (...addresses: [string, string][]) => {
+      const of = addresses.map(([type, address]) => ({ type, address }));
+      return planNode('n1', { ...node, status: { ...node.status, addresses: of } }, undefined, []).status!.node!
+        .address;
+    };
+    assert.equal(at(['Hostname', 'n1'], ['ExternalIP', '192.0.2.1'], ['InternalIP', '10.0.0.1']), '10.0.0.1');
+    assert.equal(at(['ExternalIP', '2001:DB8:0::1']), '2001:db8::1');
+    assert.equal(at(['InternalIP', 'n1']), undefined);
+  });
+
   it('is left alone when nothing changed, when the Node is gone, and when it is itself deleted', () => {
     const nothing = { create: undefined, status: undefined };
     assert.deepEqual(planNode('n1', node, present, []), nothing);
