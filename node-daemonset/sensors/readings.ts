@@ -96,8 +96,9 @@ export class SensorRegistry implements Sensors {
 
   #shared(source: Source, args: readonly string[], asker: Asker): Promise<Reading> {
     const { name, access, cacheMs } = source.info;
-    const whose = access === 'Own' && asker.kind === 'sliver' ? asker.slice : '';
-    const key = JSON.stringify([name, source.toldApart ? asker.kind : whose, ...args]);
+    const isOwn = access === 'Own' || source.isOwn?.(args, asker);
+    const whose = isOwn && asker.kind === 'sliver' ? asker.slice : isOwn ? asker.kind : '';
+    const key = JSON.stringify([name, whose, ...args]);
     const known = this.#kept.get(key);
     if (known && known.source === source && known.until > this.#clock()) return known.reading;
     const reading = withDeadline(source, args, asker);

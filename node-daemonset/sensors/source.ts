@@ -20,8 +20,8 @@ export interface Source {
   readonly info: SensorInfo;
   /** A reading that takes longer has failed. */
   readonly timeoutMs: number;
-  /** It says other things to slices than to everybody: the one gets no answer that was made for the other. */
-  readonly toldApart?: boolean;
+  /** Whether what it answers these arguments is for the asker alone: then nobody else gets it, nor learns that it was asked. */
+  isOwn?(args: readonly string[], asker: Asker): boolean;
   /** Where access is Restricted. */
   mayRead?(asker: Asker): boolean;
   /** What it says at this instant; of a stream, its last row. Rejects with an Error that a person can act on. */

@@ -12,8 +12,7 @@ export interface Builtin {
   cacheMs?: number;
   timeoutMs?: number;
   access?: SensorInfo['access'];
-  /** As `Source.toldApart`. */
-  toldApart?: boolean;
+  isOwn?: Source['isOwn'];
   /** Default, none: what it says is exported otherwise. */
   exported?: boolean;
   rows(args: readonly string[], asker: Asker, signal: AbortSignal): Promise<readonly Row[]> | readonly Row[];
@@ -41,7 +40,7 @@ export function builtin(one: Builtin, now: () => number): Source {
   return {
     info,
     timeoutMs,
-    toldApart: one.toldApart ?? false,
+    ...(one.isOwn && { isOwn: one.isOwn }),
     async read(args, asker, signal): Promise<Reading> {
       const rows = await one.rows(args, asker, signal);
       return { columns, rows: rows.map((row) => columns.map((column) => row[column.name] ?? null)), time: now() };

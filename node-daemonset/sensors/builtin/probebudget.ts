@@ -1,7 +1,7 @@
 /** How many probes the node sends for those who ask: the owner's budget, of which nobody has more than a part. */
 import type { Asker } from '../registry.ts';
 
-/** A slice gets no more of the budget, however few others ask. */
+/** A namespace gets no more of the budget, however few others ask and however many slices it has. */
 const PART = 4;
 /** Who asks for many at once is answered up to so many seconds' worth. */
 const BURST_S = 20;
@@ -16,7 +16,7 @@ interface Allowance {
 export class ProbeBudget {
   readonly #perMinute: () => number;
   readonly #clock: () => number;
-  /** By asker; '' is all of them together. */
+  /** By the namespace of who asks; '' is all of them together. */
   readonly #allowances = new Map<string, Allowance>();
 
   /** `perMinute` may change at any time; `clock` in ms. */
@@ -31,7 +31,10 @@ export class ProbeBudget {
     if (limit <= 0) return false;
     if (this.#allowances.size >= MAX_ASKERS) this.#allowances.clear();
     const all = this.#renewed('', limit);
-    const own = this.#renewed(asker.kind === 'sliver' ? asker.slice : asker.kind, Math.max(1, limit / PART));
+    const own = this.#renewed(
+      asker.kind === 'sliver' ? `${asker.slice.split('/', 1)[0]}/` : asker.kind,
+      Math.max(1, limit / PART),
+    );
     if (all.left < 1 || own.left < 1) return false;
     all.left--;
     own.left--;

@@ -56,7 +56,13 @@ export function topologySensors({ nodeName, nodes, budget, probes = probe, now }
     if (known.size > MAX_KNOWN) known.delete(oldest!);
   };
 
-  const common = { arguments: 'node or address', cacheMs: CACHE_MS, timeoutMs: TIMEOUT_MS, toldApart: true };
+  const common = {
+    arguments: 'node or address',
+    cacheMs: CACHE_MS,
+    timeoutMs: TIMEOUT_MS,
+    // what one slice looks at, it must not find in the answer to another
+    isOwn: ([wanted = '']: readonly string[]) => parseAddress(wanted) !== undefined,
+  };
   return [
     builtin(
       {

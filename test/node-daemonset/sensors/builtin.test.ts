@@ -13,6 +13,7 @@ import { Rates } from '../../../node-daemonset/sensors/builtin/rates.ts';
 import { rightsSensors } from '../../../node-daemonset/sensors/builtin/rights.ts';
 import { sliverSensors } from '../../../node-daemonset/sensors/builtin/slivers.ts';
 import { destinationOf, topologySensors } from '../../../node-daemonset/sensors/builtin/topology.ts';
+import { SensorRegistry } from '../../../node-daemonset/sensors/readings.ts';
 import type { Asker } from '../../../node-daemonset/sensors/registry.ts';
 import type { Source } from '../../../node-daemonset/sensors/source.ts';
 import { sliverOf } from './world.ts';
@@ -178,7 +179,7 @@ describe('the topology', () => {
     }
   });
 
-  it('has a budget that no slice uses up alone', async () => {
+  it('has a budget that no namespace uses up alone', async () => {
     let now = 0;
     let perMinute = 24;
     const budget = new ProbeBudget(
@@ -187,7 +188,8 @@ describe('the topology', () => {
     );
     const take = (asker: Asker): number => Array.from({ length: 50 }, () => budget.take(asker)).filter(Boolean).length;
     assert.equal(take(SLIVER), 2);
-    assert.equal(take({ kind: 'sliver', slice: 'lab/other' }), 2);
+    assert.equal(take({ kind: 'sliver', slice: 'lab/other' }), 0);
+    assert.equal(take({ kind: 'sliver', slice: 'other/probe' }), 2);
     assert.equal(take(SLIVER), 0);
     now += 60_000;
     assert.equal(take(SLIVER), 2);
@@ -212,6 +214,24 @@ describe('the topology', () => {
         ['b', 2],
         ['new', null],
       ],
+    );
+  });
+
+  it('tells a slice nothing of what another one looks at; nodes’ distances are measured once for all', async () => {
+    let sent = 0;
+    const ping = async () => ({ sent: ++sent, received: 1, min: 1, mean: 1, max: 1 });
+    const probes = { ping, traceroute: async () => [] };
+    const parts = { nodeName: 'a', nodes: new NodeList(client), probes, now: Date.now, budget: { take: () => true } };
+    const sources = new Map(topologySensors(parts).map((source) => [source.info.name, source]));
+    const registry = new SensorRegistry({ sources: () => sources });
+    const other: Asker = { kind: 'sliver', slice: 'other/probe' };
+    const probesFor = async (address: string, asker: Asker): Promise<unknown> =>
+      objects(await registry.read('ping', [address], asker, signal))[0]!.sent;
+    assert.deepEqual([await probesFor('192.0.2.9', SLIVER), await probesFor('192.0.2.9', SLIVER)], [1, 1]);
+    assert.equal(await probesFor('192.0.2.9', other), 2);
+    assert.deepEqual(
+      [await probesFor('b', SLIVER), await probesFor('b', other), await probesFor('b', PUBLIC)],
+      [3, 3, 3],
     );
   });
 
