@@ -24,7 +24,8 @@
 
 static const char usage[] = "usage: slice-dump [--udp] [--text] PORT | slice-dump --audit [--text]\n"
 			    "  PORT   a TCP port (with --udp, a UDP port) that the slice owns, or any\n"
-			    "  --text one line a packet, instead of pcapng for tcpdump -r -\n";
+			    "  --text one line a packet, instead of pcapng for tcpdump -r -\n"
+			    "It ends with status 1 when the right to it is lost or the node manager is restarted.\n";
 
 static int write_all(const uint8_t *data, size_t size)
 {
@@ -148,7 +149,18 @@ static void print_block(const uint8_t *block, uint32_t size)
 	fflush(stdout);
 }
 
-/* Ends with the stream: the right to it was lost, or the node manager was restarted. */
+/* The stream has an end of its own only where the right to it was lost, or the node manager was restarted. */
+static int broken_off(void)
+{
+	struct pollfd reader = { .fd = STDOUT_FILENO, .events = 0 };
+
+	/* who read what we write went away first: nobody misses anything */
+	if (poll(&reader, 1, 0) > 0 && reader.revents & (POLLERR | POLLHUP | POLLNVAL))
+		return 0;
+	fputs("slice-dump: broken off: the slice lost its right to this, or the node manager is being restarted\n", stderr);
+	return 1;
+}
+
 static int dump_text(int fd)
 {
 	static uint8_t block[MAX_BLOCK];
@@ -161,7 +173,7 @@ static int dump_text(int fd)
 		if (word(block) == PACKET_BLOCK && size >= 32)
 			print_block(block, size);
 	}
-	return 0;
+	return broken_off();
 }
 
 static int dump_stream(int fd)
@@ -172,19 +184,23 @@ static int dump_stream(int fd)
 	while (wait_for(fd) && (got = read(fd, data, sizeof(data))) > 0)
 		if (write_all(data, (size_t)got) < 0)
 			return 0;
-	return 0;
+	return broken_off();
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "audit", no_argument, NULL, 'a' }, { "udp", no_argument, NULL, 'u' },
-						 { "text", no_argument, NULL, 't' }, { 0 } };
+						 { "text", no_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int audit = 0, udp = 0, text = 0, option, fd;
 	unsigned long port = SLICE_ANY;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (option == '?')
 			goto wrong;
+		if (option == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
 		audit |= option == 'a';
 		udp |= option == 'u';
 		text |= option == 't';

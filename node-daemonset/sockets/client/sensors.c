@@ -24,6 +24,8 @@
 #define MAX_BYTES 70000
 #define MAX_RUNNING 8
 
+static const char usage[] = "usage: slice-sensors: waits in a sliver for the commands of its slice's Sensors, and runs them\n"
+			    "  SLICE_SENSORS  the socket, if not " DEFAULT_SOCKET "\n";
 static const char ASK[] = "GET / HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: slice-sensors\r\n\r\n";
 
 static long now_ms(void)
@@ -78,10 +80,14 @@ static int connect_agent(const char *path)
 
 	if (fd < 0)
 		return -1;
+	errno = 0;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && write_all(fd, ASK, sizeof(ASK) - 1) == 0 &&
 	    read_until(fd, answer, sizeof(answer), "\r\n\r\n") > 0 && strncmp(answer, "HTTP/1.1 101 ", 13) == 0)
 		return fd;
+	/* whoever answers is no node manager, or said no */
+	if (errno == 0)
+		errno = EPROTO;
 	close(fd);
 	return -1;
 }
@@ -209,13 +215,19 @@ static void work(int fd, long timeout, char **words)
 	_exit(0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char bytes[MAX_BYTES];
 	static char *words[MAX_WORDS];
 	const char *path = getenv("SLICE_SENSORS");
-	int running = 0;
+	int running = 0, silent = 0;
 
+	if (argc > 1) {
+		int asked = strcmp(argv[1], "--help") == 0;
+
+		fputs(usage, asked ? stdout : stderr);
+		return asked ? 0 : 2;
+	}
 	if (!path || !*path)
 		path = DEFAULT_SOCKET;
 	signal(SIGPIPE, SIG_IGN);
@@ -228,9 +240,13 @@ int main(void)
 			running--;
 		if (fd < 0) {
 			/* before there is a socket, and when the node manager is being replaced */
+			if (!silent)
+				fprintf(stderr, "slice-sensors: %s: %s; trying again\n", path, strerror(errno));
+			silent = 1;
 			sleep(1);
 			continue;
 		}
+		silent = 0;
 		if (read_work(fd, &timeout, bytes, words) <= 0) {
 			close(fd);
 			usleep(100000);
