@@ -17,7 +17,7 @@ COPY node-daemonset node-daemonset
 RUN make programs
 
 FROM debian:bookworm-slim
-# what the node manager starts: tc, ip, bridge, ss; nft, iptables-save, conntrack; nsenter, lsns, prlimit; mount, umount; ping, traceroute. The libraries are Node's, and libbpf.
+# what the node manager starts: tc, ip, ss; nft, iptables-save, conntrack; mount, umount; ping, traceroute. The libraries are Node's, and libbpf.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends iproute2 nftables iptables conntrack util-linux mount iputils-ping traceroute libatomic1 libstdc++6 libbpf1 \
  && rm -rf /var/lib/apt/lists/*

@@ -3,6 +3,13 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DROPS } from '../node-daemonset/bpf/kernel.ts';
+import { flowsSensor } from '../node-daemonset/sensors/builtin/flows.ts';
+import { machineSensors } from '../node-daemonset/sensors/builtin/machine.ts';
+import { nodesSensor } from '../node-daemonset/sensors/builtin/nodes.ts';
+import { rightsSensors } from '../node-daemonset/sensors/builtin/rights.ts';
+import { sliverSensors } from '../node-daemonset/sensors/builtin/slivers.ts';
+import { topologySensors } from '../node-daemonset/sensors/builtin/topology.ts';
 import { REASONS } from '../operator/brokers/tickets/refusal.ts';
 import { CRD_FILES, readCrd } from '../crds/schemas.ts';
 import { CapabilityReason, NodeReason, SensorReason, SliceReason, WatchdogReason } from '../crds/conditions.ts';
@@ -29,6 +36,33 @@ describe('docs/troubleshooting.md', () => {
       assert.deepEqual(rows(kind).toSorted(), Object.values(reasons).toSorted());
     });
   }
+});
+
+describe('docs/troubleshooting.md, of packets', () => {
+  it('explains every reason for which one is dropped, once, and no other', () => {
+    assert.deepEqual(rows('Dropped packets').toSorted(), [...DROPS, 'queue'].toSorted());
+  });
+});
+
+describe('docs/sensors.md', () => {
+  it('has every builtin, with what may follow its name and its columns', () => {
+    const text = readFileSync(join(DOCS, 'sensors.md'), 'utf8').split('\n## Builtins\n')[1]!;
+    const told = text.split('\n## ')[0]!.matchAll(/^\| `(\w+)`(?: `([^`]+)`)? \| ([\w, ]+) \|/gm);
+    const builtins = [
+      machineSensors({ disks: [], now: Date.now }),
+      sliverSensors({} as never),
+      rightsSensors({} as never),
+      nodesSensor({} as never, Date.now),
+      flowsSensor({} as never),
+      topologySensors({} as never),
+    ].flat();
+    assert.deepEqual(
+      [...told].map(([, name, args, columns]) => [name, args, columns]).toSorted(),
+      builtins
+        .map(({ info }) => [info.name, info.arguments, info.columns.map(({ name }) => name).join(', ')])
+        .toSorted(),
+    );
+  });
 });
 
 describe('docs/tickets.md', () => {
