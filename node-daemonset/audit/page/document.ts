@@ -2,13 +2,14 @@
 import { formatBytes } from '../../../crds/quantity.ts';
 import type { FlowAnswer, PairAnswer } from '../../../crds/flows.ts';
 import { Html, html } from './html.ts';
+import { ownersLink } from './mail.ts';
 import { STYLE } from './style.ts';
 
 /** To the letter: the security policy names its hash. */
 const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 
-/** A whole document. `title` goes to the window and to search results, `body` to people. */
-export function documentOf(title: string, node: string, body: Html): string {
+/** A whole document. `title` goes to the window and to search results, `body` to people. `owner`: who answers for the node. */
+export function documentOf(title: string, node: string, body: Html, owner = ''): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -24,6 +25,7 @@ export function documentOf(title: string, node: string, body: Html): string {
         <footer>
           Times are UTC. Sizes are those of Ethernet frames on the wire. Addresses of the same data for programs end in
           .json or .csv.
+          ${owner === '' ? undefined : html`Whoever answers for the machine itself: ${ownersContact(node, owner)}.`}
         </footer>
       </body>
     </html> `.text;
@@ -77,6 +79,11 @@ export function time(text: string): Html {
 export function contact(text: string, link: string | undefined): Html | string {
   if (text === '') return '–';
   return link === undefined ? text : html`<a href="${link}">${text}</a>`;
+}
+
+/** The contact of whoever answers for the node itself. */
+export function ownersContact(node: string, owner: string): Html | string {
+  return contact(owner, ownersLink(node, owner));
 }
 
 /** What an answer does not have, in words. */

@@ -8,6 +8,7 @@ import {
   count,
   destinationPath,
   documentOf,
+  ownersContact,
   size,
   slicePath,
   tableOf,
@@ -57,7 +58,7 @@ function lead({ node, contact: owner, description }: PageSettings): Html {
       answer for that slice. They know what it does, and can stop it.
     </p>
     ${description === '' ? undefined : html`<p>${description}</p>`}
-    ${owner === '' ? undefined : html`<p>Whoever answers for the machine itself: ${contact(owner, undefined)}.</p>`}`;
+    ${owner === '' ? undefined : html`<p>Whoever answers for the machine itself: ${ownersContact(node, owner)}.</p>`}`;
 }
 
 function lookUp(visitor: string | undefined): Html {

@@ -6,8 +6,6 @@ const ADDRESS = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9
 
 /** A mailto URL (RFC 6068) with what the other side must know; undefined where the contact is no mail address. */
 export function mailLink(node: string, row: PairRow): string | undefined {
-  if (!ADDRESS.test(row.contact)) return undefined;
-  const [local, domain] = splitAt(row.contact, row.contact.lastIndexOf('@'));
   const to = row.destination === '' ? '' : ` to ${row.destination}`;
   const subject = `Packets from slice ${row.namespace}/${row.slice} on ${node}${to}`;
   const body = [
@@ -18,6 +16,17 @@ export function mailLink(node: string, row: PairRow): string | undefined {
     '',
     '',
   ];
+  return letter(row.contact, subject, body);
+}
+
+/** The same to whoever answers for the node itself. */
+export function ownersLink(node: string, contact: string): string | undefined {
+  return letter(contact, `Packets from ${node}`, ['Hello,', '', '']);
+}
+
+function letter(contact: string, subject: string, body: readonly string[]): string | undefined {
+  if (!ADDRESS.test(contact)) return undefined;
+  const [local, domain] = splitAt(contact, contact.lastIndexOf('@'));
   const field = (text: string): string => encodeURIComponent(text.replace(/[\r\n]+/g, ' '));
   const lines = body.map(field).join('%0D%0A');
   return `mailto:${encodeURIComponent(local)}@${domain}?subject=${field(subject)}&body=${lines}`;

@@ -2,9 +2,10 @@
 import { flowsCsv, pairsCsv } from '../../../crds/flows.ts';
 import { documentOf } from './document.ts';
 import { firstPage } from './first.ts';
+import { formOf, valuesIn } from './form.ts';
 import { html } from './html.ts';
 import { resultsPage } from './results.ts';
-import { type Format, HttpError, type Route, routeOf } from './route.ts';
+import { type Format, formatOf, HttpError, type Route, routeOf } from './route.ts';
 import type { Source } from './source.ts';
 import { CONTENT_SECURITY_POLICY } from './style.ts';
 
@@ -23,10 +24,11 @@ export interface Asked {
   now: number;
 }
 
-const TYPES: Readonly<Record<Format, string>> = {
+const TYPES: Readonly<Record<Format | 'text', string>> = {
   html: 'text/html; charset=utf-8',
   json: 'application/json',
   csv: 'text/csv; charset=utf-8; header=present',
+  text: 'text/plain; charset=utf-8',
 };
 
 /** Never rejects: what can't be answered is an answer, too. */
@@ -35,17 +37,33 @@ export async function respond(source: Source, asked: Asked): Promise<Answer> {
     const route = routeOf(asked.method, asked.url, asked.accept, asked.now);
     return { status: 200, headers: headersOf(route.format), body: await bodyOf(source, route, asked) };
   } catch (error) {
-    const { status, message } = error instanceof HttpError ? error : new HttpError(500, 'something failed here');
-    const body = documentOf(
-      `Error ${status}`,
-      'This machine',
-      html`<h1>${status}</h1>
-        <p>${message}.</p>`,
+    return await refusal(
+      source,
+      asked,
+      error instanceof HttpError ? error : new HttpError(500, 'something failed here'),
     );
-    const more: Record<string, string> =
-      status === 405 ? { allow: 'GET, HEAD' } : status === 503 ? { 'retry-after': '5' } : {};
-    return { status, headers: { ...headersOf('html'), ...more }, body };
   }
+}
+
+/** In the form that was asked for; to people with the form, to try again. */
+async function refusal(source: Source, { url, accept }: Asked, { status, message }: HttpError): Promise<Answer> {
+  const format = formatOf(url, accept);
+  const more: Record<string, string> =
+    status === 405 ? { allow: 'GET, HEAD' } : status === 503 ? { 'retry-after': '5' } : {};
+  const headers = { ...headersOf(format === 'csv' ? 'text' : format), ...more };
+  if (format === 'json') return { status, headers, body: json({ error: message }) };
+  if (format === 'csv') return { status, headers, body: `${message}\n` };
+  // of a node manager that does not answer nothing else is asked
+  const settings = status < 500 ? await source.settings().catch(() => undefined) : undefined;
+  const body = documentOf(
+    `Error ${status}`,
+    settings?.node ?? 'This machine',
+    html`<h1>${status}</h1>
+      <p>${message}.</p>
+      ${formOf(valuesIn(url))}`,
+    settings?.contact,
+  );
+  return { status, headers, body };
 }
 
 async function bodyOf(source: Source, { page, format, query, path }: Route, asked: Asked): Promise<string> {
@@ -62,16 +80,16 @@ async function bodyOf(source: Source, { page, format, query, path }: Route, aske
     const [settings, pairs] = await Promise.all([source.settings(), source.pairs(query)]);
     return firstPage(settings, pairs, asked.visitor);
   }
-  const [pairs, flows] = await Promise.all([source.pairs(query), source.flows(query)]);
+  const [settings, pairs, flows] = await Promise.all([source.settings(), source.pairs(query), source.flows(query)]);
   const search = /\?.*$/.exec(asked.url)?.[0] ?? '';
-  return resultsPage(query, pairs, flows, (ending) => `${path.replace(/\.html$/, '')}.${ending}${search}`);
+  return resultsPage(settings, query, pairs, flows, (ending) => `${path.replace(/\.html$/, '')}.${ending}${search}`);
 }
 
 function json(answer: object): string {
   return `${JSON.stringify(answer)}\n`;
 }
 
-function headersOf(format: Format): Record<string, string> {
+function headersOf(format: Format | 'text'): Record<string, string> {
   return {
     'content-type': TYPES[format],
     'content-security-policy':

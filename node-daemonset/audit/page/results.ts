@@ -1,5 +1,5 @@
 /** What a question found: who sent it, and every flow. */
-import { type FlowQuery, formatTime } from '../../../crds/flowquery.ts';
+import type { FlowQuery } from '../../../crds/flowquery.ts';
 import {
   flagNames,
   type FlowAnswer,
@@ -16,11 +16,14 @@ import {
   count,
   destinationPath,
   documentOf,
+  ownersContact,
   size,
   slicePath,
   tableOf,
   time,
 } from './document.ts';
+import type { PageSettings } from '../server.ts';
+import { formOf, valuesOf } from './form.ts';
 import { type Html, html } from './html.ts';
 import { mailLink } from './mail.ts';
 
@@ -29,6 +32,7 @@ const SHOWN = 250;
 
 /** `again`: the address of the same in another format, but for its ending. */
 export function resultsPage(
+  { contact: owner }: Pick<PageSettings, 'contact'>,
   query: FlowQuery,
   pairs: PairAnswer,
   flows: FlowAnswer,
@@ -52,7 +56,7 @@ export function resultsPage(
         ? undefined
         : html`<h2>What else was sent in that time</h2>
             <p class="dim">Nobody noted whereto: it may or may not have been to you.</p>
-            ${tableOf(restColumns(node), rest.slice(0, SHOWN), 'Sent beyond the flows that are told apart, or by no slice')}`
+            ${tableOf(restColumns(node, owner), rest.slice(0, SHOWN), 'Sent beyond the flows that are told apart, or by no slice')}`
     }
     ${
       told.length === 0
@@ -63,8 +67,8 @@ export function resultsPage(
     }
     ${caveats(pairs)}
     <h2>Ask something else</h2>
-    ${formOf(query)}`;
-  return documentOf(title, node, body);
+    ${formOf(valuesOf(query))}`;
+  return documentOf(title, node, body, owner);
 }
 
 function titleOf({ destination, namespace, slice }: FlowQuery, node: string): string {
@@ -93,10 +97,11 @@ const COUNTS: readonly Column<PairRow>[] = [
   ['Bytes', 'n', ({ bytes }) => size(bytes)],
 ];
 
-function restColumns(node: string): Column<PairRow>[] {
+function restColumns(node: string, owner: string): Column<PairRow>[] {
+  const isOwners = ({ kind }: PairRow): boolean => kind === 'Unattributed';
   return [
-    ['Who', 'w', (row) => (row.kind === 'Unattributed' ? 'The machine itself' : sliceLink(row))],
-    ['Contact', 'w', (row) => contact(row.contact, mailLink(node, row))],
+    ['Who', 'w', (row) => (isOwners(row) ? 'The machine itself' : sliceLink(row))],
+    ['Contact', 'w', (row) => (isOwners(row) ? ownersContact(node, owner) : contact(row.contact, mailLink(node, row)))],
     ...COUNTS,
   ];
 }
@@ -129,21 +134,4 @@ function details({ protocol, sourcePort, destinationPort, tcpFlags }: FlowRow): 
   if (!isIcmp(protocol)) return flagNames(tcpFlags);
   const [type, code] = [destinationPort >> 8, destinationPort & 255];
   return `type ${type}${code > 0 ? ` code ${code}` : ''}${sourcePort > 0 ? `, id ${sourcePort}` : ''}`;
-}
-
-function formOf({ destination, namespace, slice, protocol, port, from, to }: FlowQuery): Html {
-  const field = (name: string, label: string, value: string | number | undefined, rest?: Html): Html =>
-    html`<label
-      >${label}<input name="${name}" value="${value ?? ''}" maxlength="300" autocomplete="off" ${rest}
-    /></label> `;
-  const minutes = html` type="datetime-local"`;
-  return html`<form action="/flows" method="get">
-    ${field('destination', 'Destination, or prefix', destination && formatPrefix(destination))}
-    ${field('slice', 'Slice', slice === undefined ? '' : [namespace, slice].filter(Boolean).join('/'))}
-    ${field('protocol', 'Protocol', protocol === undefined ? '' : protocolName(protocol))}
-    ${field('port', 'Destination port', port, html` inputmode="numeric"`)}
-    ${field('from', 'From (UTC)', formatTime(from).slice(0, 16), minutes)}
-    ${field('to', 'To (UTC)', formatTime(to + 59_999).slice(0, 16), minutes)}
-    <button>Search</button>
-  </form>`;
 }

@@ -80,6 +80,12 @@ function withoutEnding(path: string): [string, Format | undefined] {
   return match ? [match[1]!, match[2] as Format] : [path, undefined];
 }
 
+/** In what form somebody is told that his question can't be answered. */
+export function formatOf(url: string, accept: string): Format {
+  const [path = ''] = url.slice(0, MAX_URL).split('?', 1);
+  return withoutEnding(path)[1] ?? accepted(accept, 'Flows');
+}
+
 const TYPES: readonly (readonly [string, Format])[] = [
   ['text/html', 'html'],
   ['application/json', 'json'],

@@ -141,6 +141,42 @@ describe("a node's page", () => {
     assert.match(await wrong.text(), /destination: &quot;&lt;script&gt;&quot; is not an IP address/);
   });
 
+  it('says whom to ask about the machine itself on every page', async () => {
+    for (const path of ['/', '/destination/192.0.2.1', '/flows?port=abc', '/nothing']) {
+      const found = await text(path);
+      assert.match(found, /Whoever answers for the machine itself: &quot;&gt;&lt;script/, path);
+    }
+    const settings = { ...SETTINGS, contact: 'noc@example.net' };
+    const none = { node: 'node1', from: '', to: '', notes: [], flows: [] };
+    const counts = { packets: 1, bytes: 1, first: '', last: '' };
+    const row = { kind: 'Unattributed', namespace: '', slice: '', contact: '', destination: '', ...counts } as const;
+    const source = {
+      settings: async () => settings,
+      flows: async () => none,
+      pairs: async () => ({ ...none, pairs: [{ ...row, capability: '', flows: 1 }] }),
+      sums: () => Promise.reject(new Error('nobody asks')),
+    };
+    const other = await servePage({ source, address: '127.0.0.1', port: 0, now: () => node.now });
+    const found = await (await fetch(`http://127.0.0.1:${other.port}/destination/192.0.2.1`)).text();
+    await other.close();
+    const link = '<a href="mailto:noc@example.net?subject=Packets%20from%20node1';
+    assert.equal(found.split(link).length, 3, 'in the row and at the end');
+    assert.match(found.replaceAll(/\s+/g, ' '), /The machine itself<\/td> ?<td[^>]*><a href="mailto:noc@/);
+  });
+
+  it('refuses in the form that was asked for, with a form to try again', async () => {
+    const json = await get('/flows.json?port=abc');
+    assert.deepEqual([json.status, json.headers.get('content-type')], [400, 'application/json']);
+    assert.match(((await json.json()) as { error: string }).error, /^port: "abc" is not a port/);
+    const csv = await get('/flows?port=abc', { headers: { accept: 'text/csv' } });
+    assert.match(csv.headers.get('content-type')!, /^text\/plain/);
+    assert.match(await csv.text(), /^port: "abc" is not [^<]*\n$/);
+    const html = await text('/flows?port=abc&slice=site%2Fmean');
+    assert.match(html, /name="port" value="abc"/);
+    assert.match(html, /name="slice" value="site\/mean"/);
+    assert.match(await text('/destination/nowhere%22%3E'), /name="destination" value="nowhere&quot;&gt;"/);
+  });
+
   it('lets nothing that others wrote become a part of it', async () => {
     for (const path of [
       '/',
