@@ -67,7 +67,19 @@ export async function startWorld(client: ApiClient, { answers = true } = {}): Pr
 
   const beats = setInterval(() => {
     for (const name of nodes.keys()) run(beat(name));
+    for (const capability of capabilities.store.list()) run(collectOrphan(capability));
   }, 1_000);
+
+  /** As the garbage collector: what names an owner that is not there goes, also where it was made too late to see its end. */
+  async function collectOrphan(capability: ResourceCapability): Promise<void> {
+    const owner = controllerOf(capability);
+    if (owner?.kind !== 'Slice' || isDeleting(capability)) return;
+    if (slices.store.list().some(({ metadata }) => metadata.uid === owner.uid)) return;
+    const { namespace } = capability.metadata;
+    const present = await client.get<KubeObject>(Resources.Slice, { namespace, name: owner.name });
+    if (present?.metadata.uid === owner.uid) return;
+    await client.remove(Resources.ResourceCapability, capability.metadata, { propagation: 'Background' });
+  }
 
   async function beat(node: string): Promise<void> {
     const metadata = { namespace: RELEASE, name: leaseName(node) };
