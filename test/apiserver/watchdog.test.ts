@@ -179,6 +179,24 @@ describe('restraints and watchdogs', () => {
     await readyIs('False', 'Suspended');
   });
 
+  it('say of a Restraint that holds nobody that it does', async () => {
+    await restrain('nothing', {});
+    await eventually(async () =>
+      assert.ok(operator.events.some(({ reason, message }) => reason === 'InvalidSpec' && /egressLimit/.test(message))),
+    );
+    await readyIs('True', 'AllRunning');
+  });
+
+  it('ask no node that is gone, though what was known of it stays', async () => {
+    const gone = 'dog-gone';
+    await world.addNode(gone);
+    await eventually(async () => assert.ok(operator.asked().includes(gone)));
+    await world.removeNode(gone);
+    await eventually(async () => assert.ok(!operator.asked().includes(gone)));
+    assert.ok(await server.client.get(Resources.SliceNode, { name: gone }));
+    await server.client.remove(Resources.SliceNode, { name: gone });
+  });
+
   it('throttle, change with their Watchdog, and are lifted when all nodes say that it is over', async () => {
     rate = 60;
     await watch({ action: 'Throttle', egressLimit: '2M', lift: { below: 20, forSeconds: 1 } });

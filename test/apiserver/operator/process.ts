@@ -25,6 +25,8 @@ export interface Process {
   /** Writes that the server accepted. */
   writes: Write[];
   events: { reason: string; message: string }[];
+  /** The nodes that are asked what all nodes are asked. */
+  asked(): string[];
   /** Resolves when the process has died as it was told to. */
   crashed: Promise<void>;
   stop(): Promise<void>;
@@ -67,6 +69,7 @@ export async function startProcess(server: ApiServer, options: ProcessOptions = 
   return {
     writes,
     events,
+    asked: () => operator.sliceNodes.map(({ metadata }) => metadata.name),
     crashed: crashed.promise,
     async stop() {
       operator.stop();

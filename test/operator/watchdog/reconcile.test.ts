@@ -37,10 +37,12 @@ describe('a pass over a watchdog', () => {
     world.rights.pop();
     world.nodes = {
       n1: [
-        ['t/web', 'p', 500],
+        ['t/web', 'p', 50],
         ['t/db', 'q', 500],
       ],
     };
+    assert.deepEqual(await world.pass(), ['t/db']);
+    world.nodes = { n1: [['t/web', 'p', 500]] };
     assert.deepEqual(await world.pass(), ['t/db', 't/web']);
   });
 
