@@ -124,6 +124,14 @@ describe('sensors', () => {
 
   it('know the other nodes by their addresses', async () => {
     await report();
+    // as the operator copies it from the Node
+    const status: KubeObject & { status: object } = {
+      apiVersion: API_VERSION,
+      kind: 'SliceNode',
+      metadata: { name: NODE },
+      status: { node: { address: '192.0.2.7' } },
+    };
+    await server.client.apply(status, { fieldManager: 'slice-operator-status', force: true, subresource: 'status' });
     await until('the address to be known', async () => {
       const { rows } = await node.sensors.read('nodes', [], { kind: 'public' }, new AbortController().signal);
       assert.ok(rows.some(([ip, name]) => ip === '192.0.2.7' && name === NODE));
