@@ -60,6 +60,12 @@ export function readHttpSensor({ sliver, port, path, onOutput, signal }: HttpWor
         response.once('error', (error) => reject(new SourceError('Died', `${where} broke off: ${error.message}`)));
       },
     );
+    asked.once('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      reject(new SourceError('Died', `${where} answered ${statusCode}`));
+    });
+    // whatever else a server thinks of: nobody waits for what has ended
+    asked.once('close', () => reject(new SourceError('Died', `${where} ended without an answer`)));
     asked.once('error', (error) => {
       if (signal.aborted && signal.reason instanceof SourceError) reject(signal.reason);
       else reject(new SourceError('Unreachable', `${where}: ${error.message}`));

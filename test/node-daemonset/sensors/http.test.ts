@@ -1,8 +1,9 @@
 /** HTTP sensors ask the sliver's own server and nobody else, and bear whatever it answers. */
 import assert from 'node:assert/strict';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createSocketServer, type AddressInfo } from 'node:net';
 import type { SensorSpec } from '../../../crds/types.ts';
+import { CustomSource } from '../../../node-daemonset/sensors/custom.ts';
 import { targetOf } from '../../../node-daemonset/sensors/http.ts';
 import type { Sliver } from '../../../node-daemonset/sliver.ts';
 import { eventually } from '../../kube/eventually.ts';
@@ -117,5 +118,33 @@ describe('HTTP sensors', () => {
     assert.match(history.text, /^time,value\r\n(?:\d{4}-\S+Z,\d+\r\n){3}$/);
     for (const reader of readers) await reader.cancel();
     await eventually('the stream to end with its last reader', () => open === 0);
+  });
+
+  it('end and begin anew where a server answers with another protocol', async () => {
+    let isOdd = true;
+    const odd = createSocketServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .once('data', () => {
+          const how = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
+          socket.write(isOdd ? how : 'HTTP/1.1 200 OK\r\n\r\nvalue\n1\n');
+        });
+    });
+    await new Promise<void>((resolve) => odd.listen(0, '127.0.0.1', resolve));
+    const at = (odd.address() as AddressInfo).port;
+    const there = sliverOf('probe', { ports: [{ protocol: 'TCP', port: at }] });
+    const sensor = sensorOf('odd', { slice: 'probe', type: 'Streaming', http: { port: at } });
+    const parsing = { take: () => true };
+    const run = async () => undefined;
+    const source = new CustomSource(sensor, { agents: { run }, sliver: () => there, now: Date.now, parsing });
+    const follow = (row: () => void): Promise<Error | undefined> =>
+      new Promise((resolve) => void source.stream!.follow({ row, end: resolve }));
+    assert.match((await follow(() => undefined))!.message, /answered 101/);
+    isOdd = false;
+    let rows = 0;
+    void follow(() => rows++);
+    await eventually('a row', () => rows === 1);
+    source.close();
+    odd.close();
   });
 });
