@@ -123,6 +123,12 @@ export function egressOfSlivers(rate: number | undefined, egressLimit: number): 
   return Math.max(printable(Math.min(egressLimit, line - reserve)), LEAST_EGRESS);
 }
 
+/** What a sliver may send in its own class now, in bits/s: less than it was granted while others or its budget hold it to less. */
+export function heldEgress(sliver: Sliver): { guarantee: number; limit: number } {
+  const limit = limitOf(sliver, sliver.budgetLimit);
+  return { limit, guarantee: Math.min(guaranteeOf(sliver), limit) };
+}
+
 /** A sliver's own limit holds in each of its classes; a budget lowers it, and so does what others hold it to. */
 function limitOf({ standing, amounts, restraintLimit = Infinity }: Sliver, budgetLimit = Infinity): number {
   return Math.min(standing === 'entitled' ? amounts.egressLimit : PENALTY_RATE, budgetLimit, restraintLimit);

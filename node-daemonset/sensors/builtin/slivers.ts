@@ -2,6 +2,7 @@
 import type { Column } from '../../../crds/reading.ts';
 import type { SliverCounters } from '../../bpf/kernel.ts';
 import type { ClassCounters } from '../../egress/tc.ts';
+import { heldEgress } from '../../egress/tree.ts';
 import type { Sliver } from '../../sliver.ts';
 import { SensorError } from '../registry.ts';
 import type { Source } from '../source.ts';
@@ -82,16 +83,16 @@ export function sliverSensors(parts: SliverParts): Source[] {
       (one) => ({
         ...{ standing: one.standing, network: one.network, addresses: one.addresses.join(' ') },
         ...{ shares: one.amounts.shares, excess: one.amounts.excess },
-        ...{ guarantee: one.amounts.egressGuarantee, limit: one.amounts.egressLimit },
+        ...heldEgress(one),
+        held: heldBy(one),
       }),
     ),
     sensor(
       { name: 'bandwidth', description: 'What each sliver may send and sends, at layer 2.', columns: BANDWIDTH },
       (one) => {
         const sent = sentThrough(classes, one.classId);
-        const { egressGuarantee: guarantee, egressLimit: limit } = one.amounts;
         const rate = parts.rates.sent.of(one.id);
-        return { guarantee, limit, rate: rate === null ? null : Math.round(rate * 8), ...sent };
+        return { ...heldEgress(one), held: heldBy(one), rate: rate === null ? null : Math.round(rate * 8), ...sent };
       },
       readClasses,
       parts.ended,
@@ -138,6 +139,14 @@ function identity({ rcap, slice, id }: Sliver): { namespace: string; slice: stri
   return { namespace: rcap.namespace, slice: slice ?? '', pod: id };
 }
 
+/** What its guarantee and limit are because of now; empty where they are those that it was granted. */
+function heldBy(sliver: Sliver): string {
+  const { standing, restraintLimit = Infinity, budgetLimit = Infinity, amounts } = sliver;
+  if (standing !== 'entitled') return 'Standing';
+  if (Math.min(restraintLimit, budgetLimit) >= amounts.egressLimit) return '';
+  return restraintLimit <= budgetLimit ? 'Restraint' : 'Budget';
+}
+
 function over(value: number | undefined, unit: number): number | null {
   return value === undefined ? null : value / unit;
 }
@@ -148,6 +157,11 @@ function dropRows(counters: SliverCounters | undefined, queue: number | undefine
   return Object.entries(all).flatMap(([reason, packets]) => (packets > 0 ? [{ reason, packets }] : []));
 }
 
+const HELD: Column = {
+  name: 'held',
+  type: 'string',
+  help: 'What holds it to less than it was granted: Standing, Restraint or Budget.',
+};
 const SLIVERS: readonly Column[] = [
   { name: 'standing', type: 'string', help: 'entitled, penalised or frozen.' },
   { name: 'network', type: 'string', help: 'Whose address it has: Pod or Host.' },
@@ -156,10 +170,12 @@ const SLIVERS: readonly Column[] = [
   { name: 'excess', type: 'string', help: 'Whether it may use idle CPU: Share or None.' },
   { name: 'guarantee', type: 'integer', unit: 'bits/s' },
   { name: 'limit', type: 'integer', unit: 'bits/s' },
+  HELD,
 ];
 const BANDWIDTH: readonly Column[] = [
   { name: 'guarantee', type: 'integer', unit: 'bits/s', help: 'What it gets at least when it wants it.' },
   { name: 'limit', type: 'integer', unit: 'bits/s', help: 'What it never exceeds.' },
+  HELD,
   { name: 'rate', type: 'integer', unit: 'bits/s', help: 'Mean of the last 10 s, sampled by the node.' },
   { name: 'bytes', type: 'integer', unit: 'bytes', help: 'Sent since its class was made.' },
   { name: 'packets', type: 'integer' },
