@@ -41,6 +41,8 @@ export interface SliverSocketsOptions {
 interface Served {
   listener: Listener;
   connections: Set<Socket>;
+  /** Connections of its agent, which ask nothing. */
+  agents: Set<Socket>;
   connects: Bucket;
   requests: Allowance;
   streams: Places;
@@ -52,7 +54,7 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
   let slivers: ReadonlyMap<string, Sliver> = new Map();
   const served = new Map<string, Served>();
   const uids = new WeakMap<Socket, string>();
-  let inAll = 0;
+  const asking = new Set<Socket>();
 
   const clientOf = (socket: Socket): Client => {
     const uid = uids.get(socket) ?? '';
@@ -63,16 +65,26 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     return { asker, allowance: requests, streams };
   };
   const server: Server = createHttpServer(answering, clientOf);
-  server.on('upgrade', ({ headers, socket: asking }, socket: Socket) => {
-    const uid = uids.get(asking);
+  server.on('upgrade', ({ headers, socket: before }, socket: Socket) => {
+    const uid = uids.get(before);
     if (headers.upgrade !== AGENT || uid === undefined) {
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
       return;
     }
     socket.setTimeout(0);
+    // the programs that run are as many as Sensors: they take no place of those who ask
+    leave(uid, socket);
+    served.get(uid)?.agents.add(socket);
+    socket.once('close', () => served.get(uid)?.agents.delete(socket));
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${AGENT}\r\n\r\n`);
     agents.add(uid, socket);
   });
+
+  /** It is none of those any more that ask. */
+  const leave = (uid: string, socket: Socket): void => {
+    uids.delete(socket);
+    if (asking.delete(socket)) served.get(uid)?.connections.delete(socket);
+  };
 
   const accept = (uid: string, socket: Socket): void => {
     const own = served.get(uid);
@@ -83,18 +95,15 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     const { connections, connects, listener } = own;
     const wait = connects.take(performance.now());
     if (wait > 0) listener.rest(wait);
-    const full = connections.size >= MAX_CONNECTIONS || (inAll >= MAX_IN_ALL && connections.size > 0);
+    const full = connections.size >= MAX_CONNECTIONS || (asking.size >= MAX_IN_ALL && connections.size > 0);
     if (full || podOf(descriptorOf(socket)) !== uid) {
       socket.destroy();
       return;
     }
     connections.add(socket);
-    inAll++;
+    asking.add(socket);
     uids.set(socket, uid);
-    socket.once('close', () => {
-      connections.delete(socket);
-      inAll--;
-    });
+    socket.once('close', () => leave(uid, socket));
     server.emit('connection', socket);
     socket.resume();
   };
@@ -107,16 +116,17 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     served.set(uid, {
       listener: new Listener(join(directory, SENSORS_SOCKET), (socket) => accept(uid, socket)),
       connections: new Set(),
+      agents: new Set(),
       connects: new Bucket(CONNECTS.perSecond, CONNECTS.burst, now),
       requests: new Allowance(REQUESTS.perSecond, REQUESTS.burst, now),
       streams: new Places(MAX_STREAMS),
     });
   };
   const end = (uid: string): void => {
-    const { listener, connections } = served.get(uid)!;
+    const { listener, connections, agents: upgraded } = served.get(uid)!;
     served.delete(uid);
     listener.close();
-    for (const socket of connections) socket.destroy();
+    for (const socket of [...connections, ...upgraded]) socket.destroy();
   };
 
   const close = (): void => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SensorSpec } from '../../crds/types.ts';
@@ -94,6 +95,32 @@ describe('command sensors', () => {
     for (const { leave } of listening) leave();
     await eventually('only the agent to be left', () => started().length === 1);
   });
+
+  it('leave nothing behind that has left their process group', async () => {
+    const escape = 'setsid sh -c "sleep 300 & setsid sleep 300" >/dev/null 2>&1 & sleep 0.1; echo value; echo 7';
+    await world.serve([command('escapes', ['sh', '-c', escape])], [sliver]);
+    await eventually('the reading', async () => (await world.get('/observatory.escapes')).text === 'value\r\n7\r\n');
+    // the agent alone
+    await eventually('all of it to end', () => started().length === 1);
+  });
+
+  it('are read while as many streams are followed as a namespace may have Sensors', async () => {
+    const streams = Array.from({ length: 31 }, (_, i) =>
+      command(`s${i}`, ['sh', '-c', 'echo value; while sleep 1; do echo 1; done'], { type: 'Streaming' }),
+    );
+    await world.serve([...streams, command('one', ['printf', 'value\n7\n'])], [sliver]);
+    const following = streams.map(({ metadata }) =>
+      request({ port: world.server.port, host: '127.0.0.1', path: `/observatory.${metadata.name}`, agent: false })
+        .on('error', () => undefined)
+        .on('response', (response) => response.resume())
+        .end(),
+    );
+    // each has its agent's process, its shell and what that sleeps by
+    await eventually('all to run', () => started().length > 2 * streams.length);
+    assert.equal((await world.get('/observatory.one')).text, 'value\r\n7\r\n');
+    for (const one of following) one.destroy();
+    await eventually('all of it to end', () => started().length === 1);
+  }).timeout(60_000);
 });
 
 function cmdline(pid: number): string {

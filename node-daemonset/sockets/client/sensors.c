@@ -5,6 +5,8 @@
  * ends with its connection. Start it in the bootScript: /run/slice/bin/slice-sensors &
  */
 #define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +24,8 @@
 #define DEFAULT_SOCKET "/run/slice/sensors"
 #define MAX_WORDS 65
 #define MAX_BYTES 70000
-#define MAX_RUNNING 8
+/* As many as a node serves of a namespace, and one that ends. */
+#define MAX_RUNNING 33
 
 static const char usage[] = "usage: slice-sensors: waits in a sliver for the commands of its slice's Sensors, and runs them\n"
 			    "  SLICE_SENSORS  the socket, if not " DEFAULT_SOCKET "\n";
@@ -193,11 +196,62 @@ static void await_end(pid_t pid)
 	}
 }
 
+/* Kills whatever has this process as its parent now. */
+static void kill_children(void)
+{
+	DIR *all = opendir("/proc");
+	struct dirent *one;
+
+	while (all && (one = readdir(all))) {
+		char path[300], line[512], *after;
+		int fd, parent = 0;
+		ssize_t got;
+
+		if (!isdigit((unsigned char)one->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/stat", one->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		got = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+		if (fd >= 0)
+			close(fd);
+		line[got > 0 ? got : 0] = 0;
+		/* the name is what its program likes, with blanks and brackets */
+		after = strrchr(line, ')');
+		if (after && sscanf(after + 1, " %*c %d", &parent) == 1 && parent == getpid())
+			kill((pid_t)atol(one->d_name), SIGKILL);
+	}
+	if (all)
+		closedir(all);
+}
+
+/*
+ * What has left the program's process group, as setsid does, came to this process when its parent ended: it is killed and
+ * waited for until there is none, or so often that it must be a race which somebody means to win.
+ */
+static void end_all(void)
+{
+	int round;
+
+	for (round = 0; round < 200; round++) {
+		pid_t ended;
+
+		while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (ended < 0 && errno == ECHILD)
+			return;
+		kill_children();
+		usleep(round < 20 ? 1000 : 10000);
+	}
+}
+
 static void work(int fd, long timeout, char **words)
 {
 	char ending[64];
 	int output, status = 0, length;
-	pid_t pid = start(words, &output);
+	pid_t pid;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	pid = start(words, &output);
 
 	if (pid < 0) {
 		length = snprintf(ending, sizeof(ending), "%cfailed %s\n", 0, strerror(errno));
@@ -208,6 +262,7 @@ static void work(int fd, long timeout, char **words)
 		kill(-pid, SIGKILL);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
+		end_all();
 		length = WIFSIGNALED(status) ? snprintf(ending, sizeof(ending), "%csignal %d\n", 0, WTERMSIG(status))
 					     : snprintf(ending, sizeof(ending), "%cexit %d\n", 0, WEXITSTATUS(status));
 	}
@@ -232,12 +287,14 @@ int main(int argc, char **argv)
 		path = DEFAULT_SOCKET;
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
-		int fd = connect_agent(path);
 		long timeout;
 		pid_t pid;
+		int fd;
 
+		/* before there is a connection, which says that a program can be run now */
 		while (running > 0 && waitpid(-1, NULL, running < MAX_RUNNING ? WNOHANG : 0) > 0)
 			running--;
+		fd = connect_agent(path);
 		if (fd < 0) {
 			/* before there is a socket, and when the node manager is being replaced */
 			if (!silent)
