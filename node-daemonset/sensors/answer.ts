@@ -38,7 +38,13 @@ export interface Client {
   allowance: Pick<Allowance, 'take'>;
   /** By the namespace whose stream is followed. */
   streams: Places;
+  /** Of all who come the same way: bytes of answers that wait to be taken. */
+  pending: { bytes: number };
 }
+
+/** Beyond it whoever wants much has to wait: readers that are slow hold what others have replaced since. */
+const MAX_PENDING = 2 ** 25;
+const SMALL = 2 ** 16;
 
 export function answer(parts: AnswerParts, request: IncomingMessage, response: ServerResponse, client: Client): void {
   respond(parts, request, response, client).catch((error: Error) => refuse(response, error));
@@ -48,7 +54,7 @@ async function respond(
   parts: AnswerParts,
   request: IncomingMessage,
   response: ServerResponse,
-  { asker, streams }: Client,
+  { asker, streams, pending }: Client,
 ): Promise<void> {
   const { method, url = '', headers } = request;
   if (method !== 'GET' && method !== 'HEAD') {
@@ -67,7 +73,8 @@ async function respond(
   const { parts: [name, ...args], form } = parsed; // prettier-ignore
   if (name === undefined) {
     const list = registry.list();
-    if (!/\btext\/html\b/.test(headers.accept ?? '')) return send(request, response, contents(list, now()), form, 0);
+    if (!/\btext\/html\b/.test(headers.accept ?? ''))
+      return send(request, response, pending, contents(list, now()), form, 0);
     return sendPage(response, contentsPage(nodeName, list));
   }
   if (Object.hasOwn(parts.documents, path)) {
@@ -81,18 +88,22 @@ async function respond(
   response.once('close', () => leaving.abort());
   const reading = await registry.read(name, args, asker, leaving.signal);
   const fresh = registry.freshFor(name, reading, now());
-  send(request, response, reading, form, fresh, info.access === 'Public');
+  send(request, response, pending, reading, form, fresh, info.access === 'Public');
 }
 
 function send(
   request: IncomingMessage,
   response: ServerResponse,
+  pending: Client['pending'],
   reading: Parameters<typeof bodyOf>[0],
   form: Form,
   freshMs: number,
   isPublic = true,
 ): void {
   const { bytes, etag } = bodyOf(reading, form);
+  if (bytes.length > SMALL && pending.bytes + bytes.length > MAX_PENDING) {
+    throw new SensorError('Busy', 'too much waits to be taken by others: try again later');
+  }
   response.setHeader('etag', etag);
   response.setHeader('vary', 'accept');
   response.setHeader('last-modified', new Date(reading.time).toUTCString());
@@ -103,6 +114,8 @@ function send(
     response.writeHead(304).end();
     return;
   }
+  pending.bytes += bytes.length;
+  response.once('close', () => (pending.bytes -= bytes.length));
   sendBytes(response, TYPES[form], bytes);
 }
 

@@ -35,7 +35,8 @@ export async function serveSensors(
 ): Promise<Listening> {
   const allowance = new Allowance(REQUESTS.perSecond, REQUESTS.burst, performance.now());
   const streams = new Places(STREAMS.most, STREAMS.ofNamespace);
-  const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance, streams }));
+  const client: Client = { asker: { kind: 'public' }, allowance, streams, pending: { bytes: 0 } };
+  const server = createHttpServer(parts, () => client);
   server.maxConnections = MAX_CONNECTIONS;
   return await listen(server, { port, host, what: `port ${port} for sensors` });
 }
@@ -47,7 +48,8 @@ export async function servePageSocket(
 ): Promise<{ close(): Promise<void> }> {
   const allowance = new Allowance(PAGE_REQUESTS.perSecond, PAGE_REQUESTS.burst, performance.now());
   const streams = new Places(PAGE_STREAMS);
-  const server = createHttpServer(parts, () => ({ asker: { kind: 'public' }, allowance, streams }));
+  const client: Client = { asker: { kind: 'public' }, allowance, streams, pending: { bytes: 0 } };
+  const server = createHttpServer(parts, () => client);
   server.maxConnections = MAX_OF_PAGE;
   await listenAtSocket(server, socket, group);
   return { close: () => closeServer(server) };

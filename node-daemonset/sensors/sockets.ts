@@ -55,6 +55,7 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
   const served = new Map<string, Served>();
   const uids = new WeakMap<Socket, string>();
   const asking = new Set<Socket>();
+  const pending = { bytes: 0 };
 
   const clientOf = (socket: Socket): Client => {
     const uid = uids.get(socket) ?? '';
@@ -62,7 +63,7 @@ export function createSliverSockets(options: SliverSocketsOptions): Enforcer & {
     const isRight = sliver?.standing === 'entitled';
     const asker: Asker = isRight ? { kind: 'sliver', slice: sliceOf(sliver) } : { kind: 'public' };
     const { requests = NOTHING, streams = NO_PLACES } = served.get(uid) ?? {};
-    return { asker, allowance: requests, streams };
+    return { asker, allowance: requests, streams, pending };
   };
   const server: Server = createHttpServer(answering, clientOf);
   server.on('upgrade', ({ headers, socket: before }, socket: Socket) => {
