@@ -49,6 +49,8 @@ const RULES = new Set([
   'a throttle without a limit',
   'a limit and no throttle',
   'a lift above its limit',
+  'a period in which it would hardly read',
+  'a period in which it is told to read but five times',
   'no source',
   'two sources',
   'a command and no slice',
