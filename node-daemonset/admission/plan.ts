@@ -14,7 +14,7 @@ import { inOrder } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
 import { relink } from './split.ts';
-import { adoptTransferred, awaitsValue, isRead, planTransfer } from './transfer.ts';
+import { adoptTransferred, awaitsValue, isRead, passedUnseen, planTransfer } from './transfer.ts';
 
 export interface AdmissionInput {
   ledger: Ledger;
@@ -73,8 +73,9 @@ export function planAdmission(input: AdmissionInput): Admission {
   let seen: ReadonlyMap<string, ResourceCapability> | undefined;
   if (rcaps) {
     seen = new Map(rcaps.map((rcap) => [rcap.metadata.uid ?? '', rcap]));
+    const passed = passedUnseen(byUid.values(), (uid) => seen!.has(uid));
     for (const entry of byUid.values()) {
-      if (seen.has(entry.uid)) continue;
+      if (seen.has(entry.uid) || passed.has(entry.uid)) continue;
       byUid.delete(entry.uid);
       if (entry.grant) decisions.push({ event: 'released', ...named(entry), grant: entry.grant });
     }

@@ -81,6 +81,27 @@ export function planTransfer(rcap: ResourceCapability, context: Context): Transf
   };
 }
 
+/** So many of a namespace's, and so many in all, are remembered when their rcaps are not seen any more. */
+const MOST_UNSEEN = { namespace: 1000, all: 10_000 };
+
+/**
+ * What passed to another and is not seen any more, by uid: released, or without our label, which can be put back. The newest are
+ * remembered.
+ */
+export function passedUnseen(entries: Iterable<Entry>, isSeen: (uid: string) => boolean): ReadonlySet<string> {
+  const passed = [...entries].filter((entry) => isTransferred(entry) && !isSeen(entry.uid));
+  const newest = passed.sort((a, b) => b.refusal!.time - a.refusal!.time);
+  const own = [...Map.groupBy(newest, ({ namespace }) => namespace).values()];
+  const kept = own.flatMap((of) => of.slice(0, MOST_UNSEEN.namespace));
+  if (kept.length > MOST_UNSEEN.all) kept.sort((a, b) => b.refusal!.time - a.refusal!.time);
+  return new Set(kept.slice(0, MOST_UNSEEN.all).map(({ uid }) => uid));
+}
+
+/** Whether the right passed to another for good. */
+export function isTransferred({ grant, refusal }: Entry): boolean {
+  return !grant && refusal?.generation === FOR_GOOD;
+}
+
 /** When the ledger is lost, what passed to another must not be granted again. */
 export function adoptTransferred(ordered: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
   for (const { metadata, status } of ordered) {

@@ -171,7 +171,8 @@ describe('a history of rights', () => {
           }
         }
         const over = admit(world.ledger, [], { spec: SPEC, now: world.now });
-        assert.deepEqual(over.ledger.entries, [], 'when all is released the books are empty');
+        const left = over.ledger.entries.filter(({ refusal }) => refusal?.reason !== 'Transferred');
+        assert.deepEqual(left, [], 'when all is released the books are empty');
       }),
       { numRuns: RUNS },
     );

@@ -39,6 +39,29 @@ describe('a transfer', () => {
     assert.equal(slivers[0]!.standing, 'penalised', 'its sliver is held down');
   });
 
+  it('is for good also for who takes the node’s label off and puts it back', () => {
+    const taker = redeeming('b', VALUE);
+    const unseen = admit(move(taker).ledger, [taker]).ledger;
+    const { ledger, decisions } = admit(unseen, [offered, taker, redeeming('c', VALUE)]);
+    assert.equal(entryOf(ledger, 'a')!.refusal!.reason, 'Transferred');
+    assert.deepEqual(
+      decisions.map(({ event, uid }) => `${event} ${uid}`),
+      ['denied c'],
+    );
+  });
+
+  it('is remembered of as many as are bounded when they are not seen any more: the newest', () => {
+    const refusal = { generation: Number.MAX_SAFE_INTEGER, reason: 'Transferred', message: '' };
+    const entries = Array.from({ length: 1100 }, (_, i) => ({
+      uid: `u${i}`,
+      namespace: 'team',
+      name: `r${i}`,
+      refusal: { ...refusal, time: i },
+    }));
+    const { ledger } = admit({ ...EMPTY_LEDGER, nodeUID: NODE.uid, entries, recovered: true }, []);
+    assert.deepEqual([ledger.entries.length, ledger.entries[0]!.uid], [1000, 'u100']);
+  });
+
   it('takes nothing from the node: also where all is granted, or more than the owner offers by now', () => {
     assert.ok(entryOf(move(redeeming('b', VALUE), { spec: { shares: 300 } }).ledger, 'b')!.grant);
     assert.ok(entryOf(move(redeeming('b', VALUE), { spec: { shares: 100 } }).ledger, 'b')!.grant);
