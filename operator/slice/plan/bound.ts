@@ -2,29 +2,63 @@
  * Rights that others hold for the slice: acquired, split or taken over by hand or by a broker, and bound to it. It uses them and
  * never writes to them.
  */
-import type { ResourceCapability } from '../../../crds/types.ts';
+import { amounts, portKey } from '../../../crds/rspec.ts';
+import type { Grant, ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { isSuspended } from '../../restraint/applied.ts';
 import { asking } from './asked.ts';
 import { leftOf, standing } from './grant.ts';
 import type { Effect, RemoveReason, SliceInput } from './input.ts';
 
-/** Those that give the slice a sliver now: one a node, open, and of the network that the slice asks for and was judged by. */
+/**
+ * Those that give the slice a sliver now: one a node, open, and of the network that the slice asks for and was judged by. Of a
+ * slice that names no broker none takes the place of a better right of its own.
+ */
 export function usableBound(input: SliceInput, now: number): ResourceCapability[] {
-  const { slice, nodes, bound } = input;
+  const { slice, nodes, bound, capabilities } = input;
   const byNode = new Map<string, ResourceCapability>();
   const askedOn = asking(slice);
+  const own = slice.spec.broker === undefined ? capabilities : [];
+  const held = new Map(own.flatMap((one) => (isOpen(one, nodes, now) ? [[one.spec.nodeName, one]] : [])));
   for (const capability of bound.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
-    const node = nodes.get(capability.spec.nodeName);
-    const granted = capability.status?.granted;
-    if (isDeleting(capability) || node?.uid === undefined || !granted) continue;
-    if (standing(capability, node) !== 'granted' || granted.sliceName !== slice.metadata.name) continue;
-    if ((granted.resources.network ?? 'Pod') !== askedOn(node).amounts.network || !leftOf(granted)) continue;
-    const { start, end } = granted.window ?? {};
-    if ((start && Date.parse(start) > now) || (end && Date.parse(end) <= now)) continue;
-    if (!byNode.has(node.name)) byNode.set(node.name, capability);
+    const { nodeName } = capability.spec;
+    if (byNode.has(nodeName) || !isOpen(capability, nodes, now)) continue;
+    const granted = capability.status!.granted!;
+    if (granted.sliceName !== slice.metadata.name) continue;
+    if ((granted.resources.network ?? 'Pod') !== askedOn(nodes.get(nodeName)!).amounts.network) continue;
+    const better = held.get(nodeName);
+    if (!better || isAsGood(granted, better.status!.granted!)) byNode.set(nodeName, capability);
   }
   return [...byNode.values()];
+}
+
+/** Whether it is granted by a node that is there, its window is open, and something is left for a sliver of its own. */
+function isOpen(capability: ResourceCapability, nodes: SliceInput['nodes'], now: number): boolean {
+  const node = nodes.get(capability.spec.nodeName);
+  const granted = capability.status?.granted;
+  if (isDeleting(capability) || node?.uid === undefined || !granted) return false;
+  if (standing(capability, node) !== 'granted' || !leftOf(granted)) return false;
+  const { start, end } = granted.window ?? {};
+  return !(start && Date.parse(start) > now) && !(end && Date.parse(end) <= now);
+}
+
+/** Whether a right gives no less than another, and for no shorter. */
+function isAsGood(right: Grant, than: Grant): boolean {
+  const [one, other] = [amounts(leftOf(right)), amounts(leftOf(than))];
+  const endOf = ({ window }: Grant): number => (window?.end ? Date.parse(window.end) : Infinity);
+  const isLess = (of: number | undefined, least: number | undefined): boolean =>
+    least !== undefined && of !== undefined && of < least;
+  const ports = new Set(one.ports.map(portKey));
+  return (
+    one.shares >= other.shares &&
+    one.egressGuarantee >= other.egressGuarantee &&
+    one.egressLimit >= other.egressLimit &&
+    !isLess(one.memory, other.memory) &&
+    !isLess(one.disk, other.disk) &&
+    other.ports.every((port) => ports.has(portKey(port))) &&
+    other.privileges.every((privilege) => one.privileges.includes(privilege)) &&
+    endOf(right) >= endOf(than)
+  );
 }
 
 /** The end of the pods of bound rights, but for those that are in use and those whose node has yet to answer again. */

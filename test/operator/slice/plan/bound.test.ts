@@ -56,6 +56,30 @@ describe('rights that others hold for a slice', () => {
     ]);
   });
 
+  it('take nothing from a slice that named no broker: neither what is more than they are, nor what lasts longer', () => {
+    const resources = { cpu: { shares: 200 }, memory: '1Gi' };
+    const slice = aSlice({ resources });
+    const mine = granted(aRight(slice, 'n1', { resources }));
+    const state = (spec: object) => ({
+      bound: [gift(slice, 'n1', 'gift', { resources, ...spec })],
+      capabilities: [mine],
+      pods: podsOf(slice, mine),
+    });
+    const gives: [object, boolean][] = [
+      [{}, true],
+      [{ resources: { ...resources, cpu: { shares: 199 } } }, false],
+      [{ resources: { ...resources, memory: '1Mi' } }, false],
+      [{ window: { end: at(60) } }, false],
+    ];
+    const surplus = `remove ResourceCapability ${mine.metadata.name} Surplus`;
+    for (const [spec, isUsed] of gives) {
+      assert.equal(plan(slice, state(spec), [aNode('n1')]).brief.includes(surplus), isUsed, JSON.stringify(spec));
+    }
+    const brokered = aSlice({ resources, broker: 'queue' });
+    const poor = plan(brokered, state({ resources: {} }), [aNode('n1')]).brief;
+    assert.ok(poor.includes('create Pod gift'), 'what it names a broker for it takes');
+  });
+
   it('are one a node', () => {
     const slice = aSlice();
     const bound = [gift(slice, 'n1', 'second'), gift(slice, 'n1', 'first')];
