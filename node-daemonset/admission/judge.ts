@@ -125,9 +125,18 @@ function portsAreOffered({ amounts }: Ask, { policy }: Pick<Bench, 'policy'>): R
   return undefined;
 }
 
+/** What was granted once is over, and no question: its rcaps are bounded by how many are looked at. */
+const WAS_GRANTED: ReadonlySet<string> = new Set([
+  CapabilityReason.Transferred,
+  CapabilityReason.Expired,
+  CapabilityReason.Evicted,
+]);
+
 function budgetOfPending({ namespace }: Ask, bench: Bench): Refused | undefined {
   const { policy } = bench;
-  const pending = othersIn(bench, namespace).filter(({ grant }) => !grant).length;
+  const pending = othersIn(bench, namespace).filter(
+    ({ grant, refusal }) => !grant && !WAS_GRANTED.has(refusal?.reason ?? ''),
+  ).length;
   const budget = budgetOf(policy, namespace).pending;
   if (pending < budget) return undefined;
   const message = `namespace ${namespace} has ${pending} rights here that were not granted, ${budget} are allowed: delete some`;

@@ -2,12 +2,13 @@
 import { LABEL_LOCAL, LABEL_NODE } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Ledger } from './ledger.ts';
+import { isTransferred } from './transfer.ts';
 
 /** Answers that a namespace gets at once, far above what any budget lets it hold; each is a line of the grant log. */
 const BURST = 1000;
 /** Answers in a second after that: 8 MiB of the log are then more than two hours of one namespace's. */
 const REFILL = 2;
-/** Rcaps of one namespace that are looked at: those with a grant, then the oldest. */
+/** Rcaps of one namespace that are looked at: those with a grant, then the oldest; records of what passed to another last. */
 const MOST_RCAPS = 1000;
 
 /** A token bucket for each namespace. */
@@ -60,8 +61,9 @@ export function lean({ metadata, ...rest }: ResourceCapability): ResourceCapabil
 export function bounded(rcaps: ResourceCapability[], ledger: Ledger): ResourceCapability[] {
   if (rcaps.length <= MOST_RCAPS) return rcaps;
   const granted = new Set(ledger.entries.flatMap(({ uid, grant }) => (grant ? [uid] : [])));
-  const rank = ({ metadata }: ResourceCapability): string =>
-    `${granted.has(metadata.uid ?? '') ? 0 : 1} ${metadata.creationTimestamp} ${metadata.uid}`;
+  const transferred = new Set(ledger.entries.flatMap((entry) => (isTransferred(entry) ? [entry.uid] : [])));
+  const rank = ({ metadata: { uid = '', creationTimestamp } }: ResourceCapability): string =>
+    `${granted.has(uid) ? 0 : transferred.has(uid) ? 2 : 1} ${creationTimestamp} ${uid}`;
   return [...Map.groupBy(rcaps, ({ metadata }) => metadata.namespace).values()].flatMap((own) => {
     if (own.length <= MOST_RCAPS) return own;
     const ranked = own.map((rcap) => ({ rcap, rank: rank(rcap) })).sort((a, b) => (a.rank < b.rank ? -1 : 1));

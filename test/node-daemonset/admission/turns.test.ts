@@ -52,6 +52,11 @@ describe('turns', () => {
     const left = bounded([...many, youngest, right('b', {}, {}, { namespace: 'other' })], granted(youngest));
     assert.equal(left.length, 1001);
     for (const uid of ['granted', 'b']) assert.ok(left.some(({ metadata }) => metadata.uid === uid));
+    const refusal = { generation: Number.MAX_SAFE_INTEGER, reason: 'Transferred', message: '', time: NOW };
+    const passed = many.map(({ metadata: { uid = '', name } }) => ({ uid, namespace: 'team', name, refusal }));
+    const asking = { ...youngest, metadata: { ...youngest.metadata, uid: 'asking' } };
+    const seen = bounded([...many, asking], { ...EMPTY_LEDGER, entries: passed });
+    assert.ok(seen.includes(asking), 'records of what passed to another keep no question out');
     const few = [right('a')];
     assert.equal(bounded(few, EMPTY_LEDGER), few);
   });
