@@ -19,7 +19,9 @@ export function adopt(
   const from = rcap.status?.granted?.from;
   const parent = [...byUid.values()].find((one) => one.grant && `${one.namespace}/${one.name}` === from);
   if (weigh(ask, parent)) return [];
-  const entry = { ...named(ask), grant: grantOf(ask, parent, now) };
+  // the youngest rights go first when an owner takes some back: it is as old as it was
+  const time = Math.min(now, Date.parse(rcap.status?.granted?.time ?? '') || now);
+  const entry = { ...named(ask), grant: { ...grantOf(ask, parent, now), time } };
   byUid.set(entry.uid, entry);
   return [{ event: 'granted', ...named(entry), grant: entry.grant, reason: 'Recovered' }];
 }

@@ -3,17 +3,29 @@ import type { ResourceCapability } from '../../crds/types.ts';
 
 /** Oldest first, but none before what it is to be split from. */
 export function inOrder(rcaps: readonly ResourceCapability[]): ResourceCapability[] {
+  return below(rcaps, ({ metadata, spec }) => spec.from && `${metadata.namespace}/${spec.from}`);
+}
+
+/** The same by what they were part of when they were granted, whatever they were split from: it may have passed to another. */
+export function inOrderOfGrants(rcaps: readonly ResourceCapability[]): ResourceCapability[] {
+  return below(rcaps, ({ status }) => status?.granted?.from);
+}
+
+/** `fromOf`: what an rcap is below, as <namespace>/<name>. */
+function below(
+  rcaps: readonly ResourceCapability[],
+  fromOf: (rcap: ResourceCapability) => string | undefined,
+): ResourceCapability[] {
   const byName = new Map(rcaps.map((rcap) => [`${rcap.metadata.namespace}/${rcap.metadata.name}`, rcap]));
   const depths = new Map<ResourceCapability, number>();
   const depthOf = (rcap: ResourceCapability): number => {
-    const line: ResourceCapability[] = [];
+    const line = new Set<ResourceCapability>();
     let next: ResourceCapability | undefined = rcap;
-    while (next?.spec.from !== undefined && !depths.has(next) && !line.includes(next)) {
-      line.push(next);
-      next = byName.get(`${next.metadata.namespace}/${next.spec.from}`);
+    for (let from; next && (from = fromOf(next)) && !depths.has(next) && !line.has(next); next = byName.get(from)) {
+      line.add(next);
     }
     let depth = (next && depths.get(next)) ?? 0;
-    for (const one of line.reverse()) depths.set(one, ++depth);
+    for (const one of [...line].reverse()) depths.set(one, ++depth);
     return depths.get(rcap) ?? 0;
   };
   const keyed = rcaps.map((rcap) => ({ rcap, depth: depthOf(rcap), created: createdAt(rcap) }));

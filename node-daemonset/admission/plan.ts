@@ -10,7 +10,7 @@ import { adopt, answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
-import { inOrder } from './order.ts';
+import { inOrder, inOrderOfGrants } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
 import { relink } from './split.ts';
@@ -101,7 +101,7 @@ export function planAdmission(input: AdmissionInput): Admission {
       return byUid.aside(aside, () => judgeTransfer(ask, bench));
     };
     // What is taken back was looked at when it was granted: by now its own sliver has the ports.
-    for (const rcap of before.recovered ? [] : ordered) {
+    for (const rcap of before.recovered ? [] : inOrderOfGrants(ordered)) {
       decisions.push(...adopt(rcap, readRecovered(rcap, nodeName, node.uid), byUid, weighWith([]), now));
     }
     if (!before.recovered) adoptTransferred(ordered, byUid, now);

@@ -11,6 +11,26 @@ const at = (days: number): string => new Date(NOW + days * DAY).toISOString();
 const VALUE = 'a1'.repeat(32);
 const entryOf = (ledger: Ledger, uid: string) => ledger.entries.find((entry) => entry.uid === uid);
 
+/** The rcap with the status that the node writes by this ledger. */
+const statusIn =
+  (ledger: Ledger) =>
+  (rcap: ResourceCapability): ResourceCapability => {
+    const entry = entryOf(ledger, rcap.metadata.uid!)!;
+    const parent = ledger.entries.find(({ uid }) => uid === entry.grant?.parent);
+    const split = { left: entry.grant?.amounts, from: parent && `${parent.namespace}/${parent.name}` };
+    const facts = {
+      rcap,
+      entry,
+      nodeUID: NODE.uid,
+      pod: undefined,
+      problems: [],
+      whyNot: undefined,
+      split,
+      now: NOW,
+    };
+    return { ...rcap, status: { ...rcap.status, ...planCapabilityStatus(facts) } };
+  };
+
 describe('a transfer', () => {
   const held = right(
     'a',
@@ -48,6 +68,13 @@ describe('a transfer', () => {
       decisions.map(({ event, uid }) => `${event} ${uid}`),
       ['denied c'],
     );
+  });
+
+  it('leaves the old holder room for others: what passed is none that was not granted', () => {
+    const spec = { budget: { shares: 1000, pending: 1 } };
+    const taker = redeeming('b', VALUE);
+    const { ledger } = move(taker, { spec });
+    assert.ok(entryOf(admit(ledger, [offered, taker, right('next')], { spec }).ledger, 'next')!.grant);
   });
 
   it('is remembered of as many as are bounded when they are not seen any more: the newest', () => {
@@ -135,21 +162,7 @@ describe('a transfer', () => {
   it('is told in the statuses, never with a value, and holds when the ledger is lost', () => {
     const taker = redeeming('b', VALUE);
     const { ledger } = move(taker);
-    const statusOf = (rcap: ResourceCapability): ResourceCapability => {
-      const entry = entryOf(ledger, rcap.metadata.uid!)!;
-      const split = { left: entry.grant?.amounts, from: undefined };
-      const facts = {
-        rcap,
-        entry,
-        nodeUID: NODE.uid,
-        pod: undefined,
-        problems: [],
-        whyNot: undefined,
-        split,
-        now: NOW,
-      };
-      return { ...rcap, status: { ...rcap.status, ...planCapabilityStatus(facts) } };
-    };
+    const statusOf = statusIn(ledger);
     const [was, is] = [statusOf(offered), statusOf(taker)];
     assert.equal(was.status!.observedGeneration, offered.metadata.generation);
     assert.equal(was.status!.granted, undefined);
@@ -157,5 +170,24 @@ describe('a transfer', () => {
     assert.equal(entryOf(rebuilt, 'b')!.grant?.amounts.shares, 300);
     assert.equal(entryOf(rebuilt, 'a')!.refusal!.reason, 'Transferred');
     assert.equal(entryOf(admit(rebuilt, [edited(was, {}), is]).ledger, 'a')!.grant, undefined);
+  });
+
+  it('holds when the ledger is lost also of a part that passed before what it is part of', () => {
+    const part = right(
+      'p',
+      { cpu: { shares: 100 }, egress: { limit: '5M' } },
+      { from: 'right-a', sliceName: undefined, window: { end: at(9) } },
+    );
+    const other = 'b2'.repeat(32);
+    const all = [offered, offering(part, other)];
+    const earlier = { namespace: 'carl', creationTimestamp: '2026-10-02T00:00:00Z' };
+    all.push(redeeming('p2', other, {}, earlier));
+    let { ledger } = admit(admit(before, [offered, part]).ledger, all);
+    all.push(redeeming('b', VALUE));
+    ({ ledger } = admit(ledger, all));
+    const later = { now: NOW + DAY, spec: { budget: { shares: 1000 }, shares: 350 } };
+    const rebuilt = admit(EMPTY_LEDGER, all.map(statusIn(ledger)), later).ledger;
+    assert.equal(entryOf(rebuilt, 'p2')!.grant?.parent, 'b');
+    assert.deepEqual(entryOf(rebuilt, 'b')!.grant, entryOf(ledger, 'b')!.grant, 'as old as it was');
   });
 });
