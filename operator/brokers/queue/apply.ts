@@ -27,31 +27,41 @@ export interface ApplyDeps {
   log: Log;
   /** Told of a write that was refused for this slice. */
   refused: (uid: string, message: string) => void;
+  /** Told that its namespace lets nothing be told, or deleted. */
+  barred: (uid: string, message: string) => void;
   now: () => number;
 }
 
 /**
  * What a slice is told comes first: that its window is open must be known before anything is handed over, or a broker that
- * comes back later would take it for a window that nobody opened. True: look again soon, something was in the way.
+ * comes back later would take it for a window that nobody opened. True: look again soon, something was in the way. What was
+ * refused is not: it is asked for again in its time.
  */
 export async function applyQueue(plan: QueuePlan, deps: ApplyDeps, signal: AbortSignal): Promise<boolean> {
   const untold = new Set<string>();
-  const run = async (uid: string, write: () => Promise<boolean>): Promise<void> => {
+  let again = false;
+  const run = async (uid: string, tells: 'refused' | 'barred', write: () => Promise<boolean>): Promise<void> => {
     try {
-      if (!(await write())) untold.add(uid);
+      if (await write()) return;
+      again = true;
+      untold.add(uid);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       untold.add(uid);
       deps.log.warn({ slice: uid, err: error.message }, 'a write was refused');
-      deps.refused(uid, inWords(error));
+      deps[tells](uid, inWords(error));
     }
   };
   await inParallel(plan.told, PARALLEL, ({ slice, verdict }) =>
-    run(slice.metadata.uid ?? '', () => tell(slice, { ...verdict, type: BrokerCondition.Queued }, deps, signal)),
+    run(slice.metadata.uid ?? '', 'barred', () =>
+      tell(slice, { ...verdict, type: BrokerCondition.Queued }, deps, signal),
+    ),
   );
   const effects = plan.effects.filter(({ uid }) => !untold.has(uid));
-  await inParallel(effects, PARALLEL, (effect) => run(effect.uid, () => applyOne(effect, deps, signal)));
-  return untold.size > 0;
+  await inParallel(effects, PARALLEL, (effect) =>
+    run(effect.uid, effect.kind === 'remove' ? 'barred' : 'refused', () => applyOne(effect, deps, signal)),
+  );
+  return again;
 }
 
 /** All conditions in one patch for this very version: some servers take them for one field. False where it is an old one. */

@@ -39,6 +39,7 @@ export class QueueBroker {
   readonly #expectations: Expectations;
   readonly #refused = new Refusals();
   readonly #unmoved = new Refusals();
+  readonly #barred = new Refusals();
   readonly #informers;
   #working: Promise<void> = Promise.resolve();
 
@@ -89,23 +90,28 @@ export class QueueBroker {
       lengths,
       refused: this.#refused.all,
       unmoved: this.#unmoved.all,
+      barred: this.#barred.all,
     };
     const present = new Set(input.slices.map(({ metadata }) => metadata.uid ?? ''));
-    for (const memory of [this.#refused, this.#unmoved]) memory.keep(present);
+    for (const { metadata } of input.rights) present.add(metadata.labels?.[LABEL_QUEUED] ?? '');
+    const memories = { refused: this.#refused, unmoved: this.#unmoved, barred: this.#barred };
+    for (const memory of Object.values(memories)) memory.keep(present);
     const now = () => clock.wall();
     const plan = planQueue(input, now());
+    // only news is planned with at once: whatever is refused over and over would be asked for without an end
+    let isNews = false;
+    const remember = (kind: keyof typeof memories) => (uid: string, message: string) => {
+      const added = memories[kind].add(uid, message, now());
+      isNews ||= added;
+    };
     for (const { uid, kind, message } of plan.found) {
       log.info({ slice: uid, message }, kind === 'refused' ? 'a window was refused' : 'an earlier window was refused');
-      (kind === 'refused' ? this.#refused : this.#unmoved).add(uid, message, now());
+      remember(kind)(uid, message);
     }
-    let refusals = plan.found.length;
-    const refused = (uid: string, message: string): void => {
-      refusals++;
-      this.#refused.add(uid, message, now());
-    };
-    const deps = { client, log, expectations: this.#expectations, refused, now };
+    const told = { refused: remember('refused'), barred: remember('barred') };
+    const deps = { client, log, expectations: this.#expectations, ...told, now };
     const inTheWay = await applyQueue(plan, deps, signal);
-    if (refusals > 0) return After(1);
+    if (isNews) return After(1);
     if (inTheWay) return After(LOOK_AGAIN_MS);
     return plan.wakeAt === undefined ? Done : After(Math.max(1, plan.wakeAt - now()));
   }

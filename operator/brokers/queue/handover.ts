@@ -43,13 +43,13 @@ export function refusalIn(place: Place, nodes: ReadonlyMap<string, NodeState>): 
  * Takes everything back. What was given goes first, and the whole last: while it is there nobody else has its window. That is
  * until its node says that nothing of it is out any more, whoever holds it by then, or its window is over.
  */
-export function planRemoval({ uid, held }: Place, now: number): Effect[] {
+export function planRemoval({ uid, held }: Place, now: number, isBarred = false): Effect[] {
   return held.flatMap(({ whole, part, given }): Effect[] => {
     // nobody but us makes rights of that label in our namespace: without the whole, what is labelled elsewhere is not ours
     if (!whole && !part) return [];
     const out = [given, part].filter((one) => one !== undefined);
     const effects = out
-      .filter((one) => !isDeleting(one))
+      .filter((one) => !isDeleting(one) && !(isBarred && one === given))
       .map((one): Effect => {
         const propagation = one === given ? 'Foreground' : 'Background';
         return { uid, kind: 'remove', ref: refOf(one), propagation };

@@ -24,6 +24,8 @@ export interface QueueInput {
   refused: ReadonlyMap<string, Refused>;
   /** As `refused`, of those that may not have an earlier window than they have. */
   unmoved: ReadonlyMap<string, Refused>;
+  /** As `refused`, of those whose namespace let nothing be told, or deleted: until then nothing is written there. */
+  barred: ReadonlyMap<string, Refused>;
 }
 
 /** One write for the slice of that uid. */

@@ -20,7 +20,15 @@ const ANSWER_MS = 30_000;
 export function planQueue(input: QueueInput, now: number): QueuePlan {
   const places = placesOf(input.namespace, input.slices, input.rights);
   const plan: QueuePlan = { effects: [], told: [], found: [], wakeAt: undefined };
-  const { inside: line, full } = bounded(inLine([...places.values()], now));
+  // who lets nothing be told has no place: none of those who can be told of theirs waits for it
+  const barred = [...places.values()].filter(({ uid }) => (input.barred.get(uid)?.until ?? 0) > now);
+  plan.wakeAt = earliest(...barred.map(({ uid }) => input.barred.get(uid)!.until));
+  const { inside: line, full } = bounded(
+    inLine(
+      [...places.values()].filter((place) => !barred.includes(place)),
+      now,
+    ),
+  );
   for (const place of places.values()) {
     if (line.includes(place)) continue;
     const { slice } = place;
@@ -29,7 +37,7 @@ export function planQueue(input: QueueInput, now: number): QueuePlan {
       const end = Math.max(...spansOf(place).map((span) => span.end));
       const message = `its window ended at ${instant(end)}; delete the Slice and apply it anew for another`;
       plan.told.push({ slice, verdict: { status: 'False', reason: QueueReason.Over, message } });
-    } else plan.effects.push(...planRemoval(place, now));
+    } else plan.effects.push(...planRemoval(place, now, barred.includes(place)));
   }
   const all = new Map([...places.values()].map((place) => [place.uid, takenBy(place)]));
   // what those hold who are not in line is theirs until it is gone
@@ -51,7 +59,8 @@ export function planQueue(input: QueueInput, now: number): QueuePlan {
   for (const { place, message } of full) {
     plan.told.push({ slice: place.slice!, verdict: { status: 'True', reason: QueueReason.QueueFull, message } });
   }
-  plan.told = plan.told.filter(({ slice, verdict }) => !isTold(slice, verdict));
+  const mute = new Set(barred.map(({ slice }) => slice));
+  plan.told = plan.told.filter(({ slice, verdict }) => !mute.has(slice) && !isTold(slice, verdict));
   return plan;
 }
 

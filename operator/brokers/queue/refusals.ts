@@ -12,15 +12,16 @@ export class Refusals {
     return this.#byUid;
   }
 
-  /** `now` in ms since the epoch. */
-  add(uid: string, message: string, now: number): void {
+  /** `now` in ms since the epoch. False where it is no news: its time is not up yet. */
+  add(uid: string, message: string, now: number): boolean {
     const known = this.#byUid.get(uid);
-    if (known && known.until > now) return;
+    if (known && known.until > now) return false;
     const attempts = known && now - known.until < FORGET_MS ? known.attempts + 1 : 0;
     this.#byUid.set(uid, { message, attempts, until: retryAt(attempts, now) });
+    return true;
   }
 
-  /** Forgets those of slices that are not in the queue any more. */
+  /** Forgets those of slices that are gone and left nothing behind. */
   keep(uids: ReadonlySet<string>): void {
     for (const uid of this.#byUid.keys()) if (!uids.has(uid)) this.#byUid.delete(uid);
   }

@@ -19,6 +19,7 @@ export class QueueWorld {
   readonly rights = new Map<string, ResourceCapability>();
   readonly refused = new Map<string, Refused>();
   readonly unmoved = new Map<string, Refused>();
+  readonly barred = new Map<string, Refused>();
   readonly nodes: ReadonlyMap<string, NodeState>;
   /** Why a node refuses what it is asked; undefined grants. */
   decide: (right: ResourceCapability) => string | undefined = () => undefined;
@@ -54,8 +55,9 @@ export class QueueWorld {
   }
 
   input(): QueueInput {
-    const { slices, nodes, refused, unmoved } = this;
-    return { namespace: BROKER, slices, rights: [...this.rights.values()], nodes, lengths: LENGTHS, refused, unmoved };
+    const { slices, nodes, refused, unmoved, barred } = this;
+    const memories = { refused, unmoved, barred };
+    return { namespace: BROKER, slices, rights: [...this.rights.values()], nodes, lengths: LENGTHS, ...memories };
   }
 
   plan(): QueuePlan {
