@@ -37,6 +37,8 @@ export const ANNOTATION_OVERRIDES = `${GROUP}/overrides`;
 export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
 /** On Slices that wait for the queue broker: the length of the window that they ask for, in seconds. */
 export const ANNOTATION_WINDOW = `${GROUP}/window-seconds`;
+/** On rcaps of the queue broker's: the namespace of the Slice that they are for. */
+export const ANNOTATION_QUEUED_IN = `${GROUP}/queued-in`;
 /** On Slices: nothing of the Slice is left in the API when this is removed. */
 export const FINALIZER = `${GROUP}/slice`;
 

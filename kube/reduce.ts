@@ -5,6 +5,7 @@
 import {
   ANNOTATION_ATTEMPT,
   ANNOTATION_OVERRIDES,
+  ANNOTATION_QUEUED_IN,
   ANNOTATION_WINDOW,
   API_VERSION,
   LABEL_LOCAL,
@@ -19,6 +20,7 @@ import type { KubeObject } from './resources.ts';
 const ANNOTATIONS: ReadonlyMap<string, number> = new Map([
   [ANNOTATION_ATTEMPT, 64],
   [ANNOTATION_WINDOW, 64],
+  [ANNOTATION_QUEUED_IN, 63],
   // as many names as a Slice may have overrides
   [ANNOTATION_OVERRIDES, 64 * 64],
 ]);

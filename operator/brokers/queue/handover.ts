@@ -40,8 +40,9 @@ export function refusalIn(place: Place, nodes: ReadonlyMap<string, NodeState>): 
 }
 
 /**
- * Takes everything back. What was given goes first, and the whole last: while it is there nobody else has its window. That is
- * until its node says that nothing of it is out any more, whoever holds it by then, or its window is over.
+ * Takes everything back. The whole goes last: while it is there nobody else has its window. That is until its node says that
+ * nothing of it is out any more, whoever holds it by then, or its window is over: whatever became of what was given, which its
+ * namespace can keep from being deleted. `isBarred`: that was tried, and is for another time.
  */
 export function planRemoval({ uid, held }: Place, now: number, isBarred = false): Effect[] {
   return held.flatMap(({ whole, part, given }): Effect[] => {
@@ -54,8 +55,8 @@ export function planRemoval({ uid, held }: Place, now: number, isBarred = false)
         const propagation = one === given ? 'Foreground' : 'Background';
         return { uid, kind: 'remove', ref: refOf(one), propagation };
       });
-    const isOver = whole && (askedSpan(whole)?.end ?? Infinity) <= now && out.every(isDeleting);
-    const isWhole = whole && out.length === 0 && !isSplit(whole);
+    const isOver = whole && (askedSpan(whole)?.end ?? Infinity) <= now && (!part || isDeleting(part));
+    const isWhole = whole && !part && !isSplit(whole);
     if (!whole || isDeleting(whole) || !(isOver || isWhole)) return effects;
     return [...effects, { uid, kind: 'remove', ref: refOf(whole), propagation: 'Background' }];
   });

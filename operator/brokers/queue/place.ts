@@ -3,7 +3,7 @@
  * whole, which is the broker's own from the reservation to the end of the window; the part, split from it when the window
  * opens to be handed over; and what the slice's namespace was given, which takes the part over by its value.
  */
-import { LABEL_QUEUED } from '../../../crds/names.ts';
+import { ANNOTATION_QUEUED_IN, LABEL_QUEUED } from '../../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../../crds/types.ts';
 import { isDeleting } from '../../kinds.ts';
 import { grantOf, isJudged, standing } from '../../slice/plan/grant.ts';
@@ -42,13 +42,13 @@ export function placesOf(
     const uid = slice.metadata.uid ?? '';
     if (slice.spec.broker === namespace && uid !== '') places.set(uid, { uid, slice, held: [] });
   }
-  for (const right of rights) {
+  // our own first: they tell where those of a slice that is gone were given
+  for (const right of rights.toSorted((a, b) => Number(kindOf(a) === 'given') - Number(kindOf(b) === 'given'))) {
     const uid = right.metadata.labels?.[LABEL_QUEUED];
     const kind = kindOf(right);
-    // what is not in our namespace anybody can have labelled so: it is looked at where it is the slice's, or we hold the whole
     if (!uid || (kind !== 'given' && right.metadata.namespace !== namespace)) continue;
-    const known = places.get(uid)?.slice;
-    if (known && kind === 'given' && right.metadata.namespace !== known.metadata.namespace) continue;
+    // what is not in our namespace anybody can have labelled so: it is looked at in the slice's alone
+    if (kind === 'given' && right.metadata.namespace !== clientOf(places.get(uid))) continue;
     const place = places.get(uid) ?? { uid, slice: undefined, held: [] };
     places.set(uid, place);
     const before = place.held.find(({ node }) => node === right.spec.nodeName);
@@ -58,6 +58,13 @@ export function placesOf(
   }
   for (const place of places.values()) place.held.sort((a, b) => (a.node < b.node ? -1 : 1));
   return places;
+}
+
+/** The slice's namespace, by the slice or by what we made for it. */
+function clientOf(place: Place | undefined): string | undefined {
+  if (place?.slice) return place.slice.metadata.namespace ?? '';
+  const own = place?.held.flatMap(({ whole, part }) => whole ?? part ?? [])[0];
+  return own?.metadata.annotations?.[ANNOTATION_QUEUED_IN];
 }
 
 function kindOf({ spec }: ResourceCapability): 'whole' | 'part' | 'given' {

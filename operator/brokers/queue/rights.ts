@@ -1,5 +1,13 @@
 /** What the broker's rights say, and how they are named: by the Slice's uid and the node, so that none is ever made twice. */
-import { API_VERSION, LABEL_NODE, LABEL_QUEUED, LABEL_SLICE, nodeLabelValue, shortHash } from '../../../crds/names.ts';
+import {
+  ANNOTATION_QUEUED_IN,
+  API_VERSION,
+  LABEL_NODE,
+  LABEL_QUEUED,
+  LABEL_SLICE,
+  nodeLabelValue,
+  shortHash,
+} from '../../../crds/names.ts';
 import type { ResourceCapability, ResourceCapabilitySpec, Rspec, Slice, Window } from '../../../crds/types.ts';
 import { SECRET_KEY, SECRET_TYPE } from '../../../crds/names.ts';
 import type { Secret } from '../../capability/value.ts';
@@ -76,7 +84,13 @@ function nameOf({ metadata }: Slice, node: string): string {
 
 function right(namespace: string, name: string, slice: Slice, spec: ResourceCapabilitySpec): ResourceCapability {
   const labels = { [LABEL_NODE]: nodeLabelValue(spec.nodeName), [LABEL_QUEUED]: slice.metadata.uid ?? '' };
-  return { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata: { name, namespace, labels }, spec };
+  const annotations = { [ANNOTATION_QUEUED_IN]: slice.metadata.namespace! };
+  return {
+    apiVersion: API_VERSION,
+    kind: 'ResourceCapability',
+    metadata: { name, namespace, labels, annotations },
+    spec,
+  };
 }
 
 /** Not its controller: the operator takes what a Slice controls for what the default broker acquired. */
