@@ -10,7 +10,15 @@ import { pause } from '../../../kube/pause.ts';
 import { type Book, type Entry, ticketOf } from './books.ts';
 import type { KeyPair } from './key.ts';
 import { LABEL_TICKETS } from './names.ts';
-import { type Issuer, planDrop, planForget, planHandOver, planOrphans, planRedemption, planSweep } from './plan.ts';
+import {
+  planDrop,
+  planForget,
+  planHandOver,
+  planOrphans,
+  planRedemption,
+  planSweep,
+  type RedemptionInput,
+} from './plan.ts';
 import { Refusal } from './refusal.ts';
 import { type Asked, readRequest, type Redeemed } from './request.ts';
 import { type Rights, verdictOn } from './rights.ts';
@@ -53,7 +61,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const issuer = known.get(asked.proof.issuer)!;
     const end = takeTurn(issuer.key);
     try {
-      return await proceed(asked, issuer, revoked, signal);
+      return await proceed(asked, { issuer, revoked, issuers: issuers.length }, signal);
     } finally {
       end();
     }
@@ -61,13 +69,13 @@ export function createBroker(options: BrokerOptions): Broker {
 
   async function proceed(
     asked: Asked,
-    issuer: Issuer,
-    revoked: ReadonlySet<string>,
+    terms: Pick<RedemptionInput, 'issuer' | 'revoked' | 'issuers'>,
     signal: AbortSignal,
   ): Promise<Redeemed> {
+    const { issuer } = terms;
     const { entry } = await shelf.change(
       issuer.key,
-      (book) => planRedemption({ book, asked, issuer, revoked, now: now() }),
+      (book) => planRedemption({ book, asked, ...terms, now: now() }),
       signal,
     );
     const value = await awaitValue(entry, issuer.key, signal);

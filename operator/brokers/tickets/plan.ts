@@ -23,6 +23,8 @@ export interface RedemptionInput {
   issuer: Issuer;
   /** Keys, and ids of links, through which nothing is redeemed. */
   revoked: ReadonlySet<string>;
+  /** Whose tickets are redeemed here: a node's room is in equal parts theirs. */
+  issuers: number;
   now: number;
 }
 
@@ -38,7 +40,7 @@ export const PATIENCE_MS = 600_000;
 export const KEPT_MS = 3_600_000;
 
 /** Throws Refusal. The same request is answered again, another one of the same ticket is not. */
-export function planRedemption({ book, asked, issuer, revoked, now }: RedemptionInput): Redemption {
+export function planRedemption({ book, asked, issuer, revoked, issuers, now }: RedemptionInput): Redemption {
   const { proof, node } = asked;
   checkClaim(asked, issuer, revoked, now);
   const known = book.entries.filter((one) => ticketOf(one) === proof.ids.at(-1));
@@ -53,6 +55,7 @@ export function planRedemption({ book, asked, issuer, revoked, now }: Redemption
     const message = `the ticket ${what}, on ${spent.node}, as right ${spent.name}; a ticket grants once`;
     throw new Refusal('AlreadyRedeemed', message);
   }
+  checkCounts(asked, issuer, issuers, book);
   checkSums(asked, issuer, book);
   const entry: Entry = {
     ids: [...proof.ids],
@@ -89,6 +92,32 @@ function checkClaim({ proof, node }: Asked, issuer: Issuer, revoked: ReadonlySet
   }
   const why = exceedsAmounts(worth.amounts, issuer.amounts);
   if (why !== undefined) throw new Refusal('OverIssued', `it is more than ${issuer.name} may give, which ${why}`);
+}
+
+/** A node looks at no more than 1000 rights of a namespace at a time. */
+const MOST_ON_NODE = 900;
+/** Entries through a ticket for all that its issuer may give; a book has room for as many of the largest. */
+const MOST_THROUGH = 800;
+/** And through one for however little. */
+const FEWEST_THROUGH = 8;
+
+/**
+ * Windows can be cut into seconds, which add up to more than any sum at an instant: so entries are counted as well. Whoever holds
+ * a part of what the issuer may give fills that part of the book, and those of one issuer no more than its part of what a node
+ * looks at.
+ */
+function checkCounts({ proof, node }: Asked, issuer: Issuer, issuers: number, { entries }: Book): void {
+  const onNode = Math.floor(MOST_ON_NODE / Math.max(1, issuers));
+  if (entries.filter((one) => one.node === node).length >= onNode) {
+    throw new Refusal('TooMany', `${issuer.name} has ${onNode} tickets redeemed on ${node}, and so many are kept`);
+  }
+  for (const [at, id] of proof.ids.entries()) {
+    const part = issuer.amounts.shares > 0 ? proof.worths[at]!.amounts.shares / issuer.amounts.shares : 0;
+    const most = Math.max(FEWEST_THROUGH, Math.floor(MOST_THROUGH * part));
+    if (entries.filter((one) => one.ids.includes(id)).length < most) continue;
+    const what = `of what ${shortKey(proof.holders[at]!)} was given ${most} tickets are redeemed`;
+    throw new Refusal('TooMany', `${what}, as many as are kept for so many shares: redeem larger ones`);
+  }
 }
 
 /** The issuer first, then each who gave on: none may have given more than he has, to all together, at any instant. */

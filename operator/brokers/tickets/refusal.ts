@@ -32,6 +32,8 @@ export const REASONS = {
   NodeDenied: 409,
   /** The node, or the operator, has not answered yet: ask again with the same nonce. */
   NotAnswered: 504,
+  /** As many entries are kept of what one holder was given, or of the issuer on this node, as there may be. */
+  TooMany: 507,
   /** The issuer's book has no room before entries of it end. */
   BookFull: 507,
   /** The issuer's book is gone while rights are there that were in it. */

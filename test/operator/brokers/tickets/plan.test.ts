@@ -51,7 +51,7 @@ function plan(
   holder: KeyPair,
   { now = NOW, revoked = NONE, ...change }: Try = {},
 ): Redemption {
-  return planRedemption({ book, asked: asked(ticket, holder, change), issuer: ISSUER, revoked, now });
+  return planRedemption({ book, asked: asked(ticket, holder, change), issuer: ISSUER, revoked, issuers: 1, now });
 }
 
 /** The book with these redeemed, each by its own holder. */
@@ -130,7 +130,7 @@ describe('a redemption', () => {
     });
     const issuer = { ...ISSUER, amounts: { ...ISSUER.amounts, ports: resources.ports } };
     const [one, two] = [BEN, CARL].map((to) => give(ticket, ANNA, to, { resources })) as [Ticket, Ticket];
-    const input = { issuer, revoked: NONE, now: NOW };
+    const input = { issuer, revoked: NONE, issuers: 1, now: NOW };
     const { book } = planRedemption({ book: EMPTY, asked: asked(one, BEN), ...input });
     assert.throws(
       () => planRedemption({ book: book!, asked: asked(two, CARL, { node: 'node2' }), ...input }),
@@ -172,10 +172,42 @@ describe('a redemption', () => {
     const entries = Array.from({ length: Math.ceil(MAX_BOOK / size) }, (_, n) => ({
       ...entry!,
       ids: [`other ${n}`.padEnd(43)],
+      node: `node${n + 3}`,
       window: { start: '2026-10-01T00:00:00Z', end: '2026-11-01T00:00:00Z' },
     }));
     const full = { ...EMPTY, entries };
     assert.throws(() => plan(full, ticketFor(), ANNA), refused('BookFull', /2026-11-01T01:00:00/));
+  });
+});
+
+describe('entries one after the other in the same share', () => {
+  /** All that ben can redeem of seconds of his ticket. */
+  function seconds(ticket: Ticket, issuers: number, change: { node?: string } = {}): { book: Book; why: unknown } {
+    const end = Date.parse(WINDOW.end);
+    let book = EMPTY;
+    try {
+      for (let n = 1; ; n++) {
+        const window = { start: formatSeconds(end - 2000 * n), end: formatSeconds(end - 2000 * n + 1000) };
+        const request = asked(give(ticket, BEN, BEN, { window }), BEN, change);
+        book = planRedemption({ book, asked: request, issuer: ISSUER, revoked: NONE, issuers, now: NOW }).book!;
+      }
+    } catch (why) {
+      return { book, why };
+    }
+  }
+
+  it('fill no more of the book than their part of what the issuer gives, and keep nobody out', () => {
+    const { book, why } = seconds(give(ticketFor(), ANNA, BEN, { resources: shares(1) }), 1);
+    assert.ok(refused('TooMany')(why), String(why));
+    assert.equal(book.entries.length, 8);
+    assert.ok(plan(book, give(ticketFor(), ANNA, CARL, { resources: shares(90) }), CARL).book);
+  });
+
+  it('are no more on a node than the issuer has room there', () => {
+    const { book, why } = seconds(give(ticketFor(), ANNA, BEN), 30);
+    assert.ok(refused('TooMany', /30 tickets redeemed on node1/)(why), String(why));
+    assert.equal(book.entries.length, 30);
+    assert.ok(plan(book, ticketFor({ resources: shares(1) }), ANNA, { node: 'node2' }).book);
   });
 });
 
@@ -293,6 +325,7 @@ describe('whatever is given to whomever', () => {
                   asked: asked(ticket, holder, { node: one.node, nonce }),
                   issuer: { ...ISSUER, amounts: { ...ISSUER.amounts, shares: 120 } },
                   revoked: NONE,
+                  issuers: 1,
                   now,
                 });
                 if (plan.book) granted++;
