@@ -129,6 +129,15 @@ export async function removeSlices({ client }: ApiServer): Promise<void> {
   for (const { metadata } of items) await client.remove(Resources.Pod, metadata, { gracePeriodSeconds: 0 });
 }
 
+/** Removes the nodes that other specs left: the pool of a site is so much of each. */
+export async function removeNodes({ client }: ApiServer): Promise<void> {
+  for (const resource of [Resources.Node, Resources.SliceNode]) {
+    const path = resource.apiVersion === 'v1' ? '/api/v1' : `/apis/${resource.apiVersion}`;
+    const { items } = await client.request<{ items: KubeObject[] }>('GET', `${path}/${resource.plural}`);
+    for (const { metadata } of items) await client.remove(resource, { name: metadata.name });
+  }
+}
+
 async function installCrds(client: ApiClient, minor: number): Promise<void> {
   for (const file of CRD_FILES) {
     const crd = readCrd(file);

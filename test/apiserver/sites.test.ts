@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { getCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_OVERRIDES, API_VERSION, LABEL_SITE } from '../../crds/names.ts';
-import type { Override, ResourceCapability, Slice, SliceNode, SliceSpec } from '../../crds/types.ts';
+import type { Override, ResourceCapability, Slice, SliceSpec } from '../../crds/types.ts';
 import { type KubeObject, Resources } from '../../kube/resources.ts';
 import { parseSiteShares } from '../../operator/site/sites.ts';
 import type { Pod } from '../../operator/kinds.ts';
-import { apiServer, type ApiServer, until } from './fixture.ts';
+import { apiServer, type ApiServer, removeNodes, until } from './fixture.ts';
 import { type Process, startProcess } from './operator/process.ts';
 import { ignore, startWorld, type World } from './operator/world.ts';
 
@@ -22,10 +22,7 @@ describe('overrides and sites', () => {
 
   before(async () => {
     server = await apiServer();
-    // what other tests left counts in the pool
-    const path = `/apis/${API_VERSION}/slicenodes`;
-    const { items } = await server.client.request<{ items: SliceNode[] }>('GET', path);
-    for (const { metadata } of items) await server.client.remove(Resources.SliceNode, metadata);
+    await removeNodes(server);
     world = await startWorld(server.client);
     operator = await startProcess(server, { siteShares: SITES });
     for (const name of [WEB, DB]) {
