@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCondition } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
-import type { Sensor, SensorSpec } from '../../crds/types.ts';
+import type { Sensor, SensorSpec, SliceNode } from '../../crds/types.ts';
 import { silentLog } from '../../kube/log.ts';
 import { Resources, type KubeObject } from '../../kube/resources.ts';
 import { policyOf } from '../../node-daemonset/admission/policy.ts';
@@ -123,15 +123,12 @@ describe('sensors', () => {
   });
 
   it('know the other nodes by their addresses', async () => {
-    await report();
-    // as the operator copies it from the Node
-    const status: KubeObject & { status: object } = {
-      apiVersion: API_VERSION,
-      kind: 'SliceNode',
-      metadata: { name: NODE },
-      status: { node: { address: '192.0.2.7' } },
-    };
-    await server.client.apply(status, { fieldManager: 'slice-operator-status', force: true, subresource: 'status' });
+    const addresses = [{ type: 'InternalIP', address: '192.0.2.7' }];
+    await server.client.patch(Resources.Node, { name: NODE }, { status: { addresses } }, { subresource: 'status' });
+    await until('the operator to copy it', async () => {
+      const { status } = (await server.client.get<SliceNode>(Resources.SliceNode, { name: NODE }))!;
+      assert.equal(status?.node?.address, '192.0.2.7');
+    });
     await until('the address to be known', async () => {
       const { rows } = await node.sensors.read('nodes', [], { kind: 'public' }, new AbortController().signal);
       assert.ok(rows.some(([ip, name]) => ip === '192.0.2.7' && name === NODE));
