@@ -10,6 +10,7 @@ import { adopt, answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
+import { Offers } from './offers.ts';
 import { inOrder, inOrderOfGrants } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
@@ -107,6 +108,7 @@ export function planAdmission(input: AdmissionInput): Admission {
     if (!before.recovered) adoptTransferred(ordered, byUid, now);
     recovered = true;
     const weigh = weighWith(input.held ?? []);
+    const offers = new Offers(ordered);
     const skipped = new Set<string>();
     for (const rcap of ordered) {
       const { namespace = '', name } = rcap.metadata;
@@ -124,7 +126,7 @@ export function planAdmission(input: AdmissionInput): Admission {
         continue;
       }
       if (awaitsValue(rcap, entry)) {
-        const moved = planTransfer(rcap, { ordered, entries: byUid, nodeName, weigh: weighTransfer, now });
+        const moved = planTransfer(rcap, { offers, entries: byUid, nodeName, weigh: weighTransfer, now });
         if (!moved) {
           skipped.add(`${namespace}/${name}`);
           continue;

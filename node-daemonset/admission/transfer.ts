@@ -2,12 +2,12 @@
  * Rights that pass to whoever shows their value. The operator alone reads Secrets, and writes a SHA-256 for each side; here
  * they meet. What is wrong with a value is never told: missing, of the wrong type, spent or false read the same.
  */
-import { timingSafeEqual } from 'node:crypto';
 import { CapabilityReason, getCondition } from '../../crds/conditions.ts';
 import { toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, isRefused, readAsk, type Refused } from './ask.ts';
 import type { Entry, Grant } from './ledger.ts';
+import type { Offers } from './offers.ts';
 import type { Decision } from './plan.ts';
 import { under } from './split.ts';
 
@@ -18,8 +18,7 @@ export interface Transfer {
 }
 
 interface Context {
-  /** All rcaps, in the order in which they are answered. */
-  ordered: readonly ResourceCapability[];
+  offers: Offers;
   entries: ReadonlyMap<string, Entry>;
   nodeName: string;
   weigh(ask: Ask, holder: Entry): Refused | undefined;
@@ -28,7 +27,6 @@ interface Context {
 
 /** No generation is newer: what passed to another is never asked for again by the same rcap. */
 const FOR_GOOD = Number.MAX_SAFE_INTEGER;
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** Whether the rcap is to take a right over and has not done so. */
 export function awaitsValue({ metadata, spec }: ResourceCapability, entry: Entry | undefined): boolean {
@@ -43,11 +41,11 @@ export function isRead({ metadata, status }: ResourceCapability): boolean {
 
 /** The answer to an rcap that shows a value; undefined while its Secret was not read. */
 export function planTransfer(rcap: ResourceCapability, context: Context): Transfer | undefined {
-  const { ordered, entries, nodeName, weigh, now } = context;
+  const { offers, entries, nodeName, weigh, now } = context;
   const plain = readAsk(rcap, nodeName);
   if (isRefused(plain)) return denied(rcap, plain, now);
   if (!isRead(rcap)) return undefined;
-  const holder = holderOf(rcap.status?.redeemDigest ?? '', rcap, ordered, entries);
+  const holder = offers.holderOf(rcap.status?.redeemDigest ?? '', rcap.metadata.uid ?? '', entries);
   if (!holder?.grant) {
     const message = 'the Secret that spec.redeem names shows no right that this node granted to another';
     return denied(rcap, { reason: CapabilityReason.NotRedeemable, message }, now);
@@ -110,28 +108,6 @@ export function adoptTransferred(ordered: readonly ResourceCapability[], byUid: 
     if (byUid.has(uid) || reason !== CapabilityReason.Transferred) continue;
     byUid.set(uid, { uid, namespace, name, refusal: { generation: FOR_GOOD, reason, message, time: now } });
   }
-}
-
-/** Every digest is compared, each in the same time, whether one was found or not. */
-function holderOf(
-  shown: string,
-  { metadata }: ResourceCapability,
-  ordered: readonly ResourceCapability[],
-  entries: ReadonlyMap<string, Entry>,
-): Entry | undefined {
-  const wanted = bytes(shown);
-  let found: Entry | undefined;
-  for (const { metadata: of, spec, status } of ordered) {
-    const isOffered = spec.valueSecret !== undefined && spec.valueSecret === status?.valueSecret;
-    const isEqual = timingSafeEqual(wanted, bytes(status?.valueDigest ?? ''));
-    const entry = entries.get(of.uid ?? '');
-    if (isEqual && isOffered && DIGEST.test(shown) && of.uid !== metadata.uid && entry?.grant) found ??= entry;
-  }
-  return found;
-}
-
-function bytes(digest: string): Buffer {
-  return DIGEST.test(digest) ? Buffer.from(digest, 'hex') : Buffer.alloc(32);
 }
 
 /** Never silently trimmed, and never more than the value is worth. */
