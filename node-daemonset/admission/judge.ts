@@ -7,7 +7,7 @@ import { type Books, type Entry, overlaps, taken } from './ledger.ts';
 import { fitsInParent, holdsItsParts } from './parts.ts';
 import { budgetOf, type Policy, portRefusal } from './policy.ts';
 import { reserveIsKept } from './reserve.ts';
-import { heldIn, lineageOf } from './split.ts';
+import { heldIn, isWithin, lineageOf } from './split.ts';
 import type { Register } from './register.ts';
 import { ahead, KINDS, when } from './tight.ts';
 
@@ -149,7 +149,7 @@ function budgetOfShares(ask: Ask, bench: Bench): Refused | undefined {
   const budget = budgetOf(policy, ask.namespace).shares;
   const { shares } = ask.amounts;
   const period = ahead(ask.period, now);
-  const parts = othersIn(bench, ask.namespace).filter(({ grant }) => grant?.parent !== undefined);
+  const parts = besides(bench, ask.namespace).filter(({ grant }) => grant?.parent !== undefined);
   const ofOthers = heldIn(parts, register, ask.namespace);
   const timeline = register.timelineOf(ask.namespace);
   const tight = timeline.with(ofOthers, () => timeline.firstTight(period, 'shares', shares, budget));
@@ -165,7 +165,7 @@ function budgetOfPorts(ask: Ask, bench: Bench): Refused | undefined {
   if (wanted === 0 || isOwn(ask, bench)) return undefined;
   const budget = budgetOf(policy, ask.namespace).ports;
   // counted over the whole window rather than at each instant: simpler, and never too few
-  const used = heldIn(othersIn(bench, ask.namespace), register, ask.namespace)
+  const used = heldIn(besides(bench, ask.namespace), register, ask.namespace)
     .filter((grant) => overlaps(grant.period, ask.period))
     .reduce((sum, grant) => sum + grant.amounts.ports.length, 0);
   if (used + wanted <= budget) return undefined;
@@ -221,4 +221,9 @@ function isOwn({ namespace }: Ask, { register, parent }: Bench): boolean {
 /** Everything of a namespace but what the new grant would take the place of. */
 function othersIn({ register, aside }: Bench, namespace: string): Entry[] {
   return register.inNamespace(namespace).filter(({ uid }) => !aside.includes(uid));
+}
+
+/** Of those, what is no part of what the new grant takes the place of: that will be part of the namespace's own. */
+function besides(bench: Bench, namespace: string): Entry[] {
+  return othersIn(bench, namespace).filter((entry) => !isWithin(bench.register, entry, bench.aside));
 }

@@ -3,7 +3,7 @@ import type { Ask, Refused } from './ask.ts';
 import type { Bench } from './judge.ts';
 import { type Books, taken } from './ledger.ts';
 import type { Reserve } from './policy.ts';
-import { heldBy, lineageOf } from './split.ts';
+import { heldBy, isWithin, lineageOf } from './split.ts';
 import { ahead, KINDS, when } from './tight.ts';
 
 /** What is left of an offer for namespaces for which nothing is reserved. */
@@ -23,7 +23,7 @@ export function reserveIsKept(ask: Ask, { policy, offered, register, aside, pare
   const limits = offeredToOthers(offered, reserved);
   const period = ahead(ask.period, now);
   // what others have of the named ones' rights, which `others` counts as parts: all of it but the pod
-  const parts = register.parts().filter((one) => isOther(one.namespace) && !aside.includes(one.uid));
+  const parts = register.parts().filter((one) => isOther(one.namespace) && !isWithin(register, one, aside));
   const handedOn = heldBy(parts, register, isOther).filter((grant) => grant.parent === undefined);
   const { others } = register;
   const peak = others.with(handedOn, () => others.peak(period));

@@ -48,6 +48,14 @@ export function lineageOf(entries: Entries, of: Entry): Entry[] {
   return line;
 }
 
+/** Whether it is one of these rights, or part of one. */
+export function isWithin(entries: Entries, of: Entry, uids: readonly string[]): boolean {
+  return (
+    uids.includes(of.uid) ||
+    (of.grant?.parent !== undefined && lineageOf(entries, of).some(({ uid }) => uids.includes(uid)))
+  );
+}
+
 function above(entries: Entries, { grant }: Entry): Entry | undefined {
   return grant?.parent === undefined ? undefined : entries.get(grant.parent);
 }
@@ -62,8 +70,8 @@ export function heldBy(others: readonly Entry[], entries: Entries, isOne: (names
   return others.flatMap((entry) => {
     const { grant } = entry;
     if (!grant || !isOne(entry.namespace)) return [];
-    const isWithin = () => lineageOf(entries, entry).some((one) => one !== entry && isOne(one.namespace));
-    return grant.parent === undefined || isWithin() ? [grant] : [under(undefined, grant)];
+    const isOwnPart = () => lineageOf(entries, entry).some((one) => one !== entry && isOne(one.namespace));
+    return grant.parent === undefined || isOwnPart() ? [grant] : [under(undefined, grant)];
   });
 }
 

@@ -124,6 +124,25 @@ describe('a transfer', () => {
     assert.equal(entryOf(refused.ledger, 'b')!.refusal!.reason, 'NamespaceRefused');
   });
 
+  it('counts no part of the right twice that the new holder has already', () => {
+    const port = { protocol: 'TCP' as const, port: 4000 };
+    const [most, some] = [
+      { cpu: { shares: 250 }, ports: [port] },
+      { cpu: { shares: 100 }, ports: [port] },
+    ];
+    const [whole, part] = [right('a', most), right('p', some, { from: 'right-a' })];
+    const other = 'b2'.repeat(32);
+    const all = [offering(whole, VALUE), offering(part, other), redeeming('p2', other, {}, { namespace: 'ben' })];
+    const budget = { shares: 250, ports: 1, pending: 9 };
+    const reserve = { percent: 60, namespaces: ['team'] };
+    for (const spec of [{ budget }, { budget: { ...budget, shares: 1000 }, shares: 630, reserved: reserve }]) {
+      const { ledger } = admit(admit(granted(whole, part), all.slice(0, 2)).ledger, all, { spec });
+      assert.ok(entryOf(ledger, 'p2')!.grant);
+      const after = admit(ledger, [...all, redeeming('b', VALUE, {}, { namespace: 'ben' })], { spec });
+      assert.deepEqual(entryOf(after.ledger, 'b')!.refusal, undefined);
+    }
+  });
+
   it('gives no more and no less than the value is worth', () => {
     const { ledger } = move(redeeming('b', VALUE, { resources: shares(301) }));
     assert.match(entryOf(ledger, 'b')!.refusal!.message, /leave out resources and window/);
