@@ -4,7 +4,7 @@ import { localRcapName } from '../../crds/names.ts';
 import { toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability, Rspec, Window } from '../../crds/types.ts';
 import type { Entry, Ledger } from '../admission/ledger.ts';
-import { leftAt } from '../admission/split.ts';
+import { leftAt, partsOf } from '../admission/split.ts';
 import { granted, windowOf } from '../report/capability.ts';
 import type { Sliver } from '../sliver.ts';
 
@@ -64,9 +64,10 @@ export function findRight(
 /** As the ledger has it, which knows before any status does. */
 export function tell(right: ResourceCapability, sliver: Sliver, { ledger, now }: Books): LocalCapability {
   const { metadata, spec } = right;
-  const entry = ledger.entries.find(({ uid }) => uid === metadata.uid);
+  const { byUid, parts } = foundIn(ledger);
+  const entry = byUid.get(metadata.uid ?? '');
   const grant = entry?.grant;
-  const away = ledger.entries.flatMap(({ grant: part }) => (part && part.parent === metadata.uid ? [part] : []));
+  const away = parts.get(metadata.uid ?? '') ?? [];
   const left = grant && away.length > 0 ? (leftAt(grant, away, now) ?? null) : undefined;
   const slice = grant?.sliceName ?? spec.sliceName;
   const from = grant?.from ?? spec.from;
@@ -87,9 +88,20 @@ export function tell(right: ResourceCapability, sliver: Sliver, { ledger, now }:
 
 /** Whether the node has answered what the rcap says now. */
 export function isDecided({ metadata }: ResourceCapability, { ledger }: Books): boolean {
-  const entry = ledger.entries.find(({ uid }) => uid === metadata.uid);
-  const { grant, refusal } = entry ?? {};
+  const { grant, refusal } = foundIn(ledger).byUid.get(metadata.uid ?? '') ?? {};
   return Math.max(grant?.generation ?? -1, refusal?.generation ?? -1) >= (metadata.generation ?? 0);
+}
+
+/** What is found in a ledger, which is never changed in place: it is looked through once, however many ask. */
+const known = new WeakMap<Ledger, { byUid: ReadonlyMap<string, Entry>; parts: ReturnType<typeof partsOf> }>();
+
+function foundIn(ledger: Ledger) {
+  const before = known.get(ledger);
+  if (before) return before;
+  const byUid = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
+  const found = { byUid, parts: partsOf(ledger.entries) };
+  known.set(ledger, found);
+  return found;
 }
 
 function verdict(entry: Entry | undefined): Pick<LocalCapability, 'state' | 'reason' | 'message'> {
