@@ -39,6 +39,8 @@ export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
 export const ANNOTATION_WINDOW = `${GROUP}/window-seconds`;
 /** On rcaps of the queue broker's: the namespace of the Slice that they are for. */
 export const ANNOTATION_QUEUED_IN = `${GROUP}/queued-in`;
+/** On the Secret of a right's value: the generation of the right's spec that asked for it. */
+export const ANNOTATION_GENERATION = `${GROUP}/generation`;
 /** On Slices: nothing of the Slice is left in the API when this is removed. */
 export const FINALIZER = `${GROUP}/slice`;
 

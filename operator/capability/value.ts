@@ -1,7 +1,7 @@
 /** What is to be known of a right's value, and what there is in a Secret. Of either only a SHA-256 is told. */
 import { createHash } from 'node:crypto';
 import { CapabilityCondition, isTrue } from '../../crds/conditions.ts';
-import { SECRET_KEY, SECRET_TYPE } from '../../crds/names.ts';
+import { ANNOTATION_GENERATION, SECRET_KEY, SECRET_TYPE } from '../../crds/names.ts';
 import type { ResourceCapability, ResourceCapabilityStatus } from '../../crds/types.ts';
 import { controllerReference, isControlledBy, isDeleting, type KubeObject } from '../kinds.ts';
 
@@ -55,7 +55,12 @@ export function secretOf(rcap: ResourceCapability, name: string, value: string):
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { name, namespace: rcap.metadata.namespace, ownerReferences: [controllerReference(rcap)] },
+    metadata: {
+      name,
+      namespace: rcap.metadata.namespace,
+      ownerReferences: [controllerReference(rcap)],
+      annotations: { [ANNOTATION_GENERATION]: generationOf(rcap) },
+    },
     type: SECRET_TYPE,
     immutable: true,
     data: { [SECRET_KEY]: Buffer.from(value).toString('base64') },
@@ -69,9 +74,15 @@ export function digestIn(secret: Secret | undefined): string | undefined {
   return VALUE.test(value) ? digestOf(value) : undefined;
 }
 
-/** That of a Secret that we made for this very right. */
+/** That of a Secret that we made for this very right as it is asked for now: a value that was taken back stays so. */
 export function ownDigestIn(secret: Secret | undefined, rcap: ResourceCapability): string | undefined {
-  return secret && isControlledBy(secret, rcap) ? digestIn(secret) : undefined;
+  const isOurs = secret && isControlledBy(secret, rcap);
+  const isOfNow = secret?.metadata.annotations?.[ANNOTATION_GENERATION] === generationOf(rcap);
+  return isOurs && isOfNow ? digestIn(secret) : undefined;
+}
+
+function generationOf({ metadata }: ResourceCapability): string {
+  return String(metadata.generation ?? 0);
 }
 
 export function digestOf(value: string): string {

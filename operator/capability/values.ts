@@ -64,7 +64,7 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
     }
     const { namespace } = rcap.metadata;
     const digest = ownDigestIn(await client.get<Secret>(Resources.Secret, { namespace, name }, signal), rcap);
-    const message = `there is a Secret ${name} that was not made for this right: give valueSecret another name`;
+    const message = `there is a Secret ${name} that was not made for this right as it is now: give valueSecret another name`;
     if (digest === undefined) recorder.record(rcap, 'Warning', 'NameTaken', message);
     return digest;
   }

@@ -59,6 +59,12 @@ describe('the value of a right', () => {
     assert.equal(ownDigestIn(secret, namesake), undefined);
   });
 
+  it('that was taken back is not good again when one is asked for under the same name', () => {
+    const secret = secretOf(right, 'gift', VALUE);
+    const generation = right.metadata.generation! + 2;
+    assert.equal(ownDigestIn(secret, { ...right, metadata: { ...right.metadata, generation } }), undefined);
+  });
+
   it('is believed of a Secret of its type alone, and of nothing else is a digest told', () => {
     const secret = secretOf(right, 'gift', VALUE);
     assert.equal(digestIn(secret), digestOf(VALUE));
