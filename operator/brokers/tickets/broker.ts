@@ -3,6 +3,7 @@
  * each step can be done again, so that it may end at any instant: the book is written before the right is made, and says "handed" before a value
  * leaves.
  */
+import { CapabilityReason } from '../../../crds/conditions.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isStatus } from '../../../kube/errors.ts';
 import type { Log } from '../../../kube/log.ts';
@@ -17,6 +18,7 @@ import {
   planOrphans,
   planRedemption,
   planSweep,
+  planTaken,
   type RedemptionInput,
 } from './plan.ts';
 import { Refusal } from './refusal.ts';
@@ -137,7 +139,7 @@ export function createBroker(options: BrokerOptions): Broker {
     { reason, message }: { reason: string; message: string },
     signal: AbortSignal,
   ): Promise<never> {
-    if (reason === 'Transferred') {
+    if (reason === CapabilityReason.Transferred) {
       throw new Refusal('AlreadyRedeemed', 'the right was taken over by whoever showed its value');
     }
     if (entry.state === 'Asked') await drop(entry, issuer, signal);
@@ -178,11 +180,15 @@ export function createBroker(options: BrokerOptions): Broker {
       );
       if (gone.length > 0) log.info({ issuer, entries: gone.length }, 'entries of a book were forgotten');
     }
-    const all = present.map(({ metadata }) => ({
-      name: metadata.name,
-      issuer: metadata.labels?.[LABEL_TICKETS] ?? '',
-      created: Date.parse(metadata.creationTimestamp ?? ''),
+    const all = present.map((right) => ({
+      name: right.metadata.name,
+      issuer: right.metadata.labels?.[LABEL_TICKETS] ?? '',
+      created: Date.parse(right.metadata.creationTimestamp ?? ''),
+      isTaken: isTaken(right),
     }));
+    const taken = planTaken(all, books);
+    for (const name of taken) await rights.release(name, signal);
+    if (taken.length > 0) log.info({ rights: taken.length }, 'rights that were taken over were released');
     for (const name of planOrphans(all, books, now())) {
       await rights.release(name, signal);
       log.warn({ right: name }, 'a right that is in no book was released');
@@ -190,6 +196,11 @@ export function createBroker(options: BrokerOptions): Broker {
   }
 
   return { redeem, sweep };
+}
+
+function isTaken(right: ResourceCapability): boolean {
+  const verdict = verdictOn(right);
+  return verdict?.granted === false && verdict.reason === CapabilityReason.Transferred;
 }
 
 function unanswered({ node }: Entry, isGranted: boolean): Refusal {

@@ -174,6 +174,22 @@ export interface Found {
   /** The hash of the issuer in whose book it should be. */
   issuer: string;
   created: number;
+  /** Whether its node says that whoever showed its value took it over. */
+  isTaken: boolean;
+}
+
+/**
+ * Of rights that others took over, those that go: each counts against the broker at its node, and the book knows its ticket. Of
+ * each issuer the one that ends last stays, and tells that there was a book.
+ */
+export function planTaken(rights: readonly Found[], books: readonly Book[]): string[] {
+  const known = new Map(rights.map((right) => [right.name, right]));
+  return books.flatMap(({ entries }) => {
+    const [, ...others] = entries
+      .filter((one) => one.state === 'Handed' && known.has(one.name))
+      .toSorted((a, b) => endOf(b) - endOf(a) || (a.name < b.name ? -1 : 1));
+    return others.map(({ name }) => name).filter((name) => known.get(name)!.isTaken);
+  });
 }
 
 /**

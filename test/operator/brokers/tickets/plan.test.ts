@@ -14,6 +14,7 @@ import {
   planOrphans,
   planRedemption,
   planSweep,
+  planTaken,
   type Redemption,
 } from '../../../../operator/brokers/tickets/plan.ts';
 import { Refusal } from '../../../../operator/brokers/tickets/refusal.ts';
@@ -252,9 +253,21 @@ describe('the books', () => {
       { name: 'ticket-stray', issuer, created: NOW - PATIENCE_MS },
       { name: 'ticket-young', issuer, created: NOW - PATIENCE_MS + 1 },
       { name: 'ticket-bookless', issuer: 'other', created: 0 },
-    ];
+    ].map((one) => ({ ...one, isTaken: false }));
     assert.deepEqual(planOrphans(found, [book], NOW), ['ticket-stray']);
     assert.deepEqual(planOrphans(found, [], NOW), []);
+  });
+
+  it('let rights go that were taken over, but for the one that ends last, which tells that there was a book', () => {
+    const issuer = issuerHash(SITE.publicKey);
+    const ends = ['2026-12-02T00:00:00Z', '2026-12-03T00:00:00Z', '2026-12-04T00:00:00Z', '2026-12-05T00:00:00Z'];
+    const handed = planHandOver(book, entry!).book!.entries[0]!;
+    const entries = ends.map((end, n) => ({ ...handed, name: `t${n}`, window: { ...handed.window, end } }));
+    const full = { ...book, entries: [...entries, { ...handed, name: 't4', state: 'Asked' as const }] };
+    const found = [...entries.keys(), 4].map((n) => ({ name: `t${n}`, issuer, created: 0, isTaken: n !== 1 }));
+    assert.deepEqual(planTaken(found, [full]).toSorted(), ['t0', 't2']);
+    assert.deepEqual(planTaken(found.slice(0, 1), [full]), [], 'the last');
+    assert.deepEqual(planTaken(found, []), []);
   });
 });
 
