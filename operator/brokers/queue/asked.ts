@@ -33,13 +33,14 @@ export function readAsked(slice: Slice, { usual, most }: QueueInput['lengths']):
 
 /**
  * The nodes on which the slice is to be: those that it has, as long as they match, and more where it wants more. Fewer than
- * it asks for: there are no more now. `startOn`: when one of them is free.
+ * it asks for: there are no more now. `startOn`: when one of them is free. `refusedAt`: when it refused the slice, where that was
+ * lately: it is taken last, for a node that refuses everything is always free.
  */
 export function nodesFor(
   slice: Slice,
   held: readonly string[],
   nodes: ReadonlyMap<string, NodeState>,
-  startOn: (node: string) => number,
+  { startOn, refusedAt }: { startOn: (node: string) => number; refusedAt: (node: string) => number | undefined },
 ): string[] {
   const { placement } = slice.spec;
   const stay = held.filter((name) => {
@@ -55,13 +56,18 @@ export function nodesFor(
   const askedOn = asking(slice);
   const by = { placement, seed: slice.metadata.uid ?? '', amounts: (node: NodeState) => askedOn(node).amounts };
   const present = stay.map((name) => nodes.get(name)!);
-  const names =
-    (placement?.policy ?? 'Any') === 'Any'
-      ? freeFirst(
-          more.map(({ name }) => name),
-          need,
-          startOn,
-        )
-      : chooseNodes(more, present, need, by).map(({ name }) => name);
-  return [...stay, ...names].sort();
+  const willing = more.filter(({ name }) => refusedAt(name) === undefined);
+  const choose = (among: NodeState[]) => chooseNodes(among, present, need, by).map(({ name }) => name);
+  if ((placement?.policy ?? 'Any') !== 'Any') {
+    const chosen = choose(willing);
+    return [...stay, ...(chosen.length < need ? choose(more) : chosen)].sort();
+  }
+  const first = freeFirst(namesOf(willing), need, startOn);
+  const refusers = more.filter((node) => !willing.includes(node));
+  const last = freeFirst(namesOf(refusers), need - first.length, (node) => refusedAt(node) ?? 0);
+  return [...stay, ...first, ...last].sort();
+}
+
+function namesOf(nodes: readonly NodeState[]): string[] {
+  return nodes.map(({ name }) => name);
 }

@@ -100,13 +100,13 @@ export class QueueBroker {
     const plan = planQueue(input, now());
     // only news is planned with at once: whatever is refused over and over would be asked for without an end
     let isNews = false;
-    const remember = (kind: keyof typeof memories) => (uid: string, message: string) => {
-      const added = memories[kind].add(uid, message, now());
+    const remember = (kind: keyof typeof memories) => (uid: string, message: string, nodes?: string[]) => {
+      const added = memories[kind].add(uid, message, now(), nodes);
       isNews ||= added;
     };
-    for (const { uid, kind, message } of plan.found) {
+    for (const { uid, kind, message, nodes } of plan.found) {
       log.info({ slice: uid, message }, kind === 'refused' ? 'a window was refused' : 'an earlier window was refused');
-      remember(kind)(uid, message);
+      remember(kind)(uid, message, nodes);
     }
     const told = { refused: remember('refused'), barred: remember('barred') };
     const deps = { client, log, expectations: this.#expectations, ...told, now };

@@ -27,13 +27,16 @@ function handOver(uid: string, slice: Slice, held: Held, node: NodeState | undef
   return [{ uid, kind: 'give', slice, part, object: givenOf(slice, part) }];
 }
 
-/** Why a node refuses one of the rights; undefined where none does. Of a right that was given what its slice makes of it. */
-export function refusalIn(place: Place, nodes: ReadonlyMap<string, NodeState>): string | undefined {
+/** Why a node refuses one of the rights, and which; undefined where none does. Of a right that was given what its slice makes of it. */
+export function refusalIn(
+  place: Place,
+  nodes: ReadonlyMap<string, NodeState>,
+): { message: string; nodes: string[] } | undefined {
   for (const { node, whole, part, given } of place.held) {
     for (const right of [whole, part, given]) {
       if (!right || isDeleting(right) || standing(right, nodes.get(node)) !== 'denied' || hasPassed(right)) continue;
       const { reason, message } = grantedCondition(right)!;
-      return `${node}: ${reason}: ${message}`;
+      return { message: `${node}: ${reason}: ${message}`, nodes: [node] };
     }
   }
   return undefined;

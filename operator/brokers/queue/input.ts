@@ -9,6 +9,8 @@ import type { MergePatch } from '../../slice/plan/mergepatch.ts';
 export interface Refused {
   message: string;
   until: number;
+  /** When each node refused it last, in ms since the epoch: others are taken before those. */
+  nodes?: ReadonlyMap<string, number>;
 }
 
 export interface QueueInput {
@@ -44,7 +46,7 @@ export interface QueuePlan {
   effects: Effect[];
   told: { slice: Slice; verdict: Verdict }[];
   /** Found out in this pass, to be remembered: the slice drops what it has, or stays where it is. */
-  found: { uid: string; kind: 'refused' | 'unmoved'; message: string }[];
+  found: { uid: string; kind: 'refused' | 'unmoved'; message: string; nodes: string[] }[];
   /** When to look again, in ms since the epoch; undefined: an event will tell. */
   wakeAt: number | undefined;
 }

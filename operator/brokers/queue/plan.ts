@@ -16,6 +16,8 @@ import { firstStart, instant, SECOND, wholeSecond, type Taken } from './schedule
 
 /** So long a node has to answer what is to hold now. */
 const ANSWER_MS = 30_000;
+/** So long a node that refused a slice, or was silent, is taken for it only where there is no other. */
+const AVOID_MS = 3_600_000;
 
 export function planQueue(input: QueueInput, now: number): QueuePlan {
   const places = placesOf(input.namespace, input.slices, input.rights);
@@ -94,7 +96,7 @@ function planPlace(place: Place, slice: Slice, around: Around): Planned {
     return drop(QueueReason.Refused, refused.message);
   }
   const found = refusalIn(place, input.nodes);
-  if (found !== undefined) return refuse(place, found, plan);
+  if (found !== undefined) return refuse(place, found.message, found.nodes, plan);
   const span = settledSpan(place, input.nodes);
   if (span && span.start <= now && now < span.end) {
     plan.effects.push(...planHandOver(place, slice, input.nodes));
@@ -125,7 +127,12 @@ function reserve(
   const mayStay = (nodes: readonly string[], { start: at, end }: Span) =>
     end - at === asked.length && firstStart(nodes, asked.length, at, [], [...ahead, ...others]) === at;
   const heldOn = place.held.filter(({ whole }) => whole).map(({ node }) => node);
-  const nodes = nodesFor(slice, heldOn, input.nodes, (node) => start([node]));
+  const refusers = input.refused.get(place.uid)?.nodes;
+  const refusedAt = (node: string) => {
+    const at = refusers?.get(node);
+    return at !== undefined && now - at < AVOID_MS ? at : undefined;
+  };
+  const nodes = nodesFor(slice, heldOn, input.nodes, { startOn: (node) => start([node]), refusedAt });
   const wanted = slice.spec.placement?.count ?? 1;
   if (nodes.length < wanted) {
     const message = `asks for ${wanted} nodes, ${nodes.length} match and are ready; see spec.placement`;
@@ -137,11 +144,11 @@ function reserve(
   if (waits || (current && current.end <= now)) return drop(QueueReason.Waiting, 'its window is being reserved anew');
   if (current && !settled && current.start + ANSWER_MS <= now) {
     const silent = wholes.filter((whole) => !isSame(grantedSpan(whole), current)).map(({ spec }) => spec.nodeName);
-    return refuse(place, `${silent.join(', ')}: no answer within ${ANSWER_MS / SECOND} s`, plan);
+    return refuse(place, `${silent.join(', ')}: no answer within ${ANSWER_MS / SECOND} s`, silent, plan);
   }
   const terms = { first: start(nodes), length: asked.length, input, now, plan };
   const span = spanFor(place, wholes, current && { ...current, stays: mayStay(nodes, current) }, settled, terms);
-  if (span === undefined) return refuse(place, denialOf(wholes), plan);
+  if (span === undefined) return refuse(place, denialOf(wholes), deniersIn(wholes), plan);
   if (span.end > asked.until) {
     const message = `its window would end at ${instant(span.end)}, and spec.window ends at ${instant(asked.until)}`;
     return drop(QueueReason.Refused, message);
@@ -178,7 +185,7 @@ function spanFor(
   if (wholes.some(isResizeDenied)) {
     const granted = wholes.flatMap((whole) => grantedSpan(whole) ?? []).toSorted((a, b) => b.start - a.start)[0];
     if (!granted || isSame(granted, current)) return undefined;
-    plan.found.push({ uid: place.uid, kind: 'unmoved', message: denialOf(wholes) });
+    plan.found.push({ uid: place.uid, kind: 'unmoved', message: denialOf(wholes), nodes: [] });
     return granted;
   }
   const isEarlier = first + SECOND < current.start;
@@ -215,9 +222,13 @@ function difference(
 }
 
 /** Remembered, and what it has dropped in the next pass. */
-function refuse(place: Place, message: string, plan: QueuePlan): Planned {
-  plan.found.push({ uid: place.uid, kind: 'refused', message });
+function refuse(place: Place, message: string, nodes: string[], plan: QueuePlan): Planned {
+  plan.found.push({ uid: place.uid, kind: 'refused', message, nodes });
   return { taken: takenBy(place), verdict: { status: 'True', reason: QueueReason.Refused, message } };
+}
+
+function deniersIn(wholes: readonly ResourceCapability[]): string[] {
+  return wholes.filter(isResizeDenied).map(({ spec }) => spec.nodeName);
 }
 
 function denialOf(wholes: readonly ResourceCapability[]): string {

@@ -5,6 +5,11 @@ import type { Refused } from './input.ts';
 /** One that went well for so long begins anew. */
 const FORGET_MS = 600_000;
 
+/** The nodes that refused so far, with these. */
+export function withNodes(known: Refused | undefined, by: readonly string[], now: number): ReadonlyMap<string, number> {
+  return new Map([...(known?.nodes ?? []), ...by.map((node) => [node, now] as const)]);
+}
+
 export class Refusals {
   readonly #byUid = new Map<string, Refused & { attempts: number }>();
 
@@ -13,11 +18,11 @@ export class Refusals {
   }
 
   /** `now` in ms since the epoch. False where it is no news: its time is not up yet. */
-  add(uid: string, message: string, now: number): boolean {
+  add(uid: string, message: string, now: number, by: readonly string[] = []): boolean {
     const known = this.#byUid.get(uid);
     if (known && known.until > now) return false;
     const attempts = known && now - known.until < FORGET_MS ? known.attempts + 1 : 0;
-    this.#byUid.set(uid, { message, attempts, until: retryAt(attempts, now) });
+    this.#byUid.set(uid, { message, attempts, until: retryAt(attempts, now), nodes: withNodes(known, by, now) });
     return true;
   }
 

@@ -3,6 +3,7 @@ import { type Condition, getCondition, setCondition } from '../../../crds/condit
 import { ANNOTATION_WINDOW } from '../../../crds/names.ts';
 import type { ResourceCapability, Slice, SliceSpec } from '../../../crds/types.ts';
 import type { Effect, QueueInput, QueuePlan, Refused } from '../../../operator/brokers/queue/input.ts';
+import { withNodes } from '../../../operator/brokers/queue/refusals.ts';
 import { planQueue } from '../../../operator/brokers/queue/plan.ts';
 import { keyOf } from '../../../kube/resources.ts';
 import type { NodeState } from '../../../operator/slice/plan/input.ts';
@@ -28,7 +29,7 @@ export class QueueWorld {
   #serial = 0;
 
   constructor(...names: string[]) {
-    this.nodes = new Map(names.map((name) => [name, aNode(name)]));
+    this.nodes = new Map(names.map((name) => [name, aNode(name, { labels: { rack: name } })]));
   }
 
   /** A slice that asks for these nodes, or for all. */
@@ -67,7 +68,10 @@ export class QueueWorld {
   /** Carries out a plan, the first so many of its writes, as nodes and the API server would. Whether anything was to be done. */
   step(most = Infinity): boolean {
     const plan = this.plan();
-    for (const { uid, kind, message } of plan.found) this[kind].set(uid, { message, until: this.now + 10_000 });
+    for (const { uid, kind, message, nodes } of plan.found) {
+      const by = withNodes(this[kind].get(uid), nodes, this.now);
+      this[kind].set(uid, { message, until: this.now + 10_000, nodes: by });
+    }
     let left = most;
     for (const { slice, verdict } of plan.told) {
       if (left-- <= 0) return true;

@@ -118,3 +118,33 @@ describe('what was given by the queue and is kept by others', () => {
     assert.deepEqual(world.heldBy('b'), ['given site/n1']);
   });
 });
+
+describe('a node that refuses the queue', () => {
+  for (const policy of [{}, { policy: 'Spread', topologyKey: 'rack' }] as const) {
+    it(`swallows no slice beside nodes that are idle, with policy ${'policy' in policy ? policy.policy : 'Any'}`, () => {
+      const world = new QueueWorld('n1', 'n2', 'n3');
+      world.decide = ({ spec }) => (spec.nodeName === 'n3' ? undefined : 'NamespaceRefused');
+      world.add('a', { placement: { count: 1, ...policy } });
+      for (let n = 0; n < 3; n++) {
+        world.settle();
+        world.now += 10_000;
+      }
+      assert.deepEqual(world.heldBy('a'), ['given site/n3', 'whole queue/n3']);
+    });
+  }
+
+  it('is asked again where there is no other, first who refused first', () => {
+    const world = new QueueWorld('n1', 'n2');
+    const asked: string[] = [];
+    world.decide = ({ spec }) => {
+      asked.push(spec.nodeName);
+      return 'NamespaceRefused';
+    };
+    world.add('a', { placement: { count: 1 } });
+    for (let n = 0; n < 5; n++) {
+      world.settle();
+      world.now += 10_000;
+    }
+    assert.deepEqual(asked, ['n1', 'n2', 'n1', 'n2', 'n1']);
+  });
+});
