@@ -8,7 +8,7 @@ import type { ResourceCapability } from '../../../crds/types.ts';
 import { isStatus } from '../../../kube/errors.ts';
 import type { Log } from '../../../kube/log.ts';
 import { pause } from '../../../kube/pause.ts';
-import { type Book, type Entry, ticketOf } from './books.ts';
+import { type Entry, ticketOf } from './books.ts';
 import type { KeyPair } from './key.ts';
 import { LABEL_TICKETS } from './names.ts';
 import {
@@ -166,19 +166,30 @@ export function createBroker(options: BrokerOptions): Broker {
     await shelf.change(issuer, (book) => ({ book: planForget(book, new Set(names)) }), signal);
   }
 
+  async function sweepBook(issuer: string, signal: AbortSignal): Promise<void> {
+    const { gone } = await shelf.change(issuer, (book) => planSweep(book, now()), signal);
+    for (const { name } of gone) await rights.release(name, signal);
+    await forget(
+      issuer,
+      gone.map(({ name }) => name),
+      signal,
+    );
+    if (gone.length > 0) log.info({ issuer, entries: gone.length }, 'entries of a book were forgotten');
+  }
+
   async function sweep(signal: AbortSignal): Promise<void> {
     const present = await rights.list(signal);
     // after the rights, so that each right that is handed is in one of them
-    const books: Book[] = await shelf.list(signal);
+    const { books, broken } = await shelf.list(signal);
+    // those of the others are swept all the same
+    if (broken.length > 0) log.error({ broken: broken.slice(0, 10), count: broken.length }, 'books are broken');
     for (const { issuer } of books) {
-      const { gone } = await shelf.change(issuer, (book) => planSweep(book, now()), signal);
-      for (const { name } of gone) await rights.release(name, signal);
-      await forget(
-        issuer,
-        gone.map(({ name }) => name),
-        signal,
-      );
-      if (gone.length > 0) log.info({ issuer, entries: gone.length }, 'entries of a book were forgotten');
+      try {
+        await sweepBook(issuer, signal);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        log.warn({ issuer, why: error.message }, 'a book was not swept');
+      }
     }
     const all = present.map((right) => ({
       name: right.metadata.name,

@@ -78,6 +78,9 @@ export function planRedemption({ book, asked, issuer, revoked, issuers, now }: R
   return { entry, book: next };
 }
 
+/** Of an issuer's nodes, as many as a refusal names. */
+const TOLD_NODES = 10;
+
 /** What can be said without the books. */
 function checkClaim({ proof, node }: Asked, issuer: Issuer, revoked: ReadonlySet<string>, now: number): void {
   const refused = [proof.issuer, ...proof.holders, ...proof.ids].find((one) => revoked.has(one));
@@ -88,7 +91,9 @@ function checkClaim({ proof, node }: Asked, issuer: Issuer, revoked: ReadonlySet
     throw new Refusal('WrongNode', `the ticket is for ${worth.node}, and ${node} is asked for`);
   }
   if (!issuer.nodes.includes(node)) {
-    throw new Refusal('WrongNode', `${issuer.name} can give nothing on ${node}: ${issuer.nodes.join(', ')}`);
+    const more = issuer.nodes.length > TOLD_NODES ? ` and ${issuer.nodes.length - TOLD_NODES} more` : '';
+    const others = `${issuer.nodes.slice(0, TOLD_NODES).join(', ')}${more}`;
+    throw new Refusal('WrongNode', `${issuer.name} can give nothing on ${node}: ${others}`);
   }
   const why = exceedsAmounts(worth.amounts, issuer.amounts);
   if (why !== undefined) throw new Refusal('OverIssued', `it is more than ${issuer.name} may give, which ${why}`);

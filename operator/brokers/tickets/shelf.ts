@@ -7,7 +7,7 @@ import { isAlreadyExists, isStatus } from '../../../kube/errors.ts';
 import { BusyError, createGate, type Gate } from '../../../kube/gate.ts';
 import { resourcePath, Resources } from '../../../kube/resources.ts';
 import type { ConfigMap } from '../../kinds.ts';
-import type { Book } from './books.ts';
+import type { Book, Entry } from './books.ts';
 import { BOOK, bookName, LABEL_TICKETS, MANAGER } from './names.ts';
 import { Refusal } from './refusal.ts';
 
@@ -18,8 +18,8 @@ const WAITING = 64;
 export interface Shelf {
   /** What `decide` says of the book as it is, with the book that it gives written; asked again when another was faster. */
   change<T extends { book?: Book }>(issuer: string, decide: (book: Book) => T, signal: AbortSignal): Promise<T>;
-  /** All that there are. */
-  list(signal: AbortSignal): Promise<Book[]>;
+  /** All that there are; `broken`: what is wrong with those that can't be read. */
+  list(signal: AbortSignal): Promise<{ books: Book[]; broken: string[] }>;
 }
 
 export interface ShelfOptions {
@@ -93,21 +93,38 @@ export function openShelf({ client, namespace, hasRights }: ShelfOptions): Shelf
       const path = resourcePath(Resources.ConfigMap, { namespace });
       const query = { labelSelector: `${LABEL_TICKETS}=${BOOK}` };
       const { items } = await client.request<{ items: ConfigMap[] }>('GET', path, { query, signal });
-      return items.map((item) => read(item));
+      const books: Book[] = [];
+      const broken: string[] = [];
+      for (const item of items) {
+        try {
+          books.push(read(item));
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error;
+          broken.push(error.message);
+        }
+      }
+      return { books, broken };
     },
   };
 }
 
 function read({ metadata, data }: ConfigMap, issuer?: string): Book {
   const what = `ConfigMap ${metadata.namespace}/${metadata.name}`;
-  let book: Book;
+  let book: Partial<Book> | null;
   try {
-    book = JSON.parse(data?.[KEY] ?? '') as Book;
+    book = JSON.parse(data?.[KEY] ?? '') as Partial<Book> | null;
   } catch {
     throw new Refusal('BookLost', `${what} holds no book: restore it`);
   }
-  if (!Array.isArray(book.entries) || book.issuer !== (issuer ?? book.issuer)) {
-    throw new Refusal('BookLost', `${what} holds no book of ${issuer}: restore it`);
+  const entries = book?.entries;
+  const isWhole = typeof book?.issuer === 'string' && Array.isArray(entries) && entries.every(isEntry);
+  if (!isWhole || book?.issuer !== (issuer ?? book?.issuer)) {
+    throw new Refusal('BookLost', `${what} holds no book${issuer === undefined ? '' : ` of ${issuer}`}: restore it`);
   }
-  return book;
+  return book as Book;
+}
+
+/** Only we write them: as much as is read of each, should somebody else have. */
+function isEntry(entry: Partial<Entry> | null): boolean {
+  return typeof entry?.name === 'string' && Array.isArray(entry.ids) && typeof entry.window?.end === 'string';
 }

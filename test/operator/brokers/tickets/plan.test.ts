@@ -153,6 +153,17 @@ describe('a redemption', () => {
       refused('OverIssued', /more than site may give, which has 300 shares/),
     );
     assert.throws(() => plan(EMPTY, ticketFor(), ANNA, { node: 'node3' }), refused('WrongNode', /node1, node2/));
+    const nodes = Array.from({ length: 10_000 }, (_, n) => `node${n}`);
+    const input = { book: EMPTY, revoked: NONE, issuers: 1, now: NOW };
+    assert.throws(
+      () =>
+        planRedemption({
+          ...input,
+          asked: asked(ticketFor(), ANNA, { node: 'other' }),
+          issuer: { ...ISSUER, nodes },
+        }),
+      refused('WrongNode', /node8, node9 and 9990 more$/),
+    );
     const bound = ticketFor({ node: 'node2' });
     assert.throws(() => plan(EMPTY, bound, ANNA), refused('WrongNode', /^the ticket is for node2/));
   });
