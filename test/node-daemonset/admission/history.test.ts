@@ -228,7 +228,7 @@ describe('a history of rights', () => {
         });
         assert.deepEqual(a, b);
       }),
-      { numRuns: 500 },
+      { numRuns: RUNS },
     );
   });
 });
