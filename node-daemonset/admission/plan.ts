@@ -15,7 +15,7 @@ import { inOrder, inOrderOfGrants } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
 import { relink } from './split.ts';
-import { adoptTransferred, awaitsValue, isRead, passedUnseen, planTransfer } from './transfer.ts';
+import { adoptRefusals, awaitsValue, isRead, passedUnseen, planTransfer } from './transfer.ts';
 
 export interface AdmissionInput {
   ledger: Ledger;
@@ -105,7 +105,7 @@ export function planAdmission(input: AdmissionInput): Admission {
     for (const rcap of before.recovered ? [] : inOrderOfGrants(ordered)) {
       decisions.push(...adopt(rcap, readRecovered(rcap, nodeName, node.uid), byUid, weighWith([]), now));
     }
-    if (!before.recovered) adoptTransferred(ordered, byUid, now);
+    if (!before.recovered) adoptRefusals(ordered, byUid, now);
     recovered = true;
     const weigh = weighWith(input.held ?? []);
     const offers = new Offers(ordered);

@@ -100,13 +100,18 @@ export function isTransferred({ grant, refusal }: Entry): boolean {
   return !grant && refusal?.generation === FOR_GOOD;
 }
 
-/** When the ledger is lost, what passed to another must not be granted again. */
-export function adoptTransferred(ordered: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
+/**
+ * When the ledger is lost, what passed to another must not be granted again, and what was refused stays so until it is edited:
+ * else a redemption that was refused long ago would take a right that runs.
+ */
+export function adoptRefusals(ordered: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
   for (const { metadata, status } of ordered) {
     const { uid = '', namespace = '', name } = metadata;
-    const { reason, message = '' } = getCondition(status?.conditions, 'Granted') ?? {};
-    if (byUid.has(uid) || reason !== CapabilityReason.Transferred) continue;
-    byUid.set(uid, { uid, namespace, name, refusal: { generation: FOR_GOOD, reason, message, time: now } });
+    const { status: verdict, reason = '', message = '' } = getCondition(status?.conditions, 'Granted') ?? {};
+    const isPassed = reason === CapabilityReason.Transferred;
+    if (byUid.has(uid) || !(isPassed || (verdict === 'False' && !status?.granted))) continue;
+    const generation = isPassed ? FOR_GOOD : (status?.observedGeneration ?? 0);
+    byUid.set(uid, { uid, namespace, name, refusal: { generation, reason, message, time: now } });
   }
 }
 

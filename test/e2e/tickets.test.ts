@@ -137,6 +137,8 @@ describe('tickets, at a broker that is a slice', () => {
 function exampleFor({ product }: Product): KubeObject[] {
   const text = readFileSync(EXAMPLE, 'utf8')
     .replace(/image: \S+ # the operator's/, `image: ${product}`)
+    .replace('issuers: []', 'issuers:')
+    .replaceAll(/^ {4}# /gm, '    ')
     .replace(/key: ed25519:\S+/, `key: ${SITE.publicKey}`)
     .replace('nodes: [node1, node2]', `nodes: [${NODES.join(', ')}]`);
   return parseAllDocuments(text).map((one) => one.toJS() as KubeObject);

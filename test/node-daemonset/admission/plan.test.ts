@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ResourceCapability, Rspec, SliceNodeSpec } from '../../../crds/types.ts';
+import type { Condition, ResourceCapability, Rspec, SliceNodeSpec } from '../../../crds/types.ts';
 import { askedPorts } from '../../../node-daemonset/admission/held.ts';
 import { EMPTY_LEDGER, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
 import type { AdmissionInput } from '../../../node-daemonset/admission/plan.ts';
@@ -417,6 +417,20 @@ describe('admission', () => {
     assert.deepEqual(
       decisions.map(({ event }) => event),
       ['released', 'released', 'granted', 'granted'],
+    );
+  });
+
+  it('refuses what it had refused until it is edited, also when the ledger is lost', () => {
+    const lastTransitionTime = '2026-10-01T00:00:00Z';
+    const said = { type: 'Granted', status: 'False', reason: 'InsufficientShares', message: 'no', lastTransitionTime };
+    const refused: ResourceCapability = {
+      ...right('a', shares(10)),
+      status: { observedGeneration: 1, conditions: [said as Condition] },
+    };
+    assert.deepEqual(admit(EMPTY_LEDGER, [refused]).decisions, []);
+    assert.deepEqual(
+      admit(EMPTY_LEDGER, [edited(refused, {})]).decisions.map(({ event }) => event),
+      ['granted'],
     );
   });
 
