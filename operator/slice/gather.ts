@@ -34,7 +34,7 @@ export function gather(
     pods,
     bootScript: more.bootScript,
     brokering: more.brokering,
-    pool: more.books?.poolOf(slice, nodes.size),
+    pool: more.books?.poolOf(slice, present(nodes)),
     taken: { get: (wanted) => foreign(wanted) ?? more.taken.get(key, wanted) },
   };
 
@@ -45,4 +45,9 @@ export function gather(
     const found = stores.capabilities.get(`${namespace}/${wanted.slice(prefix.length)}`);
     return found && !isControlledBy(found, slice!) ? found : undefined;
   }
+}
+
+/** Nodes that there are: of one that was deleted its owner's policy is kept, and nobody has a part of it. */
+function present(nodes: ReadonlyMap<string, NodeState>): number {
+  return nodes.values().reduce((count, { uid }) => count + (uid === undefined ? 0 : 1), 0);
 }

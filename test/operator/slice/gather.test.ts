@@ -28,10 +28,16 @@ describe('what is gathered of a slice', () => {
         return [kind, store];
       }),
     ) as unknown as Stores;
-    return gather('site/web', stores, new Map([['n1', aNode('n1')]]), {
+    // of a node that was deleted its owner's policy is kept
+    const gone = { ...aNode('n2'), uid: undefined };
+    const nodes = new Map([aNode('n1'), gone].map((node) => [node.name, node]));
+    return gather('site/web', stores, nodes, {
       taken: new Taken(() => 0),
       bootScript: undefined,
       brokering: true,
+      books: {
+        poolOf: (_slice, count) => ({ site: 'site', perNode: 100, nodes: count, others: [], isWaiting: false }),
+      },
     })!;
   }
 
@@ -44,6 +50,10 @@ describe('what is gathered of a slice', () => {
     assert.deepEqual(input.capabilities, [right]);
     assert.deepEqual([...input.pods.values()], [pod]);
     assert.deepEqual(planWhole(input, NOW).steps.flat(), [], 'nothing is released for what is not its own');
+  });
+
+  it('counts in a pool the nodes that there are', () => {
+    assert.equal(gathered({ slices: [slice] }).pool?.nodes, 1);
   });
 
   it('has a right of its name under another kind of owner as somebody else’s', () => {
