@@ -66,7 +66,7 @@ export async function serveHealth(options: HealthOptions): Promise<Listening> {
 }
 
 /** A scrape may be megabytes: what is being made, or was a moment ago, is made and kept once for all who ask. */
-const SHARED_MS = 500;
+export const SHARED_MS = 500;
 
 function shared(make: () => Promise<string>): () => Promise<Buffer> {
   let made: { at: number; bytes: Promise<Buffer> } | undefined;

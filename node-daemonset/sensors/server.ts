@@ -23,7 +23,7 @@ const MAX_OF_PAGE = 128;
 const REQUESTS = { perSecond: 3_000, burst: 6_000 };
 const PAGE_REQUESTS = { perSecond: 500, burst: 1_000 };
 /** Streams that are followed by TCP, also of one namespace's Sensors; and by strangers. */
-const STREAMS = { most: 128, ofNamespace: 32 };
+export const STREAMS = { most: 320, ofNamespace: 240 };
 const PAGE_STREAMS = 32;
 /** A connection on which nothing moves for so long is over; streams are not meant. */
 const STILL_MS = 30_000;

@@ -1,7 +1,8 @@
 /** A node manager's enforcers and its /metrics, in a network namespace: a line of JSON each request, a line each answer. */
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { exposition } from '../../../kube/exposition.ts';
-import { serveHealth } from '../../../kube/health.ts';
+import { serveHealth, SHARED_MS } from '../../../kube/health.ts';
 import { createMetrics } from '../../../kube/metrics.ts';
 import { createCpuMeter } from '../../../node-daemonset/cpu/usage.ts';
 import { createEgressEnforcer } from '../../../node-daemonset/egress/apply.ts';
@@ -51,16 +52,20 @@ async function scrape(times: number): Promise<Scraped> {
   try {
     const ms: number[] = [];
     let text = '';
-    const before = process.cpuUsage();
     for (let i = 0; i < times; i++) {
+      // else it would be given what the one before was given
+      await pause(SHARED_MS + 50);
       const began = performance.now();
       text = await (await fetch(`http://127.0.0.1:${health.port}/metrics`)).text();
       ms.push(performance.now() - began);
     }
+    const before = process.cpuUsage();
+    await pause(SHARED_MS + 50);
+    await (await fetch(`http://127.0.0.1:${health.port}/metrics`)).text();
     const { user, system } = process.cpuUsage(before);
     return {
       ms,
-      cpu: (user + system) / 1000 / times,
+      cpu: (user + system) / 1000,
       series: text.match(/^slice_sliver_/gm)?.length ?? 0,
       bytes: text.length,
     };

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { Places } from '../../../node-daemonset/sensors/places.ts';
 import type { Stream } from '../../../node-daemonset/sensors/source.ts';
 import { eventually } from '../../kube/eventually.ts';
+import { STREAMS } from '../../../node-daemonset/sensors/server.ts';
 import { createWorld, saying, sliverOf, type World } from './world.ts';
 
 describe('places for streams', () => {
@@ -48,13 +49,14 @@ describe('streams', () => {
     const sliver = sliverOf('probe');
     await world.serve([], [sliver]);
     const tcp = { port: world.server.port, host: '127.0.0.1' };
-    for (let i = 0; i < 40; i++) hold(tcp, 'tenant.one');
-    await eventually('as many to be followed as may be', () => following === 32);
+    const most = STREAMS.ofNamespace;
+    for (let i = 0; i < most + 8; i++) hold(tcp, 'tenant.one');
+    await eventually('as many to be followed as may be', () => following === most);
     assert.equal((await world.get('/tenant.one')).status, 503);
     hold(tcp, 'lab.one');
-    await eventually('another namespace to be followed', () => following === 33);
+    await eventually('another namespace to be followed', () => following === most + 1);
     for (let i = 0; i < 12; i++) hold({ path: world.socketOf(sliver) }, 'tenant.one');
-    await eventually('eight more by the socket of a sliver', () => following === 41);
+    await eventually('eight more by the socket of a sliver', () => following === most + 9);
     assert.equal((await world.get('/tenant.one', { socket: world.socketOf(sliver) })).status, 503);
   });
 });
