@@ -910,6 +910,10 @@ export interface SliceNodeStatus {
    */
   sensors?: ServedSensor[];
   /**
+   * The generation of the spec that the node goes by, but where Ready says that it is not valid.
+   */
+  observedGeneration?: number;
+  /**
    * What is known of the node, such as its kernel.
    */
   attributes?: {

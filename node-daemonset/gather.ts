@@ -26,10 +26,12 @@ export interface Gathered {
   reading: PolicyReading;
   otherRequests: number;
   lineRate: number | undefined;
+  /** Of the SliceNode whose spec the policy has; undefined where none was heard since the start. */
+  generation: number | undefined;
 }
 
 export function gather(parts: GatherParts, fresh: boolean, problems: Problem[]): Gathered {
-  hearNode(parts);
+  const generation = hearNode(parts);
   attempt(problems, 'OrdersUnknown', () => hearOwner(parts));
   const { node, pods } = parts.store.get();
   const reading = parts.policy.read(parts.store.get());
@@ -41,13 +43,14 @@ export function gather(parts: GatherParts, fresh: boolean, problems: Problem[]):
     // Unknown is as much as everything: nothing is granted on a guess.
     otherRequests: attempt(problems, 'RequestsUnknown', others) ?? node?.cpuMilli ?? 0,
     lineRate: attempt(problems, 'LineRateUnknown', () => parts.lineRate(reading.policy?.lines ?? [])),
+    generation,
   };
 }
 
 /** The Node and its owner's policy as the API server has them, kept for the time when it can't be reached. */
-function hearNode({ store, sliceNode }: GatherParts): void {
+function hearNode({ store, sliceNode }: GatherParts): number | undefined {
   const heard = sliceNode();
-  if (!heard) return;
+  if (!heard) return undefined;
   const { uid, allocatable } = heard.status?.node ?? {};
   const { cpuMilli, memory, disk, pods } = allocatable ?? {};
   const before = store.get();
@@ -63,6 +66,7 @@ function hearNode({ store, sliceNode }: GatherParts): void {
   const defaults = uid ? heard.status?.defaults?.policy : before.defaults;
   if (JSON.stringify(defaults) !== JSON.stringify(before.defaults)) change.defaults = defaults;
   store.accept(change);
+  return heard.metadata.generation;
 }
 
 /** Kept too: where the files can't be read, what was said before holds. */

@@ -185,7 +185,7 @@ async function enforce(parts: PassParts, desired: Desired): Promise<Problem[]> {
 function reportNode(
   parts: PassParts,
   ledger: NodeState['ledger'],
-  { node, reading: { policy, problem }, otherRequests, lineRate }: Gathered,
+  { node, reading: { policy, problem }, otherRequests, lineRate, generation }: Gathered,
   problems: readonly Problem[],
 ): void {
   const { statuses, nodeName, attributes, versions } = parts;
@@ -205,6 +205,7 @@ function reportNode(
       policy,
       beyond,
       policyProblem: problem,
+      generation,
       problems,
       auditPage,
     };

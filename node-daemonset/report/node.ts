@@ -20,6 +20,8 @@ export interface NodeFactsReported {
   beyond: readonly Beyond[];
   /** What is wrong with the owner's policy. */
   policyProblem: string | undefined;
+  /** Of the SliceNode's spec that the policy is of; undefined where none was heard. */
+  generation?: number | undefined;
   problems: readonly Problem[];
   attributes: Record<string, string>;
   /** What the owner says on the node itself. */
@@ -66,9 +68,12 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
     [Type.LineKnown, lineKnown(facts.problems)],
     [Type.WithinOffer, withinOffer(ahead, facts)],
   ];
+  const observed = facts.generation !== undefined && { observedGeneration: facts.generation };
   let conditions = sliceNode.status?.conditions ?? [];
-  for (const [type, verdict] of verdicts) conditions = setCondition(conditions, { type, ...verdict }, new Date(now));
+  for (const [type, verdict] of verdicts)
+    conditions = setCondition(conditions, { type, ...verdict, ...observed }, new Date(now));
   return {
+    ...observed,
     ...(offered && { offered: books(offered) }),
     granted: { ...books(granted), ports: portsAt(grantsOf(ledger), now) },
     ...(free && { free: books(free) }),

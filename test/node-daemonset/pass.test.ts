@@ -132,6 +132,18 @@ describe('pass', () => {
     world.parts.store.set({ pods: [...world.parts.store.get().pods, pod(uid, rcap, change)] });
   };
 
+  it('says which generation of the owner’s policy it goes by', async () => {
+    const told = (): SliceNodeStatus => world.reports.get('node1')!.status;
+    world.sliceNode!.metadata.generation = 7;
+    await runPass(world.parts, true);
+    assert.equal(told().observedGeneration, 7);
+    assert.equal(getCondition(told().conditions, 'Ready')!.observedGeneration, 7);
+    world.sliceNode = { ...sliceNode({ shares: 1 }), metadata: { name: 'node1', uid: 'sln', generation: 8 } };
+    await runPass(world.parts, false);
+    assert.equal(told().observedGeneration, 8);
+    assert.equal(told().offered?.shares, 1);
+  });
+
   it('grants, and tells who asked and the owner', async () => {
     world.rcaps = [right('a', shares(100)), right('b', shares(1001))];
     await runPass(world.parts, true);
