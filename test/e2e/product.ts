@@ -32,7 +32,7 @@ export interface Product {
 }
 
 /** Namespaces of slices' nodes' owner: no budget below the whole node, so that tests need no second object. */
-const OWNERS_BUDGET = { budget: { shares: 1000, ports: 1000, pending: 1000 } };
+export const OWNERS_BUDGET = { budget: { shares: 1000, ports: 1000, pending: 1000 } };
 
 export interface ProductOptions {
   name: string;
