@@ -58,7 +58,7 @@ export function planTree(
   const guaranteed = entitled.reduce((sum, sliver) => sum + guaranteeOf(sliver), 0);
   // Whoever lost a right gets of what the rights leave: it may have been granted anew.
   const without = slivers.length - entitled.length;
-  const least = Math.min(Math.max(printable((all - guaranteed) / without), SMALLEST_RATE), LEAST_EGRESS);
+  const least = Math.min(Math.max(printable((all - guaranteed) / Math.max(without, 1)), SMALLEST_RATE), LEAST_EGRESS);
   const room = all - without * least;
   // The kernel takes no class below 8 bit/s: so much of each is set aside before the rest is cut.
   const factor = guaranteed <= room ? 1 : Math.max(room - SMALLEST_RATE * entitled.length, 0) / guaranteed;

@@ -96,6 +96,14 @@ describe('the tree of an uplink', () => {
     assert.ok(rates.reduce((a, b) => a + b) <= tree!.classes.find(({ minor }) => minor === 0x10)!.rate);
   });
 
+  it('gives each its guarantee where all that there is was granted, to the last bit', () => {
+    const full = [60e6, 40e6].map((egressGuarantee, i) =>
+      makeSliver(`s${i}`, { egressGuarantee, egressLimit: 100e6 }, { classId: 0x100 + i }),
+    );
+    const classes = classesOf(1e9, full);
+    assert.deepEqual([classes.get(0x100)!.rate, classes.get(0x101)!.rate], [60e6, 40e6]);
+  });
+
   it("keeps the owner's limit where nobody knows the line", () => {
     assert.equal(classesOf(undefined, []).get(0x10)!.ceil, 100e6);
   });
