@@ -1,16 +1,10 @@
 /** Each sliver's own way to the local API: a socket in its directory, which says whose sliver asks. */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
-import type { Socket } from 'node:net';
-import { join } from 'node:path';
 import { LOCAL_PRIVILEGE } from '../../crds/localrequest.ts';
 import { closeServer } from '../../kube/listen.ts';
 import type { Log } from '../../kube/log.ts';
 import { Allowance } from '../sensors/allowance.ts';
-import type { Desired, Enforcer, EnforcerReport, Problem, Sliver } from '../sliver.ts';
-import { Bucket } from '../sockets/bucket.ts';
-import { descriptorOf } from '../sockets/connection.ts';
-import { Listener } from '../sockets/listener.ts';
-import { podOfPeer } from '../sockets/peer.ts';
+import type { Desired, Enforcer, EnforcerReport } from '../sliver.ts';
+import { SliverSockets } from '../sockets/sliversockets.ts';
 import type { AnswerParts } from './answer.ts';
 import { LOCAL_BOUNDS } from './bounds.ts';
 import type { Counted, CountLocal } from './metrics.ts';
@@ -32,10 +26,7 @@ export interface LocalSocketsOptions {
   podOf?: (connection: number) => string | undefined;
 }
 
-interface Served {
-  listener: Listener;
-  connections: Set<Socket>;
-  connects: Bucket;
+interface Kept {
   requests: Allowance;
   operations: Allowance;
   /** When each kind of refusal was logged last, and how many came since. */
@@ -44,53 +35,20 @@ interface Served {
 
 /** An enforcer, so that a sliver has its socket for as long as it has its right. */
 export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { close(): Promise<void> } {
-  const { answering, isOffered, directoryOf, count, log, podOf = podOfPeer } = options;
-  let slivers: ReadonlyMap<string, Sliver> = new Map();
-  const served = new Map<string, Served>();
-  const uids = new WeakMap<Socket, string>();
-  let inAll = 0;
-
-  const refused = (uid: string, operation: Counted, { code, message }: Refusal): void => {
-    const own = served.get(uid);
-    if (!own) return;
-    const now = performance.now();
-    const last = own.logged.get(code) ?? { at: -Infinity, since: 0 };
-    if (now - last.at < LOCAL_BOUNDS.logMs) {
-      last.since++;
-      return;
-    }
-    own.logged.set(code, { at: now, since: 0 });
-    const sliver = slivers.get(uid);
-    const fields = { pod: uid, namespace: sliver?.rcap.namespace, slice: sliver?.slice, operation, code, message };
-    log.warn({ ...fields, more: last.since }, 'a local request was refused');
-  };
-  const server = createLocalServer({
-    answering,
-    isOffered,
-    clientOf(socket) {
-      const uid = uids.get(socket) ?? '';
-      const own = served.get(uid);
-      return {
-        sliver: slivers.get(uid),
-        mayRequest: () => own?.requests.take(performance.now()) ?? false,
-        mayOperate: () => own?.operations.take(performance.now()) ?? false,
-      };
-    },
-    count,
-    onRefused: (socket, operation, refusal) => refused(uids.get(socket) ?? '', operation, refusal),
-    log,
-  });
-
-  const accept = (uid: string, socket: Socket): void => {
-    const own = served.get(uid);
-    if (!own) {
-      socket.destroy();
-      return;
-    }
-    const { connections, connects, listener } = own;
-    const wait = connects.take(performance.now());
-    if (wait > 0) listener.rest(wait);
-    const turnAway = (refusal: Refusal): void => {
+  const { answering, isOffered, directoryOf, count, log, podOf } = options;
+  const { requests, operations } = LOCAL_BOUNDS;
+  const sockets = new SliverSockets<Kept>({
+    name: LOCAL_SOCKET,
+    directoryOf,
+    bounds: LOCAL_BOUNDS,
+    begin: (now) => ({
+      requests: new Allowance(requests.perSecond, requests.burst, now),
+      operations: new Allowance(operations.perSecond, operations.burst, now),
+      logged: new Map(),
+    }),
+    onConnection: (socket) => server.emit('connection', socket),
+    onTurnedAway(socket, uid, why) {
+      const refusal = TURNED_AWAY[why]();
       count('Connect', refusal.code);
       refused(uid, 'Connect', refusal);
       socket.on('error', () => undefined);
@@ -99,80 +57,54 @@ export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { c
       socket.resume();
       const late = setTimeout(() => socket.destroy(), LOCAL_BOUNDS.lingerMs);
       socket.once('close', () => clearTimeout(late));
-    };
-    if (podOf(descriptorOf(socket)) !== uid) {
-      turnAway(new Refusal('NotYours', "this is another sliver's socket, or the process that connected is gone"));
-      return;
-    }
-    const { connections: most, connectionsInAll } = LOCAL_BOUNDS;
-    // however many others have, one is to be had by everybody
-    if (connections.size >= most || (inAll >= connectionsInAll && connections.size > 0)) {
-      turnAway(new Refusal('TooManyRequests', 'too many connections: close some'));
-      return;
-    }
-    connections.add(socket);
-    inAll++;
-    uids.set(socket, uid);
-    socket.once('close', () => {
-      connections.delete(socket);
-      inAll--;
-    });
-    server.emit('connection', socket);
-    socket.resume();
-  };
+    },
+    podOf,
+  });
 
-  const serve = (uid: string): void => {
-    const directory = directoryOf(uid);
-    mkdirSync(directory, { recursive: true });
-    chmodSync(directory, 0o755);
+  const refused = (uid: string, operation: Counted, { code, message }: Refusal): void => {
+    const own = sockets.kept(uid);
+    if (!own) return;
     const now = performance.now();
-    const { connects, requests, operations } = LOCAL_BOUNDS;
-    served.set(uid, {
-      listener: new Listener(join(directory, LOCAL_SOCKET), (socket) => accept(uid, socket)),
-      connections: new Set(),
-      connects: new Bucket(connects.perSecond, connects.burst, now),
-      requests: new Allowance(requests.perSecond, requests.burst, now),
-      operations: new Allowance(operations.perSecond, operations.burst, now),
-      logged: new Map(),
-    });
+    const last = own.logged.get(code) ?? { at: -Infinity, since: 0 };
+    if (now - last.at < LOCAL_BOUNDS.logMs) {
+      last.since++;
+      return;
+    }
+    own.logged.set(code, { at: now, since: 0 });
+    const sliver = sockets.sliver(uid);
+    const fields = { pod: uid, namespace: sliver?.rcap.namespace, slice: sliver?.slice, operation, code, message };
+    log.warn({ ...fields, more: last.since }, 'a local request was refused');
   };
-  const end = (uid: string): void => {
-    const { listener, connections } = served.get(uid)!;
-    served.delete(uid);
-    listener.close();
-    for (const socket of connections) socket.destroy();
-  };
+  const server = createLocalServer({
+    answering,
+    isOffered,
+    clientOf(socket) {
+      const uid = sockets.uidOf(socket) ?? '';
+      const own = sockets.kept(uid);
+      return {
+        sliver: sockets.sliver(uid),
+        mayRequest: () => own?.requests.take(performance.now()) ?? false,
+        mayOperate: () => own?.operations.take(performance.now()) ?? false,
+      };
+    },
+    count,
+    onRefused: (socket, operation, refusal) => refused(sockets.uidOf(socket) ?? '', operation, refusal),
+    log,
+  });
+
   const close = async (): Promise<void> => {
-    for (const uid of [...served.keys()]) end(uid);
+    sockets.close();
     await closeServer(server);
   };
 
   return {
     name: 'local',
 
-    async enforce({ slivers: all }: Desired): Promise<EnforcerReport> {
-      const problems: Problem[] = [];
-      slivers = new Map(all.map((sliver) => [sliver.id, sliver]));
+    async enforce({ slivers }: Desired): Promise<EnforcerReport> {
       const offered = isOffered();
-      const has = (sliver: Sliver | undefined): boolean =>
-        sliver?.standing === 'entitled' && (offered || sliver.amounts.privileges.includes(LOCAL_PRIVILEGE));
-      let writes = 0;
-      for (const uid of served.keys()) {
-        // its directory may have been taken away and made anew
-        if (has(slivers.get(uid)) && existsSync(join(directoryOf(uid), LOCAL_SOCKET))) continue;
-        end(uid);
-        writes++;
-      }
-      for (const sliver of all) {
-        if (!has(sliver) || served.has(sliver.id)) continue;
-        try {
-          serve(sliver.id);
-          writes++;
-        } catch (error) {
-          problems.push({ sliver: sliver.id, reason: 'SocketNotServed', message: (error as Error).message });
-        }
-      }
-      return { writes, problems };
+      return sockets.enforce(slivers, ({ standing, amounts }) => {
+        return standing === 'entitled' && (offered || amounts.privileges.includes(LOCAL_PRIVILEGE));
+      });
     },
 
     async release(): Promise<void> {
@@ -182,3 +114,8 @@ export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { c
     close,
   };
 }
+
+const TURNED_AWAY = {
+  NotYours: () => new Refusal('NotYours', "this is another sliver's socket, or the process that connected is gone"),
+  Full: () => new Refusal('TooManyRequests', 'too many connections: close some'),
+};
