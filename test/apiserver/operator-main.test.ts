@@ -1,53 +1,38 @@
 /** The operator's process as the chart starts it: settings, probes, metrics, leadership, and an orderly end. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import type { LeaseObject } from '../../kube/leader.ts';
 import { Resources } from '../../kube/resources.ts';
 import { apiServer, until, type ApiServer } from './fixture.ts';
 import { ignore } from './operator/world.ts';
+import { Processes, type Running } from './process.ts';
 
-const MAIN = fileURLToPath(new URL('../../operator/main.ts', import.meta.url));
 const NAMESPACE = 'main-test';
 
-interface Running {
-  child: ChildProcess;
+interface Serving extends Running {
   port: number;
-  output: string[];
-  exited: Promise<number | null>;
 }
 
 describe("the operator's process", () => {
   let server: ApiServer;
-  const started: Running[] = [];
+  const processes = new Processes('operator/main.ts');
 
   before(async () => {
     server = await apiServer();
     await server.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   });
   afterEach(async () => {
-    for (const { child, exited } of started.splice(0)) {
-      child.kill('SIGKILL');
-      await exited;
-    }
+    await processes.kill();
     await ignore(404, server.client.remove(Resources.Lease, { namespace: NAMESPACE, name: 'slice-operator' }));
   });
 
-  async function start(name: string, argv: string[] = []): Promise<Running> {
+  async function start(name: string, argv: string[] = []): Promise<Serving> {
     const port = await freePort();
     const settings = { NAMESPACE, POD_NAME: name, HEALTH_PORT: String(port), HEALTH_HOST: '127.0.0.1' };
-    const env = { PATH: process.env.PATH ?? '', KUBECONFIG: server.kubeconfig, ...settings };
-    const child = spawn(process.execPath, [MAIN, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const output: string[] = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(String(chunk)));
-    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    const running = { child, port, output, exited };
-    started.push(running);
-    return running;
+    return { ...processes.start(server, settings, argv), port };
   }
 
-  const ask = async ({ port }: Running, path: string) => {
+  const ask = async ({ port }: Serving, path: string) => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`);
     return [answer.status, await answer.text()] as const;
   };

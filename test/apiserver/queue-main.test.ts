@@ -1,46 +1,23 @@
 /** The queue broker's process as its example starts it: settings, leadership, and an orderly end. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { LeaseObject } from '../../kube/leader.ts';
 import { Resources } from '../../kube/resources.ts';
 import { apiServer, until, type ApiServer } from './fixture.ts';
+import { Processes, type Running } from './process.ts';
 
-const MAIN = fileURLToPath(new URL('../../operator/brokers/queue/main.ts', import.meta.url));
 const NAMESPACE = 'queue-main';
-
-interface Running {
-  child: ChildProcess;
-  output: string[];
-  exited: Promise<number | null>;
-}
 
 describe("the queue broker's process", () => {
   let server: ApiServer;
-  const started: Running[] = [];
+  const processes = new Processes('operator/brokers/queue/main.ts');
 
   before(async () => {
     server = await apiServer();
     await server.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   });
-  afterEach(async () => {
-    for (const { child, exited } of started.splice(0)) {
-      child.kill('SIGKILL');
-      await exited;
-    }
-  });
+  afterEach(() => processes.kill());
 
-  function start(settings: Record<string, string>): Running {
-    const env = { PATH: process.env.PATH ?? '', KUBECONFIG: server.kubeconfig, ...settings };
-    const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const output: string[] = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(String(chunk)));
-    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    const running = { child, output, exited };
-    started.push(running);
-    return running;
-  }
-
+  const start = (settings: Record<string, string>): Running => processes.start(server, settings);
   const holder = async () =>
     (await server.client.get<LeaseObject>(Resources.Lease, { namespace: NAMESPACE, name: 'slice-queue' }))?.spec
       .holderIdentity;
