@@ -94,7 +94,9 @@ describe('a right that is handed over by its value', () => {
     for (const { status, reason, message } of answers) {
       assert.deepEqual([status, reason, message], ['False', Reason.NotRedeemable, answers[0]!.message]);
     }
-    assert.equal(await decisions(product, NODE, 'denied', Reason.NotRedeemable), counted + shown.length);
+    await product.until('the answers to be counted', async () => {
+      return (await decisions(product, NODE, 'denied', Reason.NotRedeemable)) === counted + shown.length;
+    });
     const log = await logOf(product, NODE);
     for (const name of shown) {
       const line = log.find(({ rcap, event }) => rcap === `${THEIRS}/by-${name}` && event === 'denied');
@@ -162,8 +164,9 @@ describe('a right that is handed over by its value', () => {
     const granted = (await readRight(product, right('3M')))!.status!.granted!;
     assert.deepEqual([granted.resources.egress!.guarantee, granted.window?.end], ['3M', window.end]);
 
-    const part = rightOf(NODE, THEIRS, 'part', { from: 'taken', resources: { cpu: { shares: 10 } }, window });
-    assert.equal((await ask(product, part)).status, 'True');
+    const resources = { cpu: { shares: 10 }, egress: { guarantee: '1M', limit: '2M' } };
+    const verdict = await ask(product, rightOf(NODE, THEIRS, 'part', { from: 'taken', resources, window }));
+    assert.equal(verdict.status, 'True', verdict.message);
     await product.kubectl('delete', 'rcap', '-n', THEIRS, 'part', 'taken');
     await product.until('nothing of it to be left', async () => {
       const pod = await product.get<KubeObject>(Resources.Pod, { namespace: THEIRS, name: 'taken' });
