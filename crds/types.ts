@@ -539,7 +539,7 @@ export interface ResourceCapabilitySpec {
    */
   contact: string;
   /**
-   * The Slice, in the same namespace, that the right is bound to. It can be set once and not changed.
+   * The Slice, in the same namespace, that the right is bound to. It can be set once, and neither changed nor taken out.
    */
   sliceName?: string;
   /**

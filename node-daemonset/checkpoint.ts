@@ -86,6 +86,10 @@ export function parseCheckpoint(text: string): NodeState {
       throw new Error('an entry of its ledger makes no sense');
     }
   }
+  const { bindings = [] } = ledger;
+  if (!Array.isArray(bindings) || bindings.some((one) => typeof one?.uid !== 'string')) {
+    throw new Error('what rights were bound to in it makes no sense');
+  }
   for (const pod of pods) {
     if (typeof pod?.uid !== 'string' || !Number.isInteger(pod.classId) || typeof pod.rcap?.uid !== 'string') {
       throw new Error('a pod in it makes no sense');

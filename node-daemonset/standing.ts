@@ -42,6 +42,14 @@ export function whyNot(
   return restrained(holds, entry.namespace, grant.sliceName).suspended ? 'Suspended' : undefined;
 }
 
+/**
+ * Whether a pod was started for another slice than its right is bound to: it stays that slice's sliver, whom others may have
+ * suspended by its name. So a right that the node took for a new one gives it nothing.
+ */
+export function isOfAnother({ slice }: PodRecord, grant: Grant | undefined): boolean {
+  return slice !== undefined && grant?.sliceName !== undefined && slice !== grant.sliceName;
+}
+
 /** At most one pod of an rcap is entitled: the one whose volume was published first. */
 export function planStandings(
   pods: readonly PodRecord[],
@@ -54,7 +62,8 @@ export function planStandings(
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
   const parts = partsOf(ledger.entries);
   const holders = new Map<string, PodRecord>();
-  for (const pod of pods.filter((one) => !one.unpublished)) {
+  for (const pod of pods) {
+    if (pod.unpublished || isOfAnother(pod, entries.get(pod.rcap.uid)?.grant)) continue;
     const first = holders.get(pod.rcap.uid);
     if (!first || before(pod, first)) holders.set(pod.rcap.uid, pod);
   }

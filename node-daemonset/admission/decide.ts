@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, isRefused, readAsk, refuseNode, type Refused } from './ask.ts';
-import type { Entry, Grant, Ledger } from './ledger.ts';
+import type { Binding, Entry, Grant, Ledger } from './ledger.ts';
 import type { Decision } from './plan.ts';
 
 /** It is taken back into the books before anything new is granted, and only if it fits. */
@@ -32,6 +32,8 @@ export interface Context {
   ledger: Ledger;
   /** What is granted and refused by now, in this pass too. */
   entries: ReadonlyMap<string, Entry>;
+  /** What rights were bound to that held nothing when the pass began, by uid. */
+  bindings: ReadonlyMap<string, Binding>;
   nodeName: string;
   weigh: Weigh;
   now: number;
@@ -43,7 +45,7 @@ export function decide(
   entry: Entry | undefined,
   context: Context,
 ): { entry: Entry; decision: Decision } | undefined {
-  const { ledger, entries, nodeName, weigh, now } = context;
+  const { ledger, entries, bindings, nodeName, weigh, now } = context;
   const generation = rcap.metadata.generation ?? 0;
   // A label can change without a new generation; what names another node is given up whenever it is seen.
   const movedAway = refuseNode(rcap, nodeName);
@@ -57,7 +59,7 @@ export function decide(
   const refused = isRefused(ask)
     ? ask
     : (refuseMove(rcap, entry, ledger) ??
-      refuseRebinding(ask, entry?.grant) ??
+      refuseRebinding(ask, entry?.grant?.sliceName ?? bindings.get(ask.uid)?.sliceName) ??
       refuseFrom(ask, entry?.grant, parent) ??
       weigh(ask, parent));
   if (!refused) {
@@ -89,9 +91,10 @@ function refuseMove(rcap: ResourceCapability, entry: Entry | undefined, ledger: 
   return { reason: CapabilityReason.WrongNode, message };
 }
 
-function refuseRebinding(ask: Ask, grant: Grant | undefined): Refused | undefined {
-  if (!grant?.sliceName || grant.sliceName === ask.sliceName) return undefined;
-  const message = `it is bound to slice ${grant.sliceName} and stays so: release it and acquire another`;
+/** `sliceName`: what it is bound to, now or before; undefined where it never was. */
+export function refuseRebinding(ask: Ask, sliceName: string | undefined): Refused | undefined {
+  if (!sliceName || sliceName === ask.sliceName) return undefined;
+  const message = `it is bound to slice ${sliceName} and stays so: release it and acquire another`;
   return { reason: CapabilityReason.InvalidSpec, message };
 }
 

@@ -45,12 +45,24 @@ export interface Entry {
   refusal?: Refusal;
 }
 
+/** What a right was bound to that holds nothing now, or is not seen any more: it stays so for the right's life. */
+export interface Binding {
+  /** The rcap's. */
+  uid: string;
+  namespace: string;
+  sliceName: string;
+  /** Since when it holds nothing, in ms since the epoch. */
+  time: number;
+}
+
 export interface Ledger {
   /** The uid of the Node under which the grants were made; undefined before the node is known. */
   nodeUID: string | undefined;
   /** Earlier uids of the same Node, newest first: what they granted was ours. */
   formerNodeUIDs: string[];
   entries: Entry[];
+  /** Absent: none. */
+  bindings?: Binding[];
   /** Whether what was granted before this ledger began has been taken back from the statuses of rcaps: once, as they prove nothing. */
   recovered?: boolean;
 }

@@ -15,7 +15,8 @@ import { inOrder, inOrderOfGrants } from './order.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
 import { relink } from './split.ts';
-import { adoptRefusals, awaitsValue, isRead, passedUnseen, planTransfer } from './transfer.ts';
+import { adoptRefusals, awaitsValue, isRead, planTransfer } from './transfer.ts';
+import { boundBefore, keptBindings, passedUnseen } from './unseen.ts';
 
 export interface AdmissionInput {
   ledger: Ledger;
@@ -85,6 +86,7 @@ export function planAdmission(input: AdmissionInput): Admission {
   if (policy?.evict && node && beyondIn(before.entries, policy, node, now).length > 0) {
     decisions.push(...evict(byUid, policy, node, now));
   }
+  const bindings = boundBefore(before.bindings ?? [], input.ledger.entries, byUid, now);
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
     const ordered = inOrder([...seen.values()]);
@@ -126,7 +128,7 @@ export function planAdmission(input: AdmissionInput): Admission {
         continue;
       }
       if (awaitsValue(rcap, entry)) {
-        const moved = planTransfer(rcap, { offers, entries: byUid, nodeName, weigh: weighTransfer, now });
+        const moved = planTransfer(rcap, { offers, entries: byUid, bindings, nodeName, weigh: weighTransfer, now });
         if (!moved) {
           skipped.add(`${namespace}/${name}`);
           continue;
@@ -136,7 +138,7 @@ export function planAdmission(input: AdmissionInput): Admission {
         decisions.push(...moved.decisions);
         continue;
       }
-      const answer = decide(rcap, entry, { ledger: before, entries: byUid, nodeName, weigh, now });
+      const answer = decide(rcap, entry, { ledger: before, entries: byUid, bindings, nodeName, weigh, now });
       if (!answer) continue;
       turns.set(namespace, left - 1);
       byUid.set(answer.entry.uid, answer.entry);
@@ -147,7 +149,12 @@ export function planAdmission(input: AdmissionInput): Admission {
   const entries = [...byUid.values()];
   const same = before === input.ledger && decisions.length === 0 && recovered === (before.recovered ?? false);
   if (same && entries.length === input.ledger.entries.length) return { ledger: input.ledger, decisions, waiting };
-  return { ledger: { ...before, entries, ...(recovered && { recovered }) }, decisions, waiting };
+  const lost = boundBefore([...bindings.values()], input.ledger.entries, byUid, now);
+  // while the API server was not heard all may be seen
+  const kept = keptBindings(lost.values(), byUid, (uid) => seen?.has(uid) ?? true);
+  const { bindings: _, ...rest } = before;
+  const ledger = { ...rest, entries, ...(kept.length > 0 && { bindings: kept }), ...(recovered && { recovered }) };
+  return { ledger, decisions, waiting };
 }
 
 /** Whether some rcap has a generation that was not answered yet; one that goes without having been granted gets no answer. */

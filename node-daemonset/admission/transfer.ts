@@ -6,7 +6,8 @@ import { CapabilityReason, getCondition } from '../../crds/conditions.ts';
 import { toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, isRefused, readAsk, type Refused } from './ask.ts';
-import type { Entry, Grant } from './ledger.ts';
+import { refuseRebinding } from './decide.ts';
+import type { Binding, Entry, Grant } from './ledger.ts';
 import type { Offers } from './offers.ts';
 import type { Decision } from './plan.ts';
 import { under } from './split.ts';
@@ -20,6 +21,8 @@ export interface Transfer {
 interface Context {
   offers: Offers;
   entries: ReadonlyMap<string, Entry>;
+  /** What rights were bound to that held nothing when the pass began, by uid. */
+  bindings: ReadonlyMap<string, Binding>;
   nodeName: string;
   weigh(ask: Ask, holder: Entry): Refused | undefined;
   now: number;
@@ -41,7 +44,7 @@ export function isRead({ metadata, status }: ResourceCapability): boolean {
 
 /** The answer to an rcap that shows a value; undefined while its Secret was not read. */
 export function planTransfer(rcap: ResourceCapability, context: Context): Transfer | undefined {
-  const { offers, entries, nodeName, weigh, now } = context;
+  const { offers, entries, bindings, nodeName, weigh, now } = context;
   const plain = readAsk(rcap, nodeName);
   if (isRefused(plain)) return denied(rcap, plain, now);
   if (!isRead(rcap)) return undefined;
@@ -52,7 +55,8 @@ export function planTransfer(rcap: ResourceCapability, context: Context): Transf
   }
   const { grant } = holder;
   const ask = readAsk(rcap, nodeName, grant) as Ask;
-  const refused = asksForOther(ask, grant) ?? weigh(ask, holder);
+  const bound = bindings.get(ask.uid)?.sliceName;
+  const refused = asksForOther(ask, grant) ?? refuseRebinding(ask, bound) ?? weigh(ask, holder);
   if (refused) return denied(rcap, refused, now);
   const { generation, contact, sliceName } = ask;
   const { amounts, period, parent, time } = grant;
@@ -77,22 +81,6 @@ export function planTransfer(rcap: ResourceCapability, context: Context): Transf
       { event: 'granted', ...named(next), grant: next.grant, reason: 'Redeemed' },
     ],
   };
-}
-
-/** So many of a namespace's, and so many in all, are remembered when their rcaps are not seen any more. */
-const MOST_UNSEEN = { namespace: 1000, all: 10_000 };
-
-/**
- * What passed to another and is not seen any more, by uid: released, or without our label, which can be put back. The newest are
- * remembered.
- */
-export function passedUnseen(entries: Iterable<Entry>, isSeen: (uid: string) => boolean): ReadonlySet<string> {
-  const passed = [...entries].filter((entry) => isTransferred(entry) && !isSeen(entry.uid));
-  const newest = passed.sort((a, b) => b.refusal!.time - a.refusal!.time);
-  const own = [...Map.groupBy(newest, ({ namespace }) => namespace).values()];
-  const kept = own.flatMap((of) => of.slice(0, MOST_UNSEEN.namespace));
-  if (kept.length > MOST_UNSEEN.all) kept.sort((a, b) => b.refusal!.time - a.refusal!.time);
-  return new Set(kept.slice(0, MOST_UNSEEN.all).map(({ uid }) => uid));
 }
 
 /** Whether the right passed to another for good. */

@@ -8,7 +8,7 @@ import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
 import { type Hold, suspendersOf } from '../restraint.ts';
 import type { Problem } from '../sliver.ts';
-import { whyNot } from '../standing.ts';
+import { isOfAnother, whyNot } from '../standing.ts';
 import { planCapabilityStatus } from './capability.ts';
 import { type NodeFactsReported, planNodeStatus } from './node.ts';
 import type { Reporter } from './reporter.ts';
@@ -77,7 +77,9 @@ export class Statuses {
     const { rcaps, ledger, pods, problems, blackouts, holds, budgets, now } = outcome;
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
     const parts = partsOf(ledger.entries);
-    const holders = new Map(pods.filter((pod) => !pod.unpublished).map((pod) => [pod.rcap.uid, pod]));
+    const isHolder = (pod: PodRecord): boolean =>
+      !pod.unpublished && !isOfAnother(pod, entries.get(pod.rcap.uid)?.grant);
+    const holders = new Map(pods.filter(isHolder).map((pod) => [pod.rcap.uid, pod]));
     const general = problems.filter(({ sliver }) => sliver === undefined);
     const verdicts = new Map(budgets?.map((verdict) => [verdict.sliver, verdict]));
     const own = Map.groupBy(problems, ({ sliver }) => sliver);

@@ -7,7 +7,7 @@ import { leftAt, partsOf } from '../admission/split.ts';
 import { NO_RIGHT, planClassId, planNumber, type PodRecord } from '../pods.ts';
 import type { Problem } from '../sliver.ts';
 import { holdsOf } from '../restraint.ts';
-import { whyNot } from '../standing.ts';
+import { isOfAnother, whyNot } from '../standing.ts';
 import type { StateStore } from '../state.ts';
 import type { SliverDirectories } from './directory.ts';
 import type { Mounts } from './mounts.ts';
@@ -112,6 +112,10 @@ export function createVolumeService(parts: VolumeParts): VolumeService {
     const known = pods.find((one) => one.uid === pod.uid);
     const { classId, next } = known ? { classId: known.classId, next: nextClassId } : planClassId(others, nextClassId);
     const number = known ? { number: known.number, next: nextNumber } : planNumber(nextNumber, now());
+    if (known && isOfAnother(known, entry.grant)) {
+      const message = `pod ${pod.name} is a sliver of slice ${known.slice}: a right that is bound to ${entry.grant?.sliceName} needs a pod of its own`;
+      throw new VolumeError(Code.FailedPrecondition, message);
+    }
     const fresh: PodRecord = {
       uid: pod.uid,
       name: pod.name,

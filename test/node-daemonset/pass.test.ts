@@ -179,6 +179,16 @@ describe('pass', () => {
     assert.equal(condition('a', 'Ready'), 'True Enforced');
   });
 
+  it('takes no pod for the sliver of another slice than the one that it was started for, and says so', async () => {
+    const rcap = right('a', shares(100), { sliceName: 'other' });
+    world.rcaps = [rcap];
+    await runPass(world.parts, true);
+    publish('p', rcap, { slice: 'measure' });
+    await runPass(world.parts, true);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'penalised');
+    assert.deepEqual([condition('a', 'Granted'), condition('a', 'Ready')], ['True Granted', 'False NoPod']);
+  });
+
   it('tells a sliver’s problem in its rcap only, and what binds nobody in none', async () => {
     world.parts = { ...world.parts, enforcers: world.parts.enforcers.slice(1) };
     const rcaps = [right('a'), right('b')];

@@ -93,6 +93,16 @@ describe('standing', () => {
     ]);
   });
 
+  it('leaves a pod the sliver of the slice that it was started for, whatever its right is bound to since', () => {
+    const ledger = granted(right('a', shares(100), { sliceName: 'other' }));
+    const pods = [pod('p', rcap), pod('next', rcap, { slice: 'other', publishedAt: NOW + 1 })];
+    const { slivers } = planStandings(pods, ledger, [], NOW + PENALTY_MS);
+    assert.deepEqual(
+      slivers.map(({ slice, standing }) => `${slice} ${standing}`),
+      ['measure penalised', 'other entitled'],
+    );
+  });
+
   it('is not fooled by another right of the same name', () => {
     const again = right('b', shares(900), {}, { name: rcap.metadata.name });
     assert.deepEqual(standings([pod('p', rcap)], granted(again), [], NOW), [['p', 'penalised']]);

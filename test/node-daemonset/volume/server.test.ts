@@ -289,6 +289,18 @@ describe('volume', () => {
     });
   }
 
+  it('never makes a pod that runs another slice’s sliver, also where a new right has the old one’s name', async () => {
+    await begin(granted(rcap));
+    await publish();
+    running.add('pod-1');
+    store.set({ ledger: granted(right('b', shares(100), { sliceName: 'other' }, { name: rcap.metadata.name })) });
+    await refuses({}, 9, /pod sliver is a sliver of slice measure: a right that is bound to other needs a pod of its/);
+    assert.deepEqual(
+      store.get().pods.map(({ slice, rcap: { uid } }) => [slice, uid]),
+      [['measure', 'a']],
+    );
+  });
+
   it('is refused to whatever pod asks for a right of a slice that others suspended', async () => {
     await begin(granted(rcap));
     store.accept({ restraints: [{ namespace: 'team', slice: 'measure', suspended: true }] });
