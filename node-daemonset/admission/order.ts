@@ -24,8 +24,12 @@ function below(
     for (let from; next && (from = fromOf(next)) && !depths.has(next) && !line.has(next); next = byName.get(from)) {
       line.add(next);
     }
+    const rest = [...line];
+    // Of those that are below one another none is first: which of them was looked at first must make no difference.
+    const circle = next && line.has(next) ? rest.splice(rest.indexOf(next)) : [];
+    for (const one of circle) depths.set(one, 1);
     let depth = (next && depths.get(next)) ?? 0;
-    for (const one of [...line].reverse()) depths.set(one, ++depth);
+    for (const one of rest.reverse()) depths.set(one, ++depth);
     return depths.get(rcap) ?? 0;
   };
   const keyed = rcaps.map((rcap) => ({ rcap, depth: depthOf(rcap), created: createdAt(rcap) }));

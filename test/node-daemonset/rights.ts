@@ -6,6 +6,7 @@ import { EMPTY_LEDGER, type Ledger } from '../../node-daemonset/admission/ledger
 import { type AdmissionInput, planAdmission, type Admission } from '../../node-daemonset/admission/plan.ts';
 import { policyOf } from '../../node-daemonset/admission/policy.ts';
 import type { PodRecord } from '../../node-daemonset/pods.ts';
+import { planCapabilityStatus } from '../../node-daemonset/report/capability.ts';
 
 export const NOW = Date.parse('2026-11-01T00:00:00Z');
 export const NODE = { uid: 'node-uid', cpuMilli: 2000, memory: 8 * 2 ** 30, disk: 100 * 2 ** 30, pods: 110 };
@@ -82,6 +83,19 @@ export function admit(
     now: NOW,
     ...rest,
   });
+}
+
+/** The rcap with the status that the node writes by this ledger; as it is where the ledger does not have it. */
+export function statusIn(ledger: Ledger): (rcap: ResourceCapability) => ResourceCapability {
+  return (rcap) => {
+    const entry = ledger.entries.find(({ uid }) => uid === rcap.metadata.uid);
+    if (!entry) return rcap;
+    const parent = ledger.entries.find(({ uid }) => uid === entry.grant?.parent);
+    const split = { left: entry.grant?.amounts, from: parent && `${parent.namespace}/${parent.name}` };
+    const none = { pod: undefined, problems: [], whyNot: undefined };
+    const status = planCapabilityStatus({ rcap, entry, nodeUID: NODE.uid, ...none, split, now: NOW });
+    return { ...rcap, status: { ...rcap.status, ...status } };
+  };
 }
 
 /** The ledger after these rights were asked for, one admission for all. */

@@ -2,34 +2,13 @@ import assert from 'node:assert/strict';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { hasQuestions } from '../../../node-daemonset/admission/plan.ts';
 import { EMPTY_LEDGER, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
-import { planCapabilityStatus } from '../../../node-daemonset/report/capability.ts';
 import { planStandings } from '../../../node-daemonset/standing.ts';
-import { admit, edited, granted, NODE, NOW, offering, pod, redeeming, right, shares } from '../rights.ts';
+import { admit, edited, granted, NODE, NOW, offering, pod, redeeming, right, shares, statusIn } from '../rights.ts';
 
 const DAY = 86_400_000;
 const at = (days: number): string => new Date(NOW + days * DAY).toISOString();
 const VALUE = 'a1'.repeat(32);
 const entryOf = (ledger: Ledger, uid: string) => ledger.entries.find((entry) => entry.uid === uid);
-
-/** The rcap with the status that the node writes by this ledger. */
-const statusIn =
-  (ledger: Ledger) =>
-  (rcap: ResourceCapability): ResourceCapability => {
-    const entry = entryOf(ledger, rcap.metadata.uid!)!;
-    const parent = ledger.entries.find(({ uid }) => uid === entry.grant?.parent);
-    const split = { left: entry.grant?.amounts, from: parent && `${parent.namespace}/${parent.name}` };
-    const facts = {
-      rcap,
-      entry,
-      nodeUID: NODE.uid,
-      pod: undefined,
-      problems: [],
-      whyNot: undefined,
-      split,
-      now: NOW,
-    };
-    return { ...rcap, status: { ...rcap.status, ...planCapabilityStatus(facts) } };
-  };
 
 describe('a transfer', () => {
   const held = right(
