@@ -7,8 +7,8 @@ import { describe, validateCapability } from './validate.ts';
 /** By which a sliver may ask at all. */
 export const LOCAL_PRIVILEGE = 'Capabilities';
 
-/** Rights that the slivers of one slice may have made on one node. */
-export const MAX_LOCAL_RIGHTS = 100;
+/** Rights that the slivers of one slice may have made on one node: fewer than a namespace may have asked for in vain by default. */
+export const MAX_LOCAL_RIGHTS = 50;
 
 /** Names that slivers give: with a hash behind them they name the rcap. */
 export const LOCAL_NAME = /^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/;

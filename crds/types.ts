@@ -830,7 +830,7 @@ export interface NamespaceBudget {
    */
   ports?: number;
   /**
-   * Rights that a namespace may have asked for without having been granted them.
+   * Rights that a namespace may have asked for without having been granted them. What slivers of one slice ask for over the node's local API counts for a tenth of it at most against all others. Renewals and transfers are not held to it.
    */
   pending?: number;
 }

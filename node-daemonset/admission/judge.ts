@@ -5,6 +5,7 @@ import { type Ask, formatInstant, type Refused } from './ask.ts';
 import type { KnownHolder } from './held.ts';
 import { type Books, type Entry, overlaps, taken } from './ledger.ts';
 import { fitsInParent, holdsItsParts } from './parts.ts';
+import { budgetOfPending } from './pending.ts';
 import { budgetOf, type Policy, portRefusal } from './policy.ts';
 import { reserveIsKept } from './reserve.ts';
 import { heldIn, isWithin, lineageOf } from './split.ts';
@@ -22,6 +23,8 @@ export interface Bench {
   aside: readonly string[];
   /** The right that the asking one is, or is to be, part of. */
   parent: Entry | undefined;
+  /** Rights that are a slice's by the node's local API, as their label says: the slice, by uid. */
+  localTo: ReadonlyMap<string, string>;
   /** Ports that were asked for and are in use on the node; empty where nothing is judged that was not granted before. */
   held: readonly KnownHolder[];
   now: number;
@@ -68,7 +71,6 @@ export const RULES_OF_KIND: readonly ((ask: Ask, bench: Pick<Bench, 'policy'>) =
 const RULES_OF_TRANSFER: readonly Rule[] = [
   windowIsNotOver,
   namespaceIsWelcome,
-  budgetOfPending,
   budgetOfShares,
   budgetOfPorts,
   reserveIsKept,
@@ -123,24 +125,6 @@ function portsAreOffered({ amounts }: Ask, { policy }: Pick<Bench, 'policy'>): R
     if (message) return { reason: CapabilityReason.PortNotOffered, message };
   }
   return undefined;
-}
-
-/** What was granted once is over, and no question: its rcaps are bounded by how many are looked at. */
-const WAS_GRANTED: ReadonlySet<string> = new Set([
-  CapabilityReason.Transferred,
-  CapabilityReason.Expired,
-  CapabilityReason.Evicted,
-]);
-
-function budgetOfPending({ namespace }: Ask, bench: Bench): Refused | undefined {
-  const { policy } = bench;
-  const pending = othersIn(bench, namespace).filter(
-    ({ grant, refusal }) => !grant && !WAS_GRANTED.has(refusal?.reason ?? ''),
-  ).length;
-  const budget = budgetOf(policy, namespace).pending;
-  if (pending < budget) return undefined;
-  const message = `namespace ${namespace} has ${pending} rights here that were not granted, ${budget} are allowed: delete some`;
-  return { reason: CapabilityReason.NamespaceBudget, message };
 }
 
 function budgetOfShares(ask: Ask, bench: Bench): Refused | undefined {

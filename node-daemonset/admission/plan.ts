@@ -12,6 +12,7 @@ import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import { Offers } from './offers.ts';
 import { inOrder, inOrderOfGrants } from './order.ts';
+import { localRights } from './pending.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
 import { relink } from './split.ts';
@@ -90,17 +91,18 @@ export function planAdmission(input: AdmissionInput): Admission {
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
     const ordered = inOrder([...seen.values()]);
+    const common = { policy, offered: books, register: byUid, localTo: localRights(ordered), now };
     const weighWith =
       (held: readonly KnownHolder[]) =>
       (ask: Ask, parent: Entry | undefined): Refused | undefined => {
         const aside = [ask.uid];
-        const bench = { policy, offered: books, register: byUid, aside, parent, held, now };
+        const bench = { ...common, aside, parent, held };
         return byUid.aside(aside, () => judge(ask, bench));
       };
     const weighTransfer = (ask: Ask, holder: Entry): Refused | undefined => {
       const aside = [ask.uid, holder.uid];
       const parent = holder.grant?.parent === undefined ? undefined : byUid.get(holder.grant.parent);
-      const bench = { policy, offered: books, register: byUid, aside, parent, held: [], now };
+      const bench = { ...common, aside, parent, held: [] };
       return byUid.aside(aside, () => judgeTransfer(ask, bench));
     };
     // What is taken back was looked at when it was granted: by now its own sliver has the ports.
