@@ -1,13 +1,11 @@
 /** Whose tickets a broker redeems: a YAML file, as a ConfigMap is mounted. */
-import { API_VERSION } from '../../../crds/names.ts';
 import { amounts } from '../../../crds/rspec.ts';
-import type { Rspec } from '../../../crds/types.ts';
-import { describe, validateCapability } from '../../../crds/validate.ts';
 import { parse } from 'yaml';
 import { readFields, readText } from './canonical.ts';
 import { readPublicKey } from './key.ts';
 import type { Issuer } from './plan.ts';
 import { Refusal } from './refusal.ts';
+import { readRspec } from './rspec.ts';
 
 export interface Settings {
   issuers: readonly Issuer[];
@@ -39,17 +37,13 @@ export function readSettings(text: string): Settings {
 function readIssuer(value: unknown, at: number): Issuer {
   const place = `issuers[${at}]`;
   const { key, name, nodes, resources } = readFields(value, place, ['key', 'name', 'nodes', 'resources']);
-  const spec = { nodeName: 'any', contact: 'settings', resources: resources as Rspec };
-  const right = { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata: { name: 'settings' }, spec };
-  const violations = validateCapability(right);
-  if (violations.length > 0) throw new Refusal('Malformed', `${place}: ${describe(violations)}`);
   return {
     key: readPublicKey(key, `${place}.key`),
     name: readText(name, `${place}.name`, /^[-\w.@]{1,63}$/),
     nodes: list(nodes, `${place}.nodes`, MAX_NODES).map((one) =>
       readText(one, `${place}.nodes`, /^[-a-z0-9.]{1,253}$/),
     ),
-    amounts: amounts(resources as Rspec),
+    amounts: amounts(readRspec(resources, `${place}.resources`)),
   };
 }
 

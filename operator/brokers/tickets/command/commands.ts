@@ -13,6 +13,7 @@ import {
   readPrivateKey,
   readPublicKey,
 } from '../key.ts';
+import { readRspec } from '../rspec.ts';
 import { decode, delegate, encode, idOf, issue, type Ticket, verify } from '../ticket.ts';
 import { type Name, type Options, UsageError } from './arguments.ts';
 import { redeem } from './redeem.ts';
@@ -114,11 +115,13 @@ function readTicket({ ticket = '-' }: Options, io: Io): Ticket {
 }
 
 function readResources(text: string): Rspec {
+  let value: unknown;
   try {
-    return inFull(parse(text) as Rspec);
+    value = parse(text);
   } catch (error) {
-    throw new UsageError(`--resources is no rspec: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`--resources is no YAML: ${(error as Error).message}`, { cause: error });
   }
+  return inFull(readRspec(value, '--resources'));
 }
 
 function readTime(text: string, what: string): string {

@@ -37,6 +37,11 @@ describe('the settings of a broker of tickets', () => {
     ],
     ['a key that is none', stringify({ issuers: [{ ...ISSUER, key: 'ed25519:AAAA' }] }), /issuers\[0\]\.key/],
     ['resources that are none', stringify({ issuers: [{ ...ISSUER, resources: { cpu: { shares: 0 } } }] }), /shares/],
+    [
+      'resources with another field',
+      stringify({ issuers: [{ ...ISSUER, resources: { cpu: { shares: 5 }, memroy: '1Gi' } }] }),
+      /issuers\[0\]\.resources: there is no field memroy: /,
+    ],
     ['a node of another form', stringify({ issuers: [{ ...ISSUER, nodes: ['A B'] }] }), /nodes/],
   ] as const) {
     it(`are refused with ${what}`, () => assert.throws(() => readSettings(value), refused('Malformed', message)));

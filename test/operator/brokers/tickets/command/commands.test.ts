@@ -88,6 +88,22 @@ describe('tickets, the command', () => {
     );
   });
 
+  for (const [resources, message] of [
+    ['{cpu: {sharess: 100}}', /^--resources: there is no field cpu\.sharess: there are shares, excess$/],
+    ['{cpu: {shares: 1}, memroy: 1Gi}', /there is no field memroy: there are .*memory/],
+    ['{ports: [{protocol: TCP, port: 80, prot: x}]}', /there is no field ports\[0\]\.prot: there are protocol, port/],
+    ['{cpu: {shares: many}}', /^--resources\.cpu\.shares: must be integer$/],
+    ['{memory: }', /memory/],
+    ['none', /must be object/],
+  ] as const) {
+    it(`signs nothing with the resources ${resources}, new or given on`, async () => {
+      const issue = ['issue', '--key=site', '--broker', broker!, '--to', anna!, `--end=${WINDOW.end}`];
+      await assert.rejects(tickets(...issue, '--resources', resources), refused('Malformed', message));
+      const give = ['delegate', '--key=anna', '--to', ben!, '--ticket=ticket', '--resources', resources];
+      await assert.rejects(tickets(...give), refused('Malformed', message));
+    });
+  }
+
   describe('redeems', () => {
     let server: Listening;
     let answer: (text: string) => Promise<never> | Parameters<typeof seal>[0];
