@@ -4,10 +4,10 @@ import type { ApiClient } from '../../../kube/client.ts';
 import type { Log } from '../../../kube/log.ts';
 import { pause } from '../../../kube/pause.ts';
 import { createBroker } from './broker.ts';
+import { followSettings } from './following.ts';
 import { readPrivateKey } from './key.ts';
 import { openRights } from './rights.ts';
 import { serveTickets } from './server.ts';
-import { readSettings } from './settings.ts';
 import { openShelf } from './shelf.ts';
 
 export interface ServeOptions {
@@ -33,19 +33,18 @@ export async function serveBroker(
 ): Promise<{ port: number; publicKey: string; done: Promise<void> }> {
   const { client, namespace, settingsFile, log, signal, sweepMs = 30_000 } = options;
   const key = readPrivateKey((await readFile(options.keyFile, 'utf8')).trim());
-  let settings = readSettings(await readFile(settingsFile, 'utf8'));
+  const { settings, state, look } = await followSettings(settingsFile, log, options.now ?? Date.now);
   const rights = openRights(client, namespace);
   const hasRights = async (issuer: string, until: AbortSignal) => (await rights.list(until, issuer, 1)).length > 0;
   const shelf = openShelf({ client, namespace, hasRights });
-  const broker = createBroker({ key, namespace, shelf, rights, settings: () => settings, log, now: options.now });
-  const { port, close } = await serveTickets({ ...options, key, broker });
-  log.info({ broker: key.publicKey, port, issuers: settings.issuers.length }, 'tickets are redeemed');
+  const broker = createBroker({ key, namespace, shelf, rights, settings, log, now: options.now });
+  const { port, close } = await serveTickets({ ...options, key, broker, settings: state });
+  log.info({ broker: key.publicKey, port, issuers: settings().issuers.length }, 'tickets are redeemed');
 
   async function follow(): Promise<void> {
     while (!signal.aborted) {
+      await look();
       try {
-        // what can't be read leaves things as they were
-        settings = readSettings(await readFile(settingsFile, 'utf8'));
         await broker.sweep(signal);
       } catch (error) {
         if (!signal.aborted) log.error({ err: error }, 'the books could not be swept');

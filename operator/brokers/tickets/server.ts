@@ -1,6 +1,6 @@
 /**
- * Takes requests for tickets over HTTP: `POST /redeem`, and `GET /` with the broker's public key and what it answered so far. It needs
- * no TLS: requests and answers are signed, and values sealed for one holder.
+ * Takes requests for tickets over HTTP: `POST /redeem`, and `GET /` with the broker's public key, what it answered so far and how its settings
+ * are. It needs no TLS: requests and answers are signed, and values sealed for one holder.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { BusyError, createGate } from '../../../kube/gate.ts';
@@ -8,6 +8,7 @@ import { listen, type Listening } from '../../../kube/listen.ts';
 import type { Log } from '../../../kube/log.ts';
 import { limitVisitors, type VisitorLimits } from '../../../kube/visitors.ts';
 import type { Broker } from './broker.ts';
+import type { SettingsState } from './following.ts';
 import type { KeyPair } from './key.ts';
 import { type Reason, REASONS, Refusal } from './refusal.ts';
 import { type Answer, MAX_REQUEST, nonceIn, refusedAs, signAnswer } from './request.ts';
@@ -19,6 +20,8 @@ export interface TicketServerOptions {
   host?: string | undefined;
   key: KeyPair;
   broker: Pick<Broker, 'redeem'>;
+  /** When its settings were read, and what is wrong with them. */
+  settings: () => SettingsState;
   /** Ends what waits for nodes. */
   signal: AbortSignal;
   log: Log;
@@ -57,7 +60,7 @@ export async function serveTickets(options: TicketServerOptions): Promise<Listen
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, url } = request;
     if (url === '/' && (method === 'GET' || method === 'HEAD')) {
-      send(response, 200, { broker: key.publicKey, ...redeemed, refused });
+      send(response, 200, { broker: key.publicKey, ...redeemed, refused, settings: options.settings() });
     } else if (url !== '/redeem') send(response, 404, { message: 'there are GET / and POST /redeem' });
     else if (method !== 'POST') send(response, 405, { message: 'only POST' });
     else {

@@ -13,10 +13,19 @@ describe('the server of tickets', () => {
   let url: string;
   let redeem: (text: string) => Promise<never>;
   const ending = new AbortController();
+  const settings = () => ({ readAt: '2026-11-01T00:00:00Z' });
 
   before(async () => {
     const broker = { redeem: (text: string) => redeem(text) };
-    const options = { port: 0, host: '127.0.0.1', key: BROKER, broker, signal: ending.signal, log: silentLog() };
+    const options = {
+      port: 0,
+      host: '127.0.0.1',
+      key: BROKER,
+      broker,
+      signal: ending.signal,
+      log: silentLog(),
+      settings,
+    };
     server = await serveTickets({ ...options, limits: { connectionsEach: 200 } });
     url = `http://127.0.0.1:${server.port}`;
   });
@@ -32,7 +41,7 @@ describe('the server of tickets', () => {
     const answer = readAnswer(await response.text(), { broker: BROKER.publicKey, nonce });
     assert.deepEqual(answer, { outcome: 'Refused', reason: 'Expired', message: 'too late', nonce });
     const state = (await (await fetch(url)).json()) as object;
-    assert.deepEqual(state, { broker: BROKER.publicKey, Redeemed: 0, refused: { Expired: 1 } });
+    assert.deepEqual(state, { broker: BROKER.publicKey, Redeemed: 0, refused: { Expired: 1 }, settings: settings() });
   });
 
   it('knows two addresses, and one way to ask each', async () => {
@@ -88,7 +97,15 @@ describe('the server of tickets', () => {
 
   it('has only so many connections for one visitor', async () => {
     const broker = { redeem: (text: string) => redeem(text) };
-    const options = { port: 0, host: '127.0.0.1', key: BROKER, broker, signal: ending.signal, log: silentLog() };
+    const options = {
+      port: 0,
+      host: '127.0.0.1',
+      key: BROKER,
+      broker,
+      signal: ending.signal,
+      log: silentLog(),
+      settings,
+    };
     const small = await serveTickets({ ...options, limits: { connectionsEach: 2 } });
     const open = async () => {
       const socket = connect(small.port, '127.0.0.1');

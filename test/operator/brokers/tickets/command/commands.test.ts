@@ -121,6 +121,7 @@ describe('tickets, the command', () => {
       server = await serveTickets({
         ...{ port: 0, host: '127.0.0.1', key, signal },
         broker: { redeem },
+        settings: () => ({ readAt: WINDOW.start }),
         log: silentLog(),
       });
     });
