@@ -100,8 +100,8 @@ describe('the queue', () => {
       metadata.name.startsWith('a-') && spec.nodeName === 'n2' ? 'asks 900' : undefined;
     world.settle();
     assert.deepEqual(world.heldBy('a'), []);
-    assert.equal(world.queued('a')!.message, 'place 2 of 2, n2: InsufficientShares: asks 900');
-    assert.match(world.queued('b')!.message, /place 1 of 2, open until/);
+    assert.equal(world.queued('a')!.message, 'n2: InsufficientShares: asks 900');
+    assert.match(world.queued('b')!.message, /place 1 of 1, open until/);
     world.decide = () => undefined;
     world.now += 10_000;
     world.settle(() => checkApart(world));
@@ -122,6 +122,26 @@ describe('the queue', () => {
     world.settle(() => checkApart(world));
     assert.match(world.queued('c')!.message, new RegExp(`place 1 of 2, open until`));
     assert.match(world.queued('b')!.message, new RegExp(`place 2 of 2, opens at ${time(HOUR + 10_000)}`));
+  });
+
+  it('counts nobody who gets no window as things are: neither before others nor among them', () => {
+    const world = new QueueWorld('n1');
+    world.add('refused');
+    world.add('invalid', {}, 4 * 3600 + 1);
+    world.add('many', { placement: { count: 2 } });
+    world.add('bounded', { window: { end: at(60_000) } });
+    for (const name of ['a', 'b']) world.add(name);
+    world.decide = ({ metadata }) => (metadata.name.startsWith('refused-') ? 'asks 900' : undefined);
+    world.settle(() => checkApart(world));
+    const told = ['a', 'b', 'refused', 'invalid', 'many', 'bounded'].map((name) => world.queued(name)!.message);
+    assert.deepEqual(
+      told.map((message) => /^place \d of \d/.exec(message)?.[0]),
+      ['place 1 of 2', 'place 2 of 2', undefined, undefined, undefined, undefined],
+    );
+    assert.deepEqual(
+      ['refused', 'invalid', 'many', 'bounded'].map((name) => world.queued(name)!.reason),
+      ['Refused', 'InvalidSpec', 'TooFewNodes', 'Refused'],
+    );
   });
 
   it('gives one that asks for longer a window behind the others, and the others its own', () => {
