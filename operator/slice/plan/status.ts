@@ -102,16 +102,19 @@ function acceptedVerdict({ input, refusal, taken }: StatusInput): Verdict {
 }
 
 /** What a sliver asks for in the long form, and where that is overridden. */
-function asksOf({ slice, capabilities, nodes }: SliceInput): Pick<SliceStatus, 'resources' | 'overrides'> {
-  const { overrides } = slice.spec;
-  if (overrides === undefined) return { resources: inFull(slice) };
+function asksOf({ slice, capabilities, nodes, brokering }: SliceInput): Pick<SliceStatus, 'resources' | 'overrides'> {
+  const { broker, overrides, resources, share } = slice.spec;
+  // another broker binds what it likes: defaults that nobody asks with would be told of a sliver that has more
+  const isAsked = (brokering && broker === undefined) || resources !== undefined || share !== undefined;
+  const asks = isAsked ? { resources: inFull(slice) } : {};
+  if (overrides === undefined) return asks;
   const counts = new Map(overrides.map(({ name }) => [name, 0]));
   const askedOn = asking(slice);
   for (const { spec } of capabilities.filter((one) => !isDeleting(one))) {
     const node = nodes.get(spec.nodeName);
     for (const name of node?.uid === undefined ? [] : askedOn(node).overrides) counts.set(name, counts.get(name)! + 1);
   }
-  return { resources: inFull(slice), overrides: [...counts].map(([name, slivers]) => ({ name, slivers })) };
+  return { ...asks, overrides: [...counts].map(([name, slivers]) => ({ name, slivers })) };
 }
 
 function allocatedVerdict({ input, refusal, placing, withheld }: StatusInput, slivers: readonly Observed[]): Verdict {

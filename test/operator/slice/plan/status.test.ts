@@ -186,6 +186,19 @@ describe('the status of a slice', () => {
     assert.equal(statusOf(anInput(ending, nodes)).ready[1], 'Deleting');
   });
 
+  it('tells no defaults that nobody asks with: another broker binds what it likes', () => {
+    const told = (spec: Partial<Slice['spec']>, brokering = true) =>
+      statusOf({ ...anInput(aSlice(spec), nodes), brokering }).resources?.cpu?.shares;
+    assert.equal(told({ broker: 'queue' }), undefined);
+    assert.equal(told({}, false), undefined);
+    assert.equal(told({ broker: 'queue', resources: { memory: '1Gi' } }), 1);
+    assert.equal(told({ broker: 'queue', share: 20 }), 20);
+    assert.equal(told({ share: 20 }, false), 20);
+    const overrides = [{ name: 'more', node: 'n1', resources: { cpu: { shares: 9 } } }];
+    const { resources, overrides: applied } = statusOf(anInput(aSlice({ broker: 'queue', overrides }), nodes));
+    assert.deepEqual([resources, applied], [undefined, [{ name: 'more', slivers: 0 }]]);
+  });
+
   it('keeps messages within what the schema allows', () => {
     const failures = Array.from({ length: 3 }, () => ({ node: 'n1', message: 'x'.repeat(2000) }));
     assert.ok(statusOf(running(aSlice(), nodes), failures).ready[2]!.length <= 1024);
