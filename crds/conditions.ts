@@ -46,6 +46,12 @@ export const NodeCondition = {
   WithinOffer: 'WithinOffer',
 } as const;
 
+/** Condition of a SliceNodePolicy, written by the operator. */
+export const PolicyCondition = {
+  /** Every node that it is about is told it. */
+  Ready: 'Ready',
+} as const;
+
 /** Condition of a Watchdog, written by the operator. */
 export const WatchdogCondition = {
   /** It reads what it is to read, and may do what it is to do. */
@@ -147,6 +153,13 @@ export const NodeReason = {
   UplinkBusy: 'UplinkBusy',
   WithinOffer: 'WithinOffer',
   Overcommitted: 'Overcommitted',
+} as const;
+
+export const PolicyReason = {
+  InForce: 'InForce',
+  LeftOut: 'LeftOut',
+  NoNodes: 'NoNodes',
+  InvalidSpec: 'InvalidSpec',
 } as const;
 
 export const WatchdogReason = {

@@ -1186,7 +1186,49 @@ export interface SliceNodePolicy {
    * Name, namespace, labels and the like.
    */
   metadata: ObjectMeta;
+  status?: SliceNodePolicyStatus;
   spec: SliceNodePolicySpec;
+}
+/**
+ * Where it is in force, written by the operator.
+ */
+export interface SliceNodePolicyStatus {
+  /**
+   * The generation of the spec that this status speaks of.
+   */
+  observedGeneration?: number;
+  nodes?: PolicyNodes;
+  /**
+   * The first few nodes that it is about and that are not told it.
+   */
+  leftOut?: PolicyLeftOut[];
+  /**
+   * Ready, when it is in force on every node that it is about; its reason is one that a person can act on.
+   */
+  conditions?: Condition[];
+}
+/**
+ * Nodes, counted.
+ */
+export interface PolicyNodes {
+  /**
+   * Those that it is about.
+   */
+  matching?: number;
+  /**
+   * Those of them that are told it, beside what stronger policies, the SliceNode and the file on the node say.
+   */
+  inForce?: number;
+}
+export interface PolicyLeftOut {
+  /**
+   * The node.
+   */
+  node: string;
+  /**
+   * Why, for people.
+   */
+  message: string;
 }
 /**
  * Which nodes, and what they offer to whom.

@@ -4,6 +4,15 @@ export const CONTROLLERS = ['slice', 'broker', 'capability', 'node', 'watchdog',
 /** `broker` is the default broker: it acquires rights for Slices; `slice` runs their slivers by whatever rights they have. */
 export type Controller = (typeof CONTROLLERS)[number];
 
+/** What has a queue and workers of its own: the controllers, and what runs with one of them. */
+export const WORKS = [...CONTROLLERS, 'policy'] as const;
+/** `policy` says where SliceNodePolicies are in force, which `node` puts together. */
+export type Work = (typeof WORKS)[number];
+
+export function controllerFor(work: Work): Controller {
+  return work === 'policy' ? 'node' : work;
+}
+
 /**
  * As kube-controller-manager has it: `*` is all, `name` one, `-name` not that one, and the first of a name counts. Throws
  * what to write instead.

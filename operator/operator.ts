@@ -9,9 +9,10 @@ import { runWorkers, type Outcome } from '../kube/workers.ts';
 import { WorkQueue } from '../kube/workqueue.ts';
 import { FINALIZER, LABEL_SLICE } from '../crds/names.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../crds/types.ts';
-import { CONTROLLERS, type Controller } from './controllers.ts';
+import { type Controller, controllerFor, type Work, WORKS } from './controllers.ts';
 import { controllerOf, type Pod } from './kinds.ts';
 import { measure } from './metrics.ts';
+import { Edits } from './node/edits.ts';
 import { Heartbeats, type Clock } from './node/heartbeat.ts';
 import { NodeView, type Reach } from './node/view.ts';
 import { reconcilersOf } from './reconcilers.ts';
@@ -37,11 +38,12 @@ export interface OperatorOptions {
   statusIntervalMs?: number;
 }
 
-const WORKERS: Readonly<Record<Controller, number>> = {
+const WORKERS: Readonly<Record<Work, number>> = {
   slice: 8,
   broker: 8,
   capability: 2,
   node: 2,
+  policy: 1,
   watchdog: 4,
   sensor: 2,
   local: 2,
@@ -54,20 +56,15 @@ const EVERY_SENSOR_MS = 10_000;
 
 export class SliceOperator extends KubeOperator {
   readonly #options: OperatorOptions;
-  readonly #queues: Readonly<Record<Controller, WorkQueue>> = {
-    slice: new WorkQueue(),
-    broker: new WorkQueue(),
-    capability: new WorkQueue(),
-    node: new WorkQueue(),
-    watchdog: new WorkQueue(),
-    sensor: new WorkQueue(),
-    local: new WorkQueue(),
-  };
+  readonly #queues = Object.fromEntries(WORKS.map((one) => [one, new WorkQueue()])) as Readonly<
+    Record<Work, WorkQueue>
+  >;
   readonly #heartbeats: Heartbeats;
   /** A node that no longer serves a Sensor does not name it. */
   readonly #sensing = new Throttle(() => this.#everySensor(), EVERY_SENSOR_MS);
-  readonly #placing = new Throttle(() => this.#everySlice(), EVERY_SLICE_MS);
+  readonly #placing = new Throttle(() => (this.#everySlice(), this.#everyPolicy()), EVERY_SLICE_MS);
   readonly #defaulting = new Throttle(() => this.#everyNode(), EVERY_SLICE_MS);
+  readonly #policyEdits = new Edits();
   /** One that was edited may have been about others before. */
   readonly #restraining = new Throttle(() => (this.#everySlice(), this.#everyNode()), EVERY_SLICE_MS);
   #informers: Informers | undefined;
@@ -130,7 +127,7 @@ export class SliceOperator extends KubeOperator {
     });
     const { controllers } = this.#options;
     this.#working = Promise.all(
-      CONTROLLERS.filter((one) => controllers.has(one)).map((one) => this.#run(one, reconcilers[one])),
+      WORKS.filter((one) => controllers.has(controllerFor(one))).map((one) => this.#run(one, reconcilers[one])),
     );
   }
 
@@ -146,7 +143,7 @@ export class SliceOperator extends KubeOperator {
     await this.#working;
   }
 
-  async #run(name: Controller, reconcile: (key: string, signal: AbortSignal) => Promise<Outcome>): Promise<void> {
+  async #run(name: Work, reconcile: (key: string, signal: AbortSignal) => Promise<Outcome>): Promise<void> {
     const queue = this.#queues[name];
     const { onResult } = this.#options.metrics.controller(name, queue);
     await runWorkers(queue, reconcile, { name, workers: WORKERS[name], log: this.#options.log, onResult });
@@ -163,7 +160,7 @@ export class SliceOperator extends KubeOperator {
   }
 
   #listeners(): Listeners {
-    const { capability, node, watchdog, sensor, local } = this.#queues;
+    const { capability, node, policy, watchdog, sensor, local } = this.#queues;
     return {
       slices: (object) => this.#slice(keyOf(object)),
       capabilities: (object) => {
@@ -185,7 +182,10 @@ export class SliceOperator extends KubeOperator {
         this.#sensing.ask();
       },
       sensors: (object) => sensor.add(keyOf(object)),
-      sliceNodePolicies: () => this.#defaulting.ask(),
+      sliceNodePolicies: ({ metadata: { name } }) => {
+        policy.add(name);
+        if (this.#policyEdits.has(name, this.#informers?.sliceNodePolicies.store.get(name))) this.#defaulting.ask();
+      },
       restraints: (object) => {
         this.#restraining.ask();
         const owner = controllerOf(object);
@@ -233,9 +233,15 @@ export class SliceOperator extends KubeOperator {
     else for (const one of this.#stores().capabilities.byIndex(BY_NODE, name)) this.#sliceOf(one);
   }
 
+  #everyPolicy(): void {
+    if (!this.#synced) return;
+    for (const { metadata } of this.#stores().sliceNodePolicies.list()) this.#queues.policy.add(metadata.name);
+  }
+
   #everyNode(): void {
     if (!this.#synced) return;
     for (const { metadata } of this.#stores().sliceNodes.list()) this.#queues.node.add(metadata.name);
+    this.#everyPolicy();
   }
 
   #everySensor(): void {

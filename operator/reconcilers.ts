@@ -4,9 +4,11 @@ import type { Outcome } from '../kube/workers.ts';
 import { Acquiring } from './brokers/default/acquiring.ts';
 import { defaultBrokerReconciler, look } from './brokers/default/reconcile.ts';
 import { capabilityReconciler } from './capability/reconcile.ts';
-import type { Controller } from './controllers.ts';
+import type { Work } from './controllers.ts';
 import { countLocal } from './local/metrics.ts';
 import { localReconciler } from './local/reconcile.ts';
+import { Combinations } from './node/defaults.ts';
+import { policyReconciler } from './node/policies.ts';
 import { nodeReconciler } from './node/reconcile.ts';
 import type { OperatorOptions } from './operator.ts';
 import { sensorReconciler } from './sensor/reconcile.ts';
@@ -37,7 +39,7 @@ export interface ReconcilersOf extends OperatorOptions {
 type Reconcile = (key: string, signal: AbortSignal) => Promise<Outcome>;
 
 /** Those of controllers that do not run do nothing before they are called. */
-export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Reconcile>> {
+export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Work, Reconcile>> {
   const { client, stores, nodes, recorder, log, clock, readings, controllers, releaseNamespace } = of;
   const monotonic = () => clock.monotonic();
   const now = () => clock.wall();
@@ -45,6 +47,7 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
   const books = of.siteShares && new Books(of.siteShares, stores, monotonic, of.acquireAgain);
   const memories = () => ({ expectations: new Expectations(monotonic), taken: new Taken(monotonic) });
   const brokers = memories();
+  const combinations = new Combinations();
   const acquiring = new Acquiring((key) => !brokers.expectations.met(key, (ref) => look(stores, ref)));
   return {
     slice: sliceReconciler({
@@ -60,7 +63,8 @@ export function reconcilersOf(of: ReconcilersOf): Readonly<Record<Controller, Re
     }),
     broker: defaultBrokerReconciler({ ...common, ...brokers, acquiring, books }),
     capability: capabilityReconciler({ client, stores, nodes, recorder, log }),
-    node: nodeReconciler({ client, stores, recorder, log }),
+    node: nodeReconciler({ client, stores, combinations, recorder, log }),
+    policy: policyReconciler({ client, stores, combinations, now, monotonic }),
     watchdog: watchdogReconciler({ client, stores, readings, recorder, log, now, monotonic }),
     sensor: sensorReconciler({ client, stores, releaseNamespace, now, monotonic }),
     local: localReconciler({ client, stores, nodes, count: countLocal(of.metrics.registry), monotonic, log }),

@@ -12,7 +12,14 @@ import { sliverSensors } from '../node-daemonset/sensors/builtin/slivers.ts';
 import { topologySensors } from '../node-daemonset/sensors/builtin/topology.ts';
 import { REASONS } from '../operator/brokers/tickets/refusal.ts';
 import { CRD_FILES, readCrd } from '../crds/schemas.ts';
-import { CapabilityReason, NodeReason, SensorReason, SliceReason, WatchdogReason } from '../crds/conditions.ts';
+import {
+  CapabilityReason,
+  NodeReason,
+  PolicyReason,
+  SensorReason,
+  SliceReason,
+  WatchdogReason,
+} from '../crds/conditions.ts';
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url));
 const troubleshooting = readFileSync(join(DOCS, 'troubleshooting.md'), 'utf8');
@@ -29,6 +36,7 @@ describe('docs/troubleshooting.md', () => {
     ['Slice', SliceReason],
     ['ResourceCapability', CapabilityReason],
     ['SliceNode', NodeReason],
+    ['SliceNodePolicy', PolicyReason],
     ['Watchdog', WatchdogReason],
     ['Sensor', SensorReason],
   ] as const) {

@@ -11,7 +11,7 @@ import { Resources } from '../../kube/resources.ts';
 import { After, Done, type Outcome } from '../../kube/workers.ts';
 import type { Pod } from '../kinds.ts';
 import { LOCAL_MANAGER, MANAGER } from '../managers.ts';
-import { planDefaults } from '../node/defaults.ts';
+import { planDefaults, policiesOn } from '../node/defaults.ts';
 import type { NodeState } from '../slice/plan/input.ts';
 import { BY_NODE, type Stores } from '../stores.ts';
 import type { CountLocal } from './metrics.ts';
@@ -101,7 +101,7 @@ export function localReconciler({ client, stores, nodes, count, monotonic, log }
       client.get<Pod>(Resources.Pod, { namespace, name: podName(request.right) }, signal),
     ]);
     // What the node's own status has of its owner's policy proves nothing.
-    const { defaults } = planDefaults(stores.sliceNodePolicies.list(), node.name, node.labels);
+    const { defaults } = planDefaults(policiesOn(stores.sliceNodePolicies.list(), node.labels));
     const policy = mergePolicy(defaults?.policy ?? {}, of.spec ?? {});
     const by = planAsker({ request, node, policy, by: found, pod });
     const names = planReads(request, by);

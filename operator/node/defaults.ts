@@ -7,30 +7,57 @@ import { isDeleting } from '../kinds.ts';
 /** One that counts nowhere, or not for this node. */
 export interface LeftOut {
   policy: SliceNodePolicy;
-  message: string;
+  /** Why, for people. */
+  why: string;
+}
+
+export interface Together {
+  /** undefined where none is about the node. */
+  defaults: NodeDefaults | undefined;
+  leftOut: readonly LeftOut[];
 }
 
 /** As many as a status names. */
 const MOST = 64;
+const MOST_KNOWN = 256;
 
-/** Pure. `defaults` is undefined where none is about the node; what makes no sense is left out as a whole. */
-export function planDefaults(
+/** Those that are about a node with these labels, the strongest first. */
+export function policiesOn(
   policies: readonly SliceNodePolicy[],
-  node: string,
   labels: Readonly<Record<string, string>>,
-): { defaults: NodeDefaults | undefined; leftOut: LeftOut[] } {
+): SliceNodePolicy[] {
+  return policies.filter((one) => !isDeleting(one) && selects(one, labels)).toSorted(byPrecedence);
+}
+
+/** `policies`: about one node, the strongest first. What makes no sense is left out as a whole. */
+export function planDefaults(policies: readonly SliceNodePolicy[]): Together {
   const names: string[] = [];
   const leftOut: LeftOut[] = [];
   let whole: SliceNodeSpec = {};
-  for (const policy of policies.filter((one) => !isDeleting(one) && selects(one, labels)).toSorted(byPrecedence)) {
+  for (const policy of policies) {
     const next = mergePolicy(policy.spec.policy, whole);
     const why = problemOf(policy, next, names.length);
     if (why === undefined) {
       names.push(policy.metadata.name);
       whole = next;
-    } else leftOut.push({ policy, message: `not in force on node ${node}: ${why}` });
+    } else leftOut.push({ policy, why });
   }
   return { defaults: names.length > 0 ? { policies: names, policy: whole } : undefined, leftOut };
+}
+
+/** Nodes with the same policies have the same defaults: they are put together once, as long as no policy is edited. */
+export class Combinations {
+  readonly #known = new Map<string, Together>();
+
+  of(policies: readonly SliceNodePolicy[]): Together {
+    const key = policies.map(({ metadata }) => `${metadata.name}/${metadata.uid}/${metadata.generation}`).join();
+    const before = this.#known.get(key);
+    if (before) return before;
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    const together = planDefaults(policies);
+    this.#known.set(key, together);
+    return together;
+  }
 }
 
 function selects({ spec }: SliceNodePolicy, labels: Readonly<Record<string, string>>): boolean {

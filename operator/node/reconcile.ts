@@ -10,7 +10,7 @@ import { MANAGER, STATUS_MANAGER } from '../managers.ts';
 import { planNodeRestraints } from '../restraint/nodes.ts';
 import { restraintCritic } from '../restraint/wrong.ts';
 import { BY_NODE, type Stores } from '../stores.ts';
-import { type LeftOut, planDefaults } from './defaults.ts';
+import { type Combinations, type LeftOut, policiesOn } from './defaults.ts';
 import { planNode } from './plan.ts';
 
 const MOST_TOLD = 1_000;
@@ -18,18 +18,19 @@ const MOST_TOLD = 1_000;
 export function nodeReconciler(of: {
   client: ApiClient;
   stores: Stores;
+  combinations: Combinations;
   recorder: Pick<EventRecorder, 'record'>;
   log: Log;
 }) {
   const told = new Set<string>();
   const criticise = restraintCritic(of.recorder);
   /** Once for each generation of a policy: the first of its nodes speaks for all. */
-  const complain = ({ policy, message }: LeftOut): void => {
+  const complain = (node: string, { policy, why }: LeftOut): void => {
     const key = `${policy.metadata.uid}/${policy.metadata.generation}`;
     if (told.has(key)) return;
     if (told.size >= MOST_TOLD) told.clear();
     told.add(key);
-    of.recorder.record(policy, 'Warning', 'InvalidSpec', message);
+    of.recorder.record(policy, 'Warning', 'InvalidSpec', `not in force on node ${node}: ${why}`);
   };
   return async (name: string, signal: AbortSignal): Promise<Outcome> => {
     const { stores } = of;
@@ -37,8 +38,9 @@ export function nodeReconciler(of: {
     criticise(stores.restraints.list());
     const restraints = planNodeRestraints(stores.restraints.list(), stores.capabilities.byIndex(BY_NODE, name));
     const node = stores.nodes.get(name);
-    const { defaults, leftOut } = planDefaults(stores.sliceNodePolicies.list(), name, node?.metadata.labels ?? {});
-    if (node) for (const one of leftOut) complain(one);
+    const policies = policiesOn(stores.sliceNodePolicies.list(), node?.metadata.labels ?? {});
+    const { defaults, leftOut } = of.combinations.of(policies);
+    if (node) for (const one of leftOut) complain(name, one);
     const { create, status } = planNode(name, node, present, restraints, defaults);
     let uid = present?.metadata.uid;
     if (create) {

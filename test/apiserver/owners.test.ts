@@ -111,4 +111,38 @@ describe('policies for many nodes', () => {
     });
     assert.equal(operator.events.filter(({ reason }) => reason === 'InvalidSpec').length, 1, 'once for all nodes');
   });
+
+  it('say themselves where they are in force, and where not and why', async () => {
+    const status = async (name: string) =>
+      (await server.client.get<SliceNodePolicy>(Resources.SliceNodePolicy, { name }))?.status ?? {};
+    const says = (name: string, ready: string, reason: string, matching: number, inForce: number) =>
+      eventually(async () => {
+        const { conditions, nodes, observedGeneration } = await status(name);
+        assert.deepEqual(
+          [conditions?.map(({ type, status: is, reason: why }) => [type, is, why]), nodes, observedGeneration],
+          [[['Ready', ready, reason]], { matching, inForce }, 1],
+        );
+      });
+    const nodeSelector = { 'own-side': 'yes' };
+    const label = (node: string, side: string | null) =>
+      server.client.patch(Resources.Node, { name: node }, { metadata: { labels: { 'own-side': side } } });
+    await make('own-all', { shares: 2 }, { nodeSelector });
+    await says('own-all', 'False', 'NoNodes', 0, 0);
+    await label('own-lab', 'yes');
+    await says('own-all', 'True', 'InForce', 1, 1);
+    const window = { start: '2030-01-02T00:00:00Z', end: '2030-01-01T00:00:00Z' };
+    await make('own-wrong', { blackouts: [window] }, { nodeSelector });
+    await says('own-wrong', 'False', 'InvalidSpec', 1, 0);
+    const { leftOut, conditions } = await status('own-wrong');
+    const [left, ...more] = leftOut ?? [];
+    assert.deepEqual([left?.node, more], ['own-lab', []]);
+    assert.match(left?.message ?? '', /^spec\.policy\.blackouts/);
+    assert.match(conditions![0]!.message, /^in force on no node: spec\.policy\.blackouts/);
+    await label('own-hall', 'yes');
+    await says('own-all', 'True', 'InForce', 2, 2);
+    assert.deepEqual((await told('own-hall')).policies, ['own-all']);
+    for (const node of Object.keys(NODES)) await label(node, null);
+    await says('own-all', 'False', 'NoNodes', 0, 0);
+    await eventually(async () => assert.deepEqual((await status('own-wrong')).nodes, { matching: 0, inForce: 0 }));
+  });
 });

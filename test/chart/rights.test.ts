@@ -78,6 +78,7 @@ describe("the chart's rights", () => {
       `${GROUP}/resourcecapabilities/finalizers`,
       `${GROUP}/restraints`,
       `${GROUP}/sensors/status`,
+      `${GROUP}/slicenodepolicies/status`,
       `${GROUP}/slicenodes`,
       `${GROUP}/slicenodes/status`,
       `${GROUP}/slices`,
@@ -92,6 +93,7 @@ describe("the chart's rights", () => {
     const rights = rightsOf('Deployment', 'ClusterRole');
     for (const right of [
       `${GROUP}/resourcecapabilities/status patch`,
+      `${GROUP}/slicenodepolicies patch`,
       `${GROUP}/slicenodes delete`,
       `${GROUP}/slices create`,
       `${GROUP}/slices delete`,

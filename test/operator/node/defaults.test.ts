@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { array, assert as check, constantFrom, integer, property, record, shuffledSubarray } from 'fast-check';
 import type { SliceNodePolicy, SliceNodeSpec } from '../../../crds/types.ts';
-import { planDefaults } from '../../../operator/node/defaults.ts';
+import { Combinations, planDefaults, policiesOn } from '../../../operator/node/defaults.ts';
 import { sliceNodePolicy } from '../../crds/objects.ts';
 
 const LABELS = { room: 'lab', rack: 'a' };
-const plan = (...policies: SliceNodePolicy[]) => planDefaults(policies, 'n1', LABELS);
+const plan = (...policies: SliceNodePolicy[]) => planDefaults(policiesOn(policies, LABELS));
 const policy = (name: string, of: SliceNodeSpec, spec: Partial<SliceNodePolicy['spec']> = {}) =>
   sliceNodePolicy(of, spec, name);
 
@@ -53,8 +53,8 @@ describe('policies for many nodes', () => {
     const { defaults, leftOut } = plan(wrong, gone, policy('right', { shares: 7 }));
     assert.deepEqual(defaults, { policies: ['right'], policy: { shares: 7 } });
     assert.deepEqual(
-      leftOut.map(({ policy: { metadata }, message }) => `${metadata.name}: ${message}`),
-      ['wrong: not in force on node n1: spec.policy.ports[0]: a range of ports must not end before it begins'],
+      leftOut.map(({ policy: { metadata }, why }) => `${metadata.name}: ${why}`),
+      ['wrong: spec.policy.ports[0]: a range of ports must not end before it begins'],
     );
   });
 
@@ -63,10 +63,21 @@ describe('policies for many nodes', () => {
     const strong = policy('z', { namespaces: names('a') }, { priority: 1 });
     const { defaults, leftOut } = plan(policy('b', { namespaces: names('b') }), strong);
     assert.deepEqual(defaults!.policies, ['z']);
-    assert.match(leftOut[0]!.message, /together with stronger policies, spec.namespaces/);
+    assert.match(leftOut[0]!.why, /together with stronger policies, spec.namespaces/);
     const many = Array.from({ length: 65 }, (_, i) => policy(`p${i}`, {}));
     assert.equal(plan(...many).defaults!.policies.length, 64);
-    assert.match(plan(...many).leftOut[0]!.message, /64 policies/);
+    assert.match(plan(...many).leftOut[0]!.why, /64 policies/);
+  });
+
+  it('are put together once for all nodes that have the same, until one is edited', () => {
+    const combinations = new Combinations();
+    const all = [policy('a', { shares: 1 }), policy('b', { shares: 2 }, { nodeSelector: { room: 'lab' } })];
+    const on = (labels: Record<string, string>) => combinations.of(policiesOn(all, labels));
+    assert.equal(on(LABELS), on({ room: 'lab', rack: 'b' }));
+    assert.deepEqual(on({ room: 'hall' }).defaults, { policies: ['a'], policy: { shares: 1 } });
+    all[0] = policy('a', { shares: 3 });
+    all[0].metadata.generation = 2;
+    assert.deepEqual(on({ room: 'hall' }).defaults, { policies: ['a'], policy: { shares: 3 } });
   });
 
   it('come out the same in whatever order they came', () => {
