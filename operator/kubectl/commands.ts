@@ -4,6 +4,7 @@ import { getCondition } from '../../crds/conditions.ts';
 import { clusterReadingCsv } from '../../crds/clusterreading.ts';
 import type { Slice } from '../../crds/types.ts';
 import { type Arguments, type Command, UsageError } from './arguments.ts';
+import { readBroker } from './broker.ts';
 import { nameSlice, parseSlice, readNodes, readSlice, readSlices, readSlivers, type Sliver } from './cluster.ts';
 import { askSensor, inManager, onAll } from './managers.ts';
 import { readAuditPath, readManagers } from './release.ts';
@@ -36,8 +37,13 @@ async function ls(kubectl: Kubectl, args: Arguments, print: Print): Promise<numb
 
 async function why(kubectl: Kubectl, args: Arguments, print: Print): Promise<number> {
   const slice = await readSlice(kubectl, args, word(args, 'a slice'));
-  const [slivers, nodes] = await Promise.all([readSlivers(kubectl, slice), readNodes(kubectl)]);
-  for (const line of planWhy({ slice, slivers, nodes })) print(`${line}\n`);
+  const named = slice.spec.broker;
+  const [slivers, nodes, broker] = await Promise.all([
+    readSlivers(kubectl, slice),
+    readNodes(kubectl),
+    named === undefined ? undefined : readBroker(kubectl, named),
+  ]);
+  for (const line of planWhy({ slice, slivers, nodes, broker })) print(`${line}\n`);
   return getCondition(slice.status?.conditions, 'Ready')?.status === 'True' ? 0 : 1;
 }
 

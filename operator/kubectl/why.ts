@@ -1,8 +1,10 @@
 /** Why a slice is not Ready, in sentences: what keeps it, who refused, and what would help. */
-import { BrokerCondition, getCondition, type Condition } from '../../crds/conditions.ts';
-import { ANNOTATION_OVERRIDES } from '../../crds/names.ts';
+import { BrokerCondition, getCondition, SliceCondition, type Condition } from '../../crds/conditions.ts';
+import { ANNOTATION_OVERRIDES, LABEL_NODE, nodeLabelValue } from '../../crds/names.ts';
 import { formatRate, quantityOrZero } from '../../crds/quantity.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
+import { adviceOf, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from './advice.ts';
+import { adviseBroker, type BrokerSeen } from './broker.ts';
 import type { Sliver, SliverPod } from './cluster.ts';
 import { clean } from './table.ts';
 
@@ -11,35 +13,21 @@ export interface WhyInput {
   slivers: readonly Sliver[];
   /** undefined where the asker may not see them. */
   nodes: readonly SliceNode[] | undefined;
+  /** What there is in the namespace that spec.broker names; undefined where it names none. */
+  broker?: BrokerSeen | undefined;
 }
 
-/** What helps, by the reason of a refusal; what is not here its own message says. */
-const HELP: Readonly<Record<string, string>> = {
-  InsufficientShares: 'Ask for fewer shares, for another window, or on other nodes.',
-  InsufficientEgress: 'Ask for a lower egress guarantee, for another window, or on other nodes.',
-  InsufficientMemory: 'Ask for less memory, for another window, or on other nodes.',
-  InsufficientDisk: 'Ask for less disk, for another window, or on other nodes.',
-  InsufficientPods: 'The node is full: ask on other nodes, or its owner to raise spec.pods.',
-  PortInUse: 'Take another port, or end what has it.',
-  PortNotOffered: "Take one of the node's spec.ports, or ask its owner.",
-  PrivilegeNotOffered: 'Leave the privilege out, or ask the owner of the node.',
-  HostNetworkNotOffered: 'Use network: Pod, or ask the owner of the node.',
-  NamespaceBudget: "Release other rights of the namespace, or ask the node's owner for a larger budget.",
-  NamespaceRefused: 'Ask the owner of the node, or go to other nodes.',
-  Evicted: 'Ask for less, or on other nodes: the owner offers less than before.',
-  InsufficientSiteShares:
-    "Ask for fewer shares or nodes, for another window, release other slices of the site, or ask the cluster's owner for a larger pool.",
-  OverridesConflict: 'Give egress.guarantee and egress.limit in one override.',
-  WindowPast: 'Set a later spec.window.end.',
-  Expired: 'Set a later spec.window.end.',
-  Blackout: 'Ask for a window that does not meet the blackout.',
-  ResizeDenied: 'The old grant holds: undo the edit, or ask for less.',
-  BudgetLow: 'Send less until the day (UTC) is over, or ask the owner for a larger bytesPerDay.',
-  BudgetSpent: 'Wait until the day (UTC) is over, or ask the owner for a larger bytesPerDay.',
-};
+/** Those of Allocated that have nothing to do with which nodes there are, or name them. */
+const NOT_OF_NODES: ReadonlySet<string> = new Set([
+  'InsufficientSiteShares',
+  'OverridesConflict',
+  'InvalidSpec',
+  'WindowPast',
+  'HostNetworkNotAllowed',
+]);
 
 /** At least one sentence each a line, without a line's end. Pure. */
-export function planWhy({ slice, slivers, nodes }: WhyInput): string[] {
+export function planWhy({ slice, slivers, nodes, broker }: WhyInput): string[] {
   const { metadata, status, spec } = slice;
   const who = `${metadata.namespace}/${metadata.name}`;
   const ready = getCondition(status?.conditions, 'Ready');
@@ -55,57 +43,107 @@ export function planWhy({ slice, slivers, nodes }: WhyInput): string[] {
   if (!seen) lines.push('The operator has not looked at the last edit yet: this is about the one before.');
   const accepted = getCondition(status?.conditions, 'Accepted');
   if (accepted?.status === 'False' && accepted.message !== ready.message) lines.push(sentence(accepted.message));
-  const queued = getCondition(status?.conditions, BrokerCondition.Queued);
-  if (queued) lines.push(`The queue in namespace ${spec.broker} says: ${sentence(queued.message)}`);
+  const said = saidByOthers(slice);
+  lines.push(...said);
   if (spec.suspended) lines.push('Its author suspended it: set spec.suspended to false.');
   for (const { name, suspended, egressLimit, reason, contact } of status?.restraints ?? []) {
     const what = suspended ? 'suspends it' : `holds each sliver to ${formatRate(quantityOrZero(egressLimit))}`;
     const ask = contact === undefined ? 'whoever made it' : contact;
     lines.push(`Restraint ${name} ${what}: ${sentence(reason)} Only those who may delete it can end that: ask ${ask}.`);
   }
-  const help = HELP[getCondition(status?.conditions, 'Allocated')?.reason ?? ''];
-  if (seen && help !== undefined) lines.push(help);
-  for (const sliver of slivers) lines.push(...aboutSliver(sliver, nodes));
+  const reasons = seen ? missing(status?.conditions).map(({ reason }) => reason) : [];
+  if (reasons.includes('WaitingForBroker') && spec.broker !== undefined && said.length === 0) {
+    lines.push(adviseBroker(spec.broker, broker ?? 'Hidden', metadata.namespace ?? ''));
+  }
+  lines.push(...new Set(reasons.map((reason) => adviceOf(SLICE_ADVICE, reason)).filter((help) => help !== '')));
+  const suspended =
+    reasons.includes('Suspended') && (spec.suspended || status?.restraints?.some((one) => one.suspended) === true);
+  for (const sliver of slivers) lines.push(...aboutSliver(sliver, nodes, suspended));
   const silent = wanted - slivers.length;
   // the pool's books name those nodes, and another broker's are its own
-  if (silent > 0 && help === undefined && spec.broker === undefined)
+  if (silent > 0 && !reasons.some((reason) => NOT_OF_NODES.has(reason)) && spec.broker === undefined)
     lines.push(`${silent} more of the nodes that it wants are not asked: ${where(slice, nodes)}`);
   return lines.map(clean);
 }
 
-function aboutSliver(sliver: Sliver, nodes: readonly SliceNode[] | undefined): string[] {
+/** The operator's own conditions that say that something is missing, in their order. */
+function missing(conditions: readonly Condition[] | undefined): Condition[] {
+  return Object.values(SliceCondition).flatMap((type) => {
+    const one = getCondition(conditions, type);
+    return one?.status === 'False' ? [one] : [];
+  });
+}
+
+/** What its broker tells its author, and what helps. */
+function saidByOthers({ spec, status }: Slice): string[] {
+  const others = (status?.conditions ?? []).filter(({ type }) => !Object.hasOwn(SliceCondition, type));
+  return others.map(({ type, reason, message }) => {
+    if (type !== BrokerCondition.Queued) return `Its condition ${type} says (${reason}): ${sentence(message)}`;
+    const help = adviceOf(QUEUE_ADVICE, reason);
+    return `The queue in namespace ${spec.broker} says: ${sentence(message)} ${help}`.trim();
+  });
+}
+
+function aboutSliver(sliver: Sliver, nodes: readonly SliceNode[] | undefined, suspended: boolean): string[] {
   const applied = sliver.right.metadata.annotations?.[ANNOTATION_OVERRIDES];
-  const lines = standingOf(sliver, nodes);
+  const lines = standingOf(sliver, nodes, suspended);
   return applied ? [...lines, `${sliver.node} is asked with the overrides ${applied.replaceAll(',', ', ')}.`] : lines;
 }
 
-function standingOf({ node, right, pod }: Sliver, nodes: readonly SliceNode[] | undefined): string[] {
+/** `suspended`: who suspends the slice everywhere was told already. */
+function standingOf({ node, right, pod }: Sliver, nodes: WhyInput['nodes'], suspended: boolean): string[] {
   const conditions = right.status?.conditions;
   const granted = getCondition(conditions, 'Granted');
-  if (!granted) return [`${node} has not answered: is its node manager running (kubectl get sln ${node})?`];
+  if (!granted) return [unanswered(right, nodes)];
   if (granted.status !== 'True' || granted.reason === 'ResizeDenied') {
     return [
       `${node} refused (${granted.reason}): ${sentence(granted.message)} ${helpFor(granted, right, nodes)}`.trim(),
     ];
   }
   const lines: string[] = [];
-  const enforced = getCondition(conditions, 'Enforced');
+  const [enforced, ready] = [getCondition(conditions, 'Enforced'), getCondition(conditions, 'Ready')];
   const problem = pod && problemOf(pod);
   if (problem) lines.push(`${node}: the pod ${pod.metadata.name} does not run: ${sentence(problem)}`);
-  else if (enforced?.status === 'False' && !QUIET.has(enforced.reason)) {
-    lines.push(`${node} can't keep its promise (${enforced.reason}): ${sentence(enforced.message)}`);
+  else if (ready?.status === 'False' && HELD.has(ready.reason)) {
+    // told once for the slice, and not again for each of its nodes
+    if (ready.reason !== 'Suspended' || !suspended) lines.push(`${node} gives it nothing now ${advised(ready)}`);
+  } else if (enforced?.status === 'False' && !QUIET.has(enforced.reason)) {
+    lines.push(`${node} can't keep its promise ${advised(enforced)}`);
   }
   const budget = getCondition(conditions, 'WithinBudget');
-  if (budget?.status === 'False')
-    lines.push(`${node}: ${sentence(budget.message)} ${HELP[budget.reason] ?? ''}`.trim());
+  if (budget?.status === 'False') {
+    lines.push(`${node}: ${sentence(budget.message)} ${adviceOf(RIGHT_ADVICE, budget.reason)}`.trim());
+  }
   return lines;
 }
 
 /** No pod yet, or not now: the Slice says why. */
 const QUIET: ReadonlySet<string> = new Set(['NoPod', 'Suspended', 'WindowNotOpen', 'NotBound']);
+/** What is granted and does not hold now, with or without a pod. */
+const HELD: ReadonlySet<string> = new Set(['Blackout', 'GivenAway', 'Suspended', 'Expired']);
+
+function advised({ reason, message }: Condition): string {
+  return `(${reason}): ${sentence(message)} ${adviceOf(RIGHT_ADVICE, reason)}`.trim();
+}
+
+/** Of a right without conditions: nobody but its node writes them. */
+function unanswered({ metadata, spec, status }: ResourceCapability, nodes: WhyInput['nodes']): string {
+  const { nodeName: node } = spec;
+  if (nodes && !nodes.some((one) => one.metadata.name === node)) {
+    return `There is no node ${node}: delete rcap ${metadata.name}, and ask one of kubectl get sln.`;
+  }
+  const label = `${LABEL_NODE}=${nodeLabelValue(node)}`;
+  if (metadata.labels?.[LABEL_NODE] !== nodeLabelValue(node)) {
+    return `${node} does not see rcap ${metadata.name}: kubectl label rcap ${metadata.name} ${label} --overwrite.`;
+  }
+  if (spec.redeem !== undefined && status?.redeemDigest === undefined) {
+    return `${node} waits for the operator to read the Secret ${spec.redeem}: is the chart's value operator.transfers set (kubectl describe rcap ${metadata.name})?`;
+  }
+  return `${node} has not answered: is its node manager running (kubectl get sln ${node})?`;
+}
 
 function helpFor({ reason }: Condition, { spec }: ResourceCapability, nodes: readonly SliceNode[] | undefined): string {
-  const help = HELP[reason] ?? '';
+  const help = adviceOf(RIGHT_ADVICE, reason);
   const shares = spec.resources?.cpu?.shares ?? 1;
   const guarantee = quantityOrZero(spec.resources?.egress?.guarantee ?? '5k');
   const hasRoom = ({ metadata, status }: SliceNode): boolean =>

@@ -114,6 +114,23 @@ describe('kubectl slice', () => {
     assert.match((await slice('audit', `--release-namespace=${NAMESPACE}`)).err, /x-audit|no endpoints/);
   });
 
+  it('notices a broker that nobody is', async () => {
+    const metadata = { name: 'waits', namespace: NAMESPACE };
+    const waits: Slice = {
+      apiVersion: API_VERSION,
+      kind: 'Slice',
+      metadata,
+      spec: { contact: 'ops@example.org', broker: 'quue', sliver: { image: 'example.org/web:1' } },
+    };
+    await server.client.create(waits);
+    const why = async () => (await slice('why', 'waits', '-n', NAMESPACE)).out;
+    await until('the slice to wait', async () => assert.match(await why(), /\(WaitingForBroker\)/));
+    assert.match(await why(), /\nThere is no namespace quue: correct spec\.broker, /);
+    await server.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'quue' } });
+    assert.match(await why(), /\nNo pod runs in namespace quue, so no program answers there: /);
+    await server.client.remove(Resources.Slice, metadata);
+  });
+
   it('says in a sentence what is missing', async () => {
     for (const [argv, code, text] of [
       [['why', 'nothing', '-n', NAMESPACE], 1, /kubectl slice: .*"nothing" not found/],

@@ -95,6 +95,34 @@ describe('kubectl slice audit', () => {
   });
 });
 
+describe('kubectl slice why', () => {
+  const message = '0 of 1 granted; waits for the broker in namespace queue';
+  const waiting = { type: 'Ready', status: 'False', reason: 'WaitingForBroker', message };
+  const answers = {
+    'get slices.slice-operator.io waits': {
+      metadata: { name: 'waits', namespace: 'lab', generation: 1 },
+      spec: { broker: 'queue' },
+      status: { observedGeneration: 1, conditions: [waiting] },
+    },
+    'get resourcecapabilities.slice-operator.io --namespace lab': { items: [] },
+    'get pods --namespace lab': { items: [] },
+  };
+  const saw = async (more: Readonly<Record<string, Answer>>) =>
+    (await run('why waits -n lab', { ...answers, ...more })).out.split('\n')[1];
+
+  it('looks for the broker, as far as the asker may', async () => {
+    const gone = new KubectlError('Error from server (NotFound): namespaces "queue" not found');
+    assert.match((await saw({ 'get namespaces queue': gone }))!, /^There is no namespace queue/);
+    const there = { 'get namespaces queue': 'namespace/queue\n' };
+    assert.match((await saw({ ...there, 'get pods --namespace queue': { items: [] } }))!, /^No pod runs in namespace/);
+    const forbidden = new KubectlError('pods is forbidden');
+    assert.match((await saw({ ...there, 'get pods --namespace queue': forbidden }))!, /Is there a namespace/);
+    const runs = await saw({ ...there, 'get pods --namespace queue': { items: [podOn('n1')] } });
+    assert.match(runs!, /^The broker has said nothing of it\. Does it .* RoleBinding .* in namespace lab\?/);
+    await assert.rejects(saw({ 'get namespaces queue': new KubectlError('connection refused') }), /refused/);
+  });
+});
+
 describe('kubectl slice sensors', () => {
   const reading = (names: readonly string[], ...rows: (string | number)[][]): object => {
     return { columns: names.map((name) => ({ name, type: name === 'extra' ? 'integer' : 'string' })), rows, time: 1 };
