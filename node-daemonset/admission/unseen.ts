@@ -5,13 +5,20 @@
 import type { Binding, Entry } from './ledger.ts';
 import { isTransferred } from './transfer.ts';
 
-/** So many of a namespace's, and so many in all, of each kind. */
-const MOST_UNSEEN = { namespace: 1000, all: 10_000 };
+/** So many of a namespace's, and so many in all. */
+interface Most {
+  namespace: number;
+  all: number;
+}
+
+const MOST_PASSED: Most = { namespace: 1000, all: 10_000 };
+/** Each right of a Slice that is released leaves one, and all of them are in every checkpoint. */
+const MOST_BOUND: Most = { namespace: 200, all: 2000 };
 
 /** What passed to another and is not seen any more, by uid: the newest. */
 export function passedUnseen(entries: Iterable<Entry>, isSeen: (uid: string) => boolean): ReadonlySet<string> {
   const passed = [...entries].filter((entry) => isTransferred(entry) && !isSeen(entry.uid));
-  return new Set(newest(passed, ({ refusal }) => refusal!.time).map(({ uid }) => uid));
+  return new Set(newest(passed, MOST_PASSED, ({ refusal }) => refusal!.time).map(({ uid }) => uid));
 }
 
 /**
@@ -43,14 +50,14 @@ export function keptBindings(
     return !entry || !(entry.grant || isTransferred(entry));
   });
   const unseen = open.filter(({ uid }) => !isSeen(uid));
-  const kept = new Set(newest(unseen, ({ time }) => time));
+  const kept = new Set(newest(unseen, MOST_BOUND, ({ time }) => time));
   return kept.size === unseen.length ? open : open.filter((one) => kept.has(one) || isSeen(one.uid));
 }
 
-function newest<T extends { namespace: string }>(all: readonly T[], timeOf: (one: T) => number): T[] {
-  if (all.length <= MOST_UNSEEN.namespace) return [...all];
+function newest<T extends { namespace: string }>(all: readonly T[], most: Most, timeOf: (one: T) => number): T[] {
+  if (all.length <= most.namespace) return [...all];
   const byTime = (list: readonly T[]): T[] => list.toSorted((a, b) => timeOf(b) - timeOf(a));
   const own = [...Map.groupBy(byTime(all), ({ namespace }) => namespace).values()];
-  const kept = own.flatMap((of) => of.slice(0, MOST_UNSEEN.namespace));
-  return kept.length > MOST_UNSEEN.all ? byTime(kept).slice(0, MOST_UNSEEN.all) : kept;
+  const kept = own.flatMap((of) => of.slice(0, most.namespace));
+  return kept.length > most.all ? byTime(kept).slice(0, most.all) : kept;
 }

@@ -96,14 +96,14 @@ describe('a right that was bound', () => {
       sliceName: 'measure',
       time,
     });
-    const many = Array.from({ length: 1100 }, (_, i) => of('team', i));
+    const many = Array.from({ length: 300 }, (_, i) => of('team', i));
     const kept = keptBindings([...many, of('lab', 0)], new Map(), (uid) => uid === 'team0');
     const uids = new Set(kept.map(({ uid }) => uid));
-    assert.equal(uids.size, 1002);
-    for (const uid of ['team0', 'team100', 'team1099', 'lab0']) assert.ok(uids.has(uid), uid);
+    assert.equal(uids.size, 202);
+    for (const uid of ['team0', 'team100', 'team299', 'lab0']) assert.ok(uids.has(uid), uid);
     assert.ok(!uids.has('team1'));
-    const all = Array.from({ length: 11_000 }, (_, i) => of(`ns${i % 20}`, i));
-    assert.equal(keptBindings(all, new Map(), () => false).length, 10_000);
+    const all = Array.from({ length: 2200 }, (_, i) => of(`ns${i % 20}`, i));
+    assert.equal(keptBindings(all, new Map(), () => false).length, 2000);
   });
 
   it('is no matter where it never was: a right is bound when its holder likes', () => {
