@@ -9,7 +9,7 @@ import { NAMESPACE as RELEASE } from '../chart/render.ts';
 import { killComponent, startComponent } from '../cluster/components.ts';
 import { runInNode } from '../cluster/node.ts';
 import { heldOf } from './kernel.ts';
-import { killProcess } from './operator.ts';
+import { killProcess, scaleOperator } from './operator.ts';
 import type { Product } from './product.ts';
 import { sharedProduct } from './shared.ts';
 import {
@@ -203,6 +203,28 @@ describe('the owner of a node', () => {
       );
       assert.ok(frozen());
       await product.apply(slice());
+    });
+
+    it('is not undone by taking the right out of the node’s sight and putting it back for another slice', async () => {
+      const { name } = sliver.rcap.metadata;
+      const edit = (patch: object): Promise<string> =>
+        product.kubectl('patch', 'rcap', '-n', SUSPENDED, name, '--type=merge', '-p', JSON.stringify(patch));
+      await scaleOperator(product, 0); // else it puts every edit back
+      try {
+        await edit({ metadata: { labels: { [LABEL_NODE]: null } }, spec: { sliceName: null } });
+        await product.until('the node to lose sight of it', async () =>
+          /loud +frozen +NotGranted/.test(await command('ls')),
+        );
+        await edit({ metadata: { labels: { [LABEL_NODE]: NODE } }, spec: { sliceName: 'quiet' } });
+        await product.until('its refusal', async () => (await grantedOf(name, SUSPENDED))?.reason === 'InvalidSpec');
+        assert.match((await grantedOf(name, SUSPENDED))!.message, /^it is bound to slice loud and stays so/);
+        assert.ok(frozen());
+        await edit({ spec: { sliceName: 'loud' } });
+        await product.until('its grant', async () => (await grantedOf(name, SUSPENDED))?.status === 'True');
+        assert.ok(frozen());
+      } finally {
+        await scaleOperator(product, 2);
+      }
     });
 
     it('does all of it while the API server is away', async () => {
