@@ -92,6 +92,7 @@ export const SliceReason = {
 /** Reasons of the condition Queued. */
 export const QueueReason = {
   Waiting: 'Waiting',
+  Opening: 'Opening',
   Open: 'Open',
   Over: 'Over',
   Refused: 'Refused',

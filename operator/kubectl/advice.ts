@@ -31,6 +31,7 @@ export const SLICE_ADVICE: Readonly<Record<keyof typeof SliceReason, string>> = 
 /** Of what the queue says in the condition Queued. */
 export const QUEUE_ADVICE: Readonly<Record<keyof typeof QueueReason, string>> = {
   Waiting: '',
+  Opening: '',
   Open: '',
   Over: '',
   Refused: 'The queue asks again by itself; ask for less, on other nodes or for another window to have one sooner.',

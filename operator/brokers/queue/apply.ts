@@ -33,9 +33,9 @@ export interface ApplyDeps {
 }
 
 /**
- * What a slice is told comes first: that its window is open must be known before anything is handed over, or a broker that
- * comes back later would take it for a window that nobody opened. True: look again soon, something was in the way. What was
- * refused is not: it is asked for again in its time.
+ * What a slice is told comes first: that its window is open must be known before the part is put away, or a broker that comes
+ * back later would take it for a window that nobody opened; and who can be told nothing is given nothing. True: look again soon,
+ * something was in the way. What was refused is not: it is asked for again in its time.
  */
 export async function applyQueue(plan: QueuePlan, deps: ApplyDeps, signal: AbortSignal): Promise<boolean> {
   const untold = new Set<string>();

@@ -1,10 +1,10 @@
 /** How an open window's rights get to the slice, and how they come back. Each step is made from what is there. */
-import { CapabilityReason } from '../../../crds/conditions.ts';
 import type { ResourceCapability, Slice } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { grantedCondition, standing } from '../../slice/plan/grant.ts';
 import type { NodeState } from '../../slice/plan/input.ts';
 import type { Effect } from './input.ts';
+import { hasPassed, isShown } from './opening.ts';
 import { askedSpan, isSplit, type Held, type Place } from './place.ts';
 import { givenOf, partOf } from './rights.ts';
 
@@ -20,10 +20,8 @@ function handOver(uid: string, slice: Slice, held: Held, node: NodeState | undef
   if (part && hasPassed(part)) return remove(part);
   if (given || !whole) return [];
   if (!part) return [{ uid, kind: 'create', object: partOf(slice, whole) }];
-  const { valueSecret, valueDigest } = part.status ?? {};
-  const isShown = valueDigest !== undefined && valueSecret === part.spec.valueSecret;
   // once the whole's node has said that the part is out, the whole is not let go of before it says that it is back
-  if (isDeleting(part) || !isShown || standing(part, node) !== 'granted' || !isSplit(whole)) return [];
+  if (isDeleting(part) || !isShown(part) || standing(part, node) !== 'granted' || !isSplit(whole)) return [];
   return [{ uid, kind: 'give', slice, part, object: givenOf(slice, part) }];
 }
 
@@ -63,8 +61,4 @@ export function planRemoval({ uid, held }: Place, now: number, isBarred = false)
     if (!whole || isDeleting(whole) || !(isOver || isWhole)) return effects;
     return [...effects, { uid, kind: 'remove', ref: refOf(whole), propagation: 'Background' }];
   });
-}
-
-function hasPassed(right: ResourceCapability): boolean {
-  return right.spec.from !== undefined && grantedCondition(right)?.reason === CapabilityReason.Transferred;
 }

@@ -1,6 +1,7 @@
 /** Who is in the queue, and before whom. */
 import { BrokerCondition, getCondition, QueueReason } from '../../../crds/conditions.ts';
 import { isDeleting } from '../../kinds.ts';
+import { isOpen } from './opening.ts';
 import { spansOf, type Place } from './place.ts';
 
 /**
@@ -48,9 +49,9 @@ export function bounded(line: readonly Place[]): { inside: Place[]; full: { plac
 export function isOver(place: Place, now: number): 'told' | 'untold' | undefined {
   const queued = getCondition(place.slice?.status?.conditions, BrokerCondition.Queued);
   if (queued?.reason === QueueReason.Over) return 'told';
-  // one that was never opened, because nobody was there to do it, is no loss of its place
+  // one of which nothing was ever handed over is no loss
   const spans = spansOf(place);
-  return queued?.status === 'False' && spans.length > 0 && spans.every(({ end }) => end <= now) ? 'untold' : undefined;
+  return isOpen(place) && spans.length > 0 && spans.every(({ end }) => end <= now) ? 'untold' : undefined;
 }
 
 function keyOf(place: Place) {

@@ -6,10 +6,13 @@ import { readAsked } from './asked.ts';
 import { planHandOver, planRemoval, refusalIn } from './handover.ts';
 import type { QueueInput, QueuePlan, Verdict } from './input.ts';
 import { bounded, inLine, isOver } from './order.ts';
-import { placesOf, settledSpan, spansOf, type Place } from './place.ts';
-import { refuse, reserve, takenBy, type Around, type Planned } from './reserve.ts';
+import { inWords, openingOf, type Opening } from './opening.ts';
+import { askedSpan, placesOf, settledSpan, spansOf, type Place, type Span } from './place.ts';
+import { ANSWER_MS, refuse, reserve, takenBy, type Around, type Planned } from './reserve.ts';
 import { instant, type Taken } from './schedule.ts';
 
+/** So long the rights of a window may be on their way before the slice is told what they wait for. */
+const SLOW_MS = 5_000;
 /** Of slices that get no window before something changes. */
 const WITHOUT_PLACE: ReadonlySet<string> = new Set([
   QueueReason.Refused,
@@ -82,15 +85,45 @@ function planPlace(place: Place, slice: Slice, around: Around): Planned {
   const found = refusalIn(place, input.nodes);
   if (found !== undefined) return refuse(place, found.message, found.nodes, plan);
   const span = settledSpan(place, input.nodes);
+  const opening = openingOf(place, input.nodes);
+  const late = lateness(place, opening, now);
+  if (late !== undefined) return refuse(place, late.message, late.nodes, plan);
   if (span && span.start <= now && now < span.end) {
     plan.effects.push(...planHandOver(place, slice, input.nodes));
-    plan.wakeAt = earliest(plan.wakeAt, span.end);
-    const verdict = { status: 'False', reason: QueueReason.Open, message: `open until ${instant(span.end)}` } as const;
-    return { taken: takenBy(place), verdict, opens: span.start };
+    return { taken: takenBy(place), verdict: openVerdict(opening, span, now, plan), opens: span.start };
   }
   const asked = readAsked(slice, input.lengths);
   if (typeof asked === 'string') return drop(QueueReason.InvalidSpec, asked);
   return reserve(place, slice, asked, span, around, drop);
+}
+
+/** What the slice is told of a window that has come; it is open where something of it is the slice's. */
+function openVerdict({ isOpen, since, waits }: Opening, span: Span, now: number, plan: QueuePlan): Verdict {
+  const begun = Math.max(span.start, since ?? now);
+  const isSlow = waits.length > 0 && now >= begun + SLOW_MS;
+  const slow = waits.length > 0 && !isSlow ? begun + SLOW_MS : undefined;
+  plan.wakeAt = earliest(plan.wakeAt, span.end, slow, isOpen ? undefined : begun + ANSWER_MS);
+  const until = `open until ${instant(span.end)}`;
+  if (isOpen) {
+    const message = isSlow ? `${until}, not all is handed over: ${inWords(waits)}` : until;
+    return { status: 'False', reason: QueueReason.Open, message };
+  }
+  const message = isSlow ? `nothing is handed over yet: ${inWords(waits)}` : 'its rights are being handed over';
+  return { status: 'True', reason: QueueReason.Opening, message };
+}
+
+/** Why a window is given up that has come, and of which nothing was handed over in the time that others have to answer. */
+function lateness(
+  place: Place,
+  { isOpen, since, waits }: Opening,
+  now: number,
+): { message: string; nodes: string[] } | undefined {
+  const span = place.held.flatMap(({ whole }) => (whole && askedSpan(whole)) ?? [])[0];
+  if (isOpen || since === undefined || !span) return undefined;
+  const end = Math.min(span.end, Math.max(span.start, since) + ANSWER_MS);
+  if (now < end) return undefined;
+  const message = `nothing was handed over at ${instant(span.start)}: ${inWords(waits)}`;
+  return { message, nodes: waits.filter(({ isNodes }) => isNodes).map(({ node }) => node) };
 }
 
 function isTold(slice: Slice, verdict: Verdict): boolean {

@@ -1,5 +1,6 @@
 /** The operator as a test runs it: with a recorder of its writes, faults on demand, and a clock that can be moved. */
 import type { ApiClient } from '../../../kube/client.ts';
+import { ApiError } from '../../../kube/errors.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { createMetrics } from '../../../kube/metrics.ts';
 import type { RequestOptions } from '../../../kube/transport.ts';
@@ -24,7 +25,8 @@ export interface Crash {
 export interface Process {
   /** Writes that the server accepted. */
   writes: Write[];
-  events: { reason: string; message: string }[];
+  /** `about`: the object's name. */
+  events: { reason: string; message: string; about: string }[];
   /** The nodes that are asked what all nodes are asked. */
   asked(): string[];
   /** Resolves when the process has died as it was told to. */
@@ -41,20 +43,25 @@ export interface ProcessOptions {
   controllers?: string;
   /** What sites may hold; no pools by default. */
   siteShares?: SiteShares;
+  /** Requests that the API server answers with 403, by their path. */
+  forbids?: (path: string) => boolean;
   /** What nodes say to watchdogs; nothing by default. */
   readings?: Readings;
 }
 
 export async function startProcess(server: ApiServer, options: ProcessOptions = {}): Promise<Process> {
   const writes: Write[] = [];
-  const events: { reason: string; message: string }[] = [];
+  const events: Process['events'] = [];
   const crashed = Promise.withResolvers<void>();
   const real = await server.connect();
-  const client = watchedClient(real, writes, options.crash, crashed.resolve);
+  const allowed = options.forbids ? forbidding(real, options.forbids) : real;
+  const client = watchedClient(allowed, writes, options.crash, crashed.resolve);
   const offset = options.offset ?? (() => 0);
   const operator = new SliceOperator({
     client,
-    recorder: { record: (_object, _type, reason, message) => events.push({ reason, message }) },
+    recorder: {
+      record: ({ metadata }, _type, reason, message) => events.push({ reason, message, about: metadata.name }),
+    },
     log: silentLog(),
     metrics: createMetrics(),
     clock: { wall: () => Date.now() + offset(), monotonic: () => performance.now() + offset() },
@@ -108,6 +115,21 @@ export function watchedClient(
       if (!last) throw error;
     }
     return die();
+  }
+  return new Proxy(real, {
+    get(target, property) {
+      if (property === 'request') return request;
+      if (property === 'stream') return target.stream.bind(target);
+      return Reflect.get(target, property, target) as unknown;
+    },
+  });
+}
+
+/** The same client, with fewer rights. */
+function forbidding(real: ApiClient, forbids: (path: string) => boolean): ApiClient {
+  async function request(method: string, path: string, options?: RequestOptions): Promise<unknown> {
+    if (!forbids(path)) return await real.request(method, path, options);
+    throw new ApiError(`${method} ${path}`, 403, JSON.stringify({ reason: 'Forbidden', message: 'forbidden' }));
   }
   return new Proxy(real, {
     get(target, property) {

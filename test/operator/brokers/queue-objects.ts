@@ -26,6 +26,8 @@ export class QueueWorld {
   decide: (right: ResourceCapability) => string | undefined = () => undefined;
   /** Whether nodes answer at once; else by `answer`. */
   prompt = true;
+  /** Whether the operator makes values, and reads those that are shown. */
+  values = true;
   #serial = 0;
 
   constructor(...names: string[]) {
@@ -88,11 +90,18 @@ export class QueueWorld {
 
   /** Nodes answer so many of the questions that are open. */
   answer(most = Infinity): boolean {
-    const open = [...this.rights.values()].filter(({ metadata, status }) => {
-      return (status?.observedGeneration ?? 0) < metadata.generation!;
+    const all = [...this.rights.values()];
+    const open = all.filter(({ metadata, spec, status }) => {
+      return (status?.observedGeneration ?? 0) < metadata.generation! && (this.values || spec.redeem === undefined);
     });
     for (const right of open.slice(0, most)) this.#answer(right);
-    return open.length > 0;
+    // those that were granted while the operator was away
+    const late = all.filter(
+      ({ spec, status }) => this.values && spec.valueSecret && status?.granted && !status.valueDigest,
+    );
+    for (const right of late)
+      this.rights.set(keyOf(right), { ...right, status: { ...right.status, ...valueOf(right) } });
+    return open.length + late.length > 0;
   }
 
   /** Until nothing is left to be done. */
@@ -135,7 +144,9 @@ export class QueueWorld {
       this.rights.set(keyOf(before), { ...before, metadata, spec });
       return;
     }
-    const metadata = { ...effect.object.metadata, uid: `uid-${++this.#serial}`, generation: 1 };
+    const creationTimestamp = new Date(this.now).toISOString();
+    const own = { uid: `uid-${++this.#serial}`, generation: 1, creationTimestamp };
+    const metadata = { ...effect.object.metadata, ...own };
     this.rights.set(keyOf(effect.object), { ...effect.object, metadata });
   }
 
@@ -151,14 +162,14 @@ export class QueueWorld {
             reason: before ? 'ResizeDenied' : 'InsufficientShares',
             message: refusal,
           };
-    const { resources = {}, window, sliceName, from, valueSecret } = right.spec;
+    const { resources = {}, window, sliceName, from } = right.spec;
     const nodeUID = `uid-of-${right.spec.nodeName}`;
     const bound = sliceName === undefined ? {} : { sliceName };
     const now = { nodeUID, resources, observedGeneration: observedGeneration!, ...(window && { window }), ...bound };
     const isParentGone = from !== undefined && !this.rights.has(`${right.metadata.namespace}/${from}`);
     if (isParentGone) throw new Error(`${from} is gone and was to be split`);
     const granted = refusal === undefined ? now : before;
-    const digests = valueSecret === undefined ? {} : { valueSecret, valueDigest: 'a'.repeat(64) };
+    const digests = this.values ? valueOf(right) : {};
     const conditions = [{ type: 'Granted', ...verdict, lastTransitionTime: new Date(this.now).toISOString() }];
     const status = { observedGeneration: observedGeneration!, conditions, ...digests, ...(granted && { granted }) };
     this.rights.set(keyOf(right), { ...right, status });
@@ -196,4 +207,8 @@ export class QueueWorld {
     const whole = this.rights.get(key)!;
     this.rights.set(key, { ...whole, status: { ...whole.status, granted: { ...whole.status!.granted!, ...change } } });
   }
+}
+
+function valueOf({ spec: { valueSecret } }: ResourceCapability) {
+  return valueSecret === undefined ? {} : { valueSecret, valueDigest: 'a'.repeat(64) };
 }

@@ -28,7 +28,7 @@ const EXEMPT = {
     Suspended: 'each that suspends it has a line of its own',
     WaitingForBroker: 'what helps goes by what is known of the broker; see below',
   },
-  queue: { Waiting: TIME, Open: WELL, Over: SAID },
+  queue: { Waiting: TIME, Opening: SAID, Open: WELL, Over: SAID },
   right: {
     Granted: WELL,
     Bound: WELL,
