@@ -143,6 +143,18 @@ export const CapabilityReason = {
   BudgetSpent: 'BudgetSpent',
 } as const;
 
+/**
+ * Reasons of the operator's Events about a ResourceCapability that waits for something that no node can tell of: the operator
+ * writes it no conditions, as whoever may could also write that it is granted.
+ */
+export const CapabilityEvent = {
+  UnknownNode: 'UnknownNode',
+  NoNodeLabel: 'NoNodeLabel',
+  NodeLost: 'NodeLost',
+  TransfersNotAllowed: 'TransfersNotAllowed',
+  NameTaken: 'NameTaken',
+} as const;
+
 export const NodeReason = {
   Ready: 'Ready',
   NotReady: 'NotReady',

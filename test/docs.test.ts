@@ -13,6 +13,7 @@ import { topologySensors } from '../node-daemonset/sensors/builtin/topology.ts';
 import { REASONS } from '../operator/brokers/tickets/refusal.ts';
 import { CRD_FILES, readCrd } from '../crds/schemas.ts';
 import {
+  CapabilityEvent,
   CapabilityReason,
   NodeReason,
   PolicyReason,
@@ -44,6 +45,13 @@ describe('docs/troubleshooting.md', () => {
       assert.deepEqual(rows(kind).toSorted(), Object.values(reasons).toSorted());
     });
   }
+});
+
+describe('docs/troubleshooting.md, of rights that nobody answers', () => {
+  it('explains every Event, once, and no other', () => {
+    const told = rows('A ResourceCapability without conditions');
+    assert.deepEqual(told.toSorted(), Object.values(CapabilityEvent).toSorted());
+  });
 });
 
 describe('docs/troubleshooting.md, of packets', () => {

@@ -2,6 +2,7 @@
  * Rights that nobody answers: a node answers those that carry its label, and no node those that name none. Told by an Event and
  * not by a condition: whoever may write a right's status could also write that it is granted, and only a node may.
  */
+import { CapabilityEvent } from '../../crds/conditions.ts';
 import { LABEL_NODE, nodeLabelValue } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { isDeleting } from '../kinds.ts';
@@ -9,7 +10,7 @@ import { grantedCondition } from '../slice/plan/grant.ts';
 import type { NodeState } from '../slice/plan/input.ts';
 
 export interface Unanswered {
-  reason: 'UnknownNode' | 'NoNodeLabel' | 'NodeLost';
+  reason: keyof typeof CapabilityEvent;
   message: string;
 }
 
@@ -23,14 +24,19 @@ export function whyUnanswered(
   const node = nodes.get(nodeName);
   if (node?.uid === undefined) {
     const message = `there is no node ${nodeName}, so nobody answers; kubectl get slicenodes shows the nodes that do`;
-    return { reason: 'UnknownNode', message };
+    return { reason: CapabilityEvent.UnknownNode, message };
   }
   const label = capability.metadata.labels?.[LABEL_NODE];
   const wanted = nodeLabelValue(nodeName);
   // where it is another node's label, that node says so
   if (label !== wanted && ![...nodes.keys()].some((name) => nodeLabelValue(name) === label)) {
     const command = `kubectl label rcap ${capability.metadata.name} ${LABEL_NODE}=${wanted} --overwrite`;
-    return { reason: 'NoNodeLabel', message: `a node finds its rights by their label, and this has none: ${command}` };
+    return {
+      reason: CapabilityEvent.NoNodeLabel,
+      message: `a node finds its rights by their label, and this has none: ${command}`,
+    };
   }
-  return node.lost === undefined ? undefined : { reason: 'NodeLost', message: `${nodeName} ${node.lost}` };
+  return node.lost === undefined
+    ? undefined
+    : { reason: CapabilityEvent.NodeLost, message: `${nodeName} ${node.lost}` };
 }

@@ -1,5 +1,6 @@
 /** Makes the values of rights and reads those that are shown: the only place where Secrets are read or made. */
 import { randomBytes } from 'node:crypto';
+import { CapabilityEvent } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { ApiClient } from '../../kube/client.ts';
@@ -28,7 +29,7 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
     } catch (error) {
       if (!isStatus(error, 403)) throw error;
       const message = 'the operator may not make or read the values of rights: set operator.transfers in its chart';
-      recorder.record(rcap, 'Warning', 'TransfersNotAllowed', message);
+      recorder.record(rcap, 'Warning', CapabilityEvent.TransfersNotAllowed, message);
     }
   };
 
@@ -65,7 +66,7 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
     const { namespace } = rcap.metadata;
     const digest = ownDigestIn(await client.get<Secret>(Resources.Secret, { namespace, name }, signal), rcap);
     const message = `there is a Secret ${name} that was not made for this right as it is now: give valueSecret another name`;
-    if (digest === undefined) recorder.record(rcap, 'Warning', 'NameTaken', message);
+    if (digest === undefined) recorder.record(rcap, 'Warning', CapabilityEvent.NameTaken, message);
     return digest;
   }
 }
