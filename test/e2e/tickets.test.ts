@@ -136,7 +136,7 @@ describe('tickets, at a broker that is a slice', () => {
 /** The example with our image, our nodes and the key of the tests' site; small, so that other tests find room. */
 function exampleFor({ product }: Product): KubeObject[] {
   const text = readFileSync(EXAMPLE, 'utf8')
-    .replace(/image: \S+ # the operator's/, `image: ${product}`)
+    .replace(/image: \S+ # the operator's.*/, `image: ${product}`)
     .replace('issuers: []', 'issuers:')
     .replaceAll(/^ {4}# /gm, '    ')
     .replace(/key: ed25519:\S+/, `key: ${SITE.publicKey}`)

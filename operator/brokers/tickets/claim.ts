@@ -36,8 +36,8 @@ export interface Worth {
 
 export const NONCE_BYTES = 16;
 /** So that books forget: no window is longer, in days. */
-const MAX_DAYS = 400;
-const DAY_MS = 86_400_000;
+export const MAX_DAYS = 400;
+export const DAY_MS = 86_400_000;
 const ID = /^[A-Za-z0-9_-]{43}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { parse, stringify } from 'yaml';
 import type { Rspec } from '../../../../crds/types.ts';
-import { formatSeconds, NONCE_BYTES, inFull } from '../claim.ts';
+import { DAY_MS, formatSeconds, inFull, MAX_DAYS, NONCE_BYTES } from '../claim.ts';
 import {
   KEY_SECRET_TYPE,
   type KeyPair,
@@ -49,13 +49,18 @@ export const COMMANDS: Readonly<Record<Name, Command>> = {
   issue(options, io) {
     const key = readKey(options['key']!, io);
     const { node, start = formatSeconds(io.now()), end } = options;
+    const window = { start: readTime(start, '--start'), end: readTime(end!, '--end') };
+    if (Date.parse(window.end) - Date.parse(window.start) > MAX_DAYS * DAY_MS) {
+      const from = options['start'] === undefined ? ', which is now where it is not given,' : '';
+      throw new UsageError(`a ticket is good for at most ${MAX_DAYS} days, from --start${from} until --end`);
+    }
     const claim = {
       issuer: key.publicKey,
       holder: readPublicKey(options['to'], '--to'),
       broker: readPublicKey(options['broker'], '--broker'),
       ...(node !== undefined && { node }),
       resources: readResources(options['resources']!),
-      window: { start: readTime(start, '--start'), end: readTime(end!, '--end') },
+      window,
       nonce: newNonce(),
     };
     return `${encode(issue(claim, key))}\n`;
@@ -92,9 +97,10 @@ export const COMMANDS: Readonly<Record<Name, Command>> = {
   async redeem(options, io) {
     const nonce = options['nonce'] ?? newNonce();
     const key = readKey(options['key']!, io);
-    const { at, contact, node, name, namespace } = options;
+    const { contact, node, name, namespace } = options;
+    const at = readUrl(options['at']!);
     const ticket = readTicket(options, io);
-    return await redeem({ ticket, key, at: at!, contact: contact!, node, nonce, name, namespace, now: io.now });
+    return await redeem({ ticket, key, at, contact: contact!, node, nonce, name, namespace, now: io.now });
   },
 };
 
@@ -128,6 +134,13 @@ function readTime(text: string, what: string): string {
   const instant = Date.parse(text);
   if (Number.isNaN(instant)) throw new UsageError(`${what} is no time: write it as 2030-01-31T12:00:00Z`);
   return formatSeconds(instant);
+}
+
+/** HOST:PORT alone is a URL to some, of the scheme HOST. */
+function readUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url && ['http:', 'https:'].includes(url.protocol)) return text;
+  throw new UsageError(`--at=${text} is no URL of a broker: write it as http://HOST:8085`);
 }
 
 function newNonce(): string {

@@ -176,6 +176,33 @@ describe('tickets, the command', () => {
     });
   });
 
+  it('says which option makes a ticket good for too long', async () => {
+    const given = [
+      'issue',
+      '--key=site',
+      '--broker',
+      broker!,
+      '--to',
+      anna!,
+      '--resources={}',
+      '--end=2030-01-08T00:00:00Z',
+    ];
+    await assert.rejects(tickets(...given), {
+      name: 'UsageError',
+      message: 'a ticket is good for at most 400 days, from --start, which is now where it is not given, until --end',
+    });
+    assert.match(await tickets(...given, '--start=2030-01-01T00:00:00Z'), /^ticket1\./);
+    await assert.rejects(tickets(...given, '--start=2027-01-01T00:00:00Z'), /400 days, from --start until --end$/);
+  });
+
+  for (const at of ['node1:8085', 'node1', '//node1:8085', 'ftp://node1']) {
+    it(`says how to write ${at} instead`, async () => {
+      const message = `--at=${at} is no URL of a broker: write it as http://HOST:8085`;
+      const argv = ['redeem', '--key=anna', '--ticket=ticket', '--node=node1', '--contact=a@b.org', `--at=${at}`];
+      await assert.rejects(tickets(...argv), { name: 'UsageError', message });
+    });
+  }
+
   for (const argv of [
     [],
     ['sell'],
