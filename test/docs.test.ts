@@ -12,6 +12,7 @@ import { sliverSensors } from '../node-daemonset/sensors/builtin/slivers.ts';
 import { topologySensors } from '../node-daemonset/sensors/builtin/topology.ts';
 import { REASONS } from '../operator/brokers/tickets/refusal.ts';
 import { CRD_FILES, readCrd } from '../crds/schemas.ts';
+import { EXAMPLES, isOurs, manifestsOf, problemsOf, SHOWN } from './manifests.ts';
 import {
   CapabilityEvent,
   CapabilityReason,
@@ -97,6 +98,36 @@ describe('docs/install.md', () => {
     const line = /^kubectl delete crd (.+)$/m.exec(readFileSync(join(DOCS, 'install.md'), 'utf8'))![1]!;
     assert.deepEqual(line.split(' ').toSorted(), CRD_FILES.map((file) => readCrd(file).metadata.name).toSorted());
   });
+});
+
+describe('docs/capabilities.md', () => {
+  const text = readFileSync(join(DOCS, 'capabilities.md'), 'utf8');
+  const folder = join(EXAMPLES, 'capabilities');
+
+  it('shows every operation as the manifest that examples/capabilities has, and none in another way', () => {
+    const files = globSync('*.yaml', { cwd: folder }).toSorted();
+    const shown = SHOWN.filter(({ place }) => place.startsWith('docs/capabilities.md '));
+    const byText = new Map(files.map((file) => [readFileSync(join(folder, file), 'utf8'), file]));
+    assert.deepEqual(shown.map((one) => byText.get(one.text)).toSorted(), files);
+    assert.doesNotMatch(text, /kubectl (\S+ )*(patch|edit|create|label|annotate)\b/);
+  });
+
+  it('names each in the table of operations, and applies it', () => {
+    for (const file of globSync('*.yaml', { cwd: folder })) {
+      assert.ok(text.includes(`| [${file}](../examples/capabilities/${file}) |`), file);
+      assert.match(text, new RegExp(`^\\$ kubectl (-n \\w+ )?apply -f examples/capabilities/${file}$`, 'm'));
+    }
+  });
+});
+
+describe('manifests in the documentation', () => {
+  it('are looked at at all', () => assert.ok(SHOWN.length > 15, `${SHOWN.length}`));
+
+  for (const one of SHOWN) {
+    it(`${one.place} is valid`, () => {
+      for (const object of manifestsOf(one).filter(isOurs)) assert.equal(problemsOf(object), '', one.place);
+    });
+  }
 });
 
 describe('docs', () => {

@@ -1,59 +1,13 @@
 /** The examples are valid, and everything.yaml really shows everything. */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { parseAllDocuments } from 'yaml';
-import { API_VERSION, LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
+import { readFileSync } from 'node:fs';
+import { LABEL_NODE, nodeLabelValue } from '../crds/names.ts';
 import { readCrd, type Schema, schemaOf } from '../crds/schemas.ts';
-import type {
-  ResourceCapability,
-  Restraint,
-  Sensor,
-  Slice,
-  SliceNode,
-  SliceNodePolicy,
-  Watchdog,
-} from '../crds/types.ts';
-import {
-  describe as say,
-  validateCapability,
-  validateRestraint,
-  validateSensor,
-  validateSlice,
-  validateSliceNode,
-  validateSliceNodePolicy,
-  validateWatchdog,
-} from '../crds/validate.ts';
-
-const EXAMPLES = fileURLToPath(new URL('../examples', import.meta.url));
-
-type Ours = Slice | Sensor | ResourceCapability | SliceNode | Restraint | SliceNodePolicy | Watchdog;
+import type { ResourceCapability } from '../crds/types.ts';
+import { EXAMPLE_FILES, EXAMPLES, isOurs, manifestsIn, type Ours, pathsOf, problemsOf } from './manifests.ts';
 
 function read(file: string): Ours[] {
-  const documents = parseAllDocuments(readFileSync(`${EXAMPLES}/${file}`, 'utf8'), { uniqueKeys: true });
-  for (const document of documents) assert.deepEqual(document.errors, [], file);
-  return documents.map((document) => document.toJS() as Ours).filter(({ apiVersion }) => apiVersion === API_VERSION);
-}
-
-function violations(object: Ours): string {
-  switch (object.kind) {
-    case 'Slice':
-      return say(validateSlice(object as Slice));
-    case 'ResourceCapability':
-      return say(validateCapability(object as ResourceCapability));
-    case 'Sensor':
-      return say(validateSensor(object as Sensor));
-    case 'SliceNode':
-      return say(validateSliceNode(object as SliceNode));
-    case 'SliceNodePolicy':
-      return say(validateSliceNodePolicy(object as SliceNodePolicy));
-    case 'Restraint':
-      return say(validateRestraint(object as Restraint));
-    case 'Watchdog':
-      return say(validateWatchdog(object as Watchdog));
-    default:
-      throw new Error(`an example of kind ${object.kind}`);
-  }
+  return manifestsIn(readFileSync(`${EXAMPLES}/${file}`, 'utf8'), file).filter(isOurs);
 }
 
 /** The paths of all fields that a schema has, as `spec.resources.ports[].port`; those of free maps end at the map. */
@@ -61,13 +15,6 @@ function fieldsOf(schema: Schema, path: string): string[] {
   const below = Object.entries(schema.properties ?? {}).flatMap(([name, one]) => fieldsOf(one, `${path}.${name}`));
   if (schema.items?.properties) below.push(...fieldsOf(schema.items, `${path}[]`));
   return below.length > 0 ? below : [path];
-}
-
-/** The paths that a value has, in the same form. */
-function pathsOf(value: unknown, path: string): string[] {
-  if (Array.isArray(value)) return [path, ...value.flatMap((one) => pathsOf(one, `${path}[]`))];
-  if (typeof value !== 'object' || value === null) return [path];
-  return [path, ...Object.entries(value).flatMap(([name, one]) => pathsOf(one, `${path}.${name}`))];
 }
 
 /** Of no use yet, or not in a cluster that has nothing prepared for it. */
@@ -83,11 +30,14 @@ const NOT_SHOWN = [
 ];
 
 describe('examples', () => {
-  const files = globSync('**/*.yaml', { cwd: EXAMPLES }).toSorted();
-
   it('are these', () =>
-    assert.deepEqual(files, [
-      'capabilities.yaml',
+    assert.deepEqual(EXAMPLE_FILES, [
+      'capabilities/acquire.yaml',
+      'capabilities/bind.yaml',
+      'capabilities/redeem.yaml',
+      'capabilities/renew.yaml',
+      'capabilities/split.yaml',
+      'capabilities/transfer.yaml',
       'everything.yaml',
       'local-api.yaml',
       'minimal.yaml',
@@ -100,11 +50,11 @@ describe('examples', () => {
       'watchdog.yaml',
     ]));
 
-  for (const file of files) {
+  for (const file of EXAMPLE_FILES) {
     it(`${file} is valid`, () => {
       const objects = read(file);
       assert.ok(objects.length > 0);
-      for (const object of objects) assert.equal(violations(object), '', `${object.kind} ${object.metadata.name}`);
+      for (const object of objects) assert.equal(problemsOf(object), '', `${object.kind} ${object.metadata.name}`);
     });
   }
 
@@ -121,7 +71,7 @@ describe('examples', () => {
   });
 
   it('rcaps carry the label by which their node finds them', () => {
-    for (const object of read('everything.yaml')) {
+    for (const object of EXAMPLE_FILES.flatMap(read)) {
       if (object.kind !== 'ResourceCapability') continue;
       const { metadata, spec } = object as ResourceCapability;
       assert.equal(metadata.labels?.[LABEL_NODE], nodeLabelValue(spec.nodeName));
