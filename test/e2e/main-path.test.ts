@@ -198,4 +198,15 @@ describe('a slice', () => {
     assert.deepEqual([...(await podsOf(product, slice)), ...(await rcapsOf(product, slice))], []);
     await product.until('nothing to be left', async () => (await tracesOf(product.cluster, footprints)).length === 0);
   });
+
+  it('leaves nothing on any node when its namespace is deleted with all that is in it', async () => {
+    const doomed = 'main-path-doomed';
+    await freshNamespace(product, doomed);
+    const last = sliceOf(product, doomed, 'last', { sliver: { terminationGracePeriodSeconds: 1 } });
+    await product.apply(last);
+    await whenReady(product, last);
+    const footprints = await footprintsOf(product, await sliversOf(product, last));
+    await product.kubectl('delete', 'namespace', doomed, '--timeout=170s');
+    await product.until('nothing to be left', async () => (await tracesOf(product.cluster, footprints)).length === 0);
+  });
 });
