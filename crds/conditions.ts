@@ -99,6 +99,7 @@ export const QueueReason = {
   InvalidSpec: 'InvalidSpec',
   TooFewNodes: 'TooFewNodes',
   QueueFull: 'QueueFull',
+  Suspended: 'Suspended',
 } as const;
 
 export const CapabilityReason = {

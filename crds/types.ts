@@ -410,6 +410,10 @@ export interface SliceStatus {
    */
   restraints?: AppliedRestraint[];
   /**
+   * The rights by whose holders slivers are suspended, which the Slice's author can't undo: of what a sliver's right is part of, or the right itself. The first few.
+   */
+  suspendedBy?: SliverSuspension[];
+  /**
    * Ready (every sliver runs, is up to date and enforced), Accepted, Allocated; the reason of each is one that a person can act on.
    */
   conditions?: Condition[];
@@ -478,6 +482,24 @@ export interface AppliedRestraint {
   egressLimit?: string;
   /**
    * Why, in the words of whoever made it.
+   */
+  reason: string;
+  /**
+   * Whom to ask.
+   */
+  contact?: string;
+}
+export interface SliverSuspension {
+  /**
+   * Where the sliver is.
+   */
+  node: string;
+  /**
+   * The right, as <namespace>/<name>.
+   */
+  right: string;
+  /**
+   * Why, in the words of its holder.
    */
   reason: string;
   /**
@@ -554,6 +576,20 @@ export interface ResourceCapabilitySpec {
    * The Secret, in the same namespace, that the operator makes with the right's value, 128 random bits. Whoever shows the value to the node takes the right over. Another name, or none, makes the value worthless.
    */
   valueSecret?: string;
+  suspended?: Suspension;
+}
+/**
+ * Suspends everything that runs by this right or by any part of it, in whatever namespace, for as long as this is here: rights are kept, what runs by them is held down. Whoever has a part can't undo it. It asks nothing of the node, so it holds also where an edit is refused. A right that passed to another has no say any more.
+ */
+export interface Suspension {
+  /**
+   * Why, for those who are suspended, in whose statuses it is shown.
+   */
+  reason: string;
+  /**
+   * Whom they may ask; shown with the reason.
+   */
+  contact?: string;
 }
 /**
  * What the node says, written by its node manager alone; but for the digests, which are the operator's.
@@ -580,6 +616,10 @@ export interface ResourceCapabilityStatus {
    */
   redeemGeneration?: number;
   granted?: Grant;
+  /**
+   * The rights whose holders suspend what runs by this one: what it is part of, outermost first, and itself. The first few.
+   */
+  suspendedBy?: AppliedSuspension[];
   /**
    * Ready (the sliver runs and is enforced), Granted, Bound, Enforced; the reason of each is one that a person can act on.
    */
@@ -616,6 +656,20 @@ export interface Grant {
    */
   givenAway?: boolean;
   window?: Window;
+}
+export interface AppliedSuspension {
+  /**
+   * The right, as <namespace>/<name>.
+   */
+  right: string;
+  /**
+   * Why, in the words of its holder.
+   */
+  reason: string;
+  /**
+   * Whom to ask.
+   */
+  contact?: string;
 }
 /**
  * A SliceNode holds the policy of a node's owner and shows what the node offers, has granted and has left. It is named after its Node, made by the operator, and kept when the Node goes.

@@ -6,6 +6,7 @@ import type { Allocatable } from './admission/policy.ts';
 import { DISK, type Disk, replaceFile } from './durable.ts';
 import { NO_ORDERS, type Orders } from './owner/orders.ts';
 import { numbered, type PodRecord } from './pods.ts';
+import type { SuspendedRight } from './suspension.ts';
 
 /** Raised whenever a field changes its meaning; an older reader sets the file aside rather than misread it. */
 const CHECKPOINT_VERSION = 1;
@@ -24,6 +25,8 @@ export interface NodeState {
   defaults: SliceNodeSpec | undefined;
   /** What others held slivers to when the API server was last heard. */
   restraints: NodeRestraint[];
+  /** Rights whose holders suspended what runs by them when the API server was last heard. */
+  suspended: SuspendedRight[];
   /** What the owner last said on the node itself. */
   orders: Orders;
 }
@@ -37,6 +40,7 @@ export const EMPTY_STATE: NodeState = {
   spec: undefined,
   defaults: undefined,
   restraints: [],
+  suspended: [],
   orders: NO_ORDERS,
 };
 
@@ -76,7 +80,8 @@ export function parseCheckpoint(text: string): NodeState {
   if (read?.version !== CHECKPOINT_VERSION) {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
-  const { ledger, pods, nextClassId, nextNumber, node, spec, defaults, restraints = [], orders = NO_ORDERS } = read;
+  const { ledger, pods, nextClassId, nextNumber, node, spec, defaults } = read;
+  const { restraints = [], suspended = [], orders = NO_ORDERS } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
   }
@@ -107,6 +112,7 @@ export function parseCheckpoint(text: string): NodeState {
     spec,
     defaults,
     restraints,
+    suspended,
     orders,
   };
 }

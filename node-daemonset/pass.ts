@@ -21,6 +21,7 @@ import type { Statuses } from './report/statuses.ts';
 import type { Desired, Enforcer, NodeFacts, Problem, Sliver } from './sliver.ts';
 import { holdsOf } from './restraint.ts';
 import { planStandings } from './standing.ts';
+import { hearSuspended } from './suspension.ts';
 import type { SliverDirectories } from './volume/directory.ts';
 
 export interface PassParts extends GatherParts {
@@ -77,6 +78,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const { node, reading } = gathered;
   const { waiting } = await admit(parts, gathered, problems);
 
+  hearSuspended(store, parts.rcaps());
   if (full) forgetGone(parts);
   const { ledger, pods } = store.get();
   const holds = holdsOf(store.get());

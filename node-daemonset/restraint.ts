@@ -1,13 +1,17 @@
 /**
- * What others hold slivers to: whoever makes Restraints, and the node's owner. Of Restraints the operator writes into the status
- * of our SliceNode, where no tenant writes: an rcap's spec is its holder's, and its status our own.
+ * What others hold slivers to: whoever makes Restraints, the node's owner, and whose right it is that theirs are part of. Of
+ * Restraints the operator writes into the status of our SliceNode, where no tenant writes.
  */
 import { parseQuantity } from '../crds/quantity.ts';
+import type { AppliedSuspension } from '../crds/types.ts';
 import type { NodeState } from './checkpoint.ts';
 import { LEAST_EGRESS } from './sliver.ts';
+import { inWords, suspensionsIn } from './suspension.ts';
 
-/** Something that holds slices down, as long as it is there. */
-export interface Hold {
+/** Something that holds slices down, as long as it is there: by names, or by rights. */
+export type Hold = NamedHold | RightsHold;
+
+interface NamedHold {
   namespace: string;
   /** undefined: every slice of the namespace. */
   slice?: string | undefined;
@@ -18,19 +22,44 @@ export interface Hold {
   by?: string;
 }
 
+/** All that holders of rights suspend: one, so that many rights cost no more than few. */
+interface RightsHold {
+  suspended: true;
+  /** By whom, by the uid of each right that is suspended. */
+  rights: ReadonlyMap<string, readonly AppliedSuspension[]>;
+}
+
 /** All that hold at this time: any one is enough. */
-export function holdsOf({ restraints, orders }: Pick<NodeState, 'restraints' | 'orders'>): Hold[] {
+export function holdsOf(state: Pick<NodeState, 'restraints' | 'orders' | 'ledger' | 'suspended'>): Hold[] {
+  const { restraints, orders, ledger, suspended } = state;
   const own = orders.suspended.map(({ namespace, slice, since, reason }): Hold => {
     const by = `the node's owner${since && ` since ${since}`}${reason && `: ${reason}`}`;
     return { namespace, slice, suspended: true, by };
   });
-  return [...restraints, ...own];
+  const rights = suspensionsIn(ledger, suspended);
+  return [...restraints, ...own, ...(rights.size > 0 ? [{ suspended: true, rights } as const] : [])];
 }
 
-/** Who suspends a slice, each of them, for people; empty where nobody does. */
-export function suspendersOf(holds: readonly Hold[], namespace: string, slice: string | undefined): string[] {
-  const all = holds.filter((one) => one.suspended && isAbout(one, namespace, slice));
-  return [...new Set(all.map(({ by }) => by ?? `a Restraint: see the status of Slice ${slice}`))];
+/** What is held: a right, and the slice that it is bound to. It stays so for the right's life. */
+export interface Held {
+  namespace: string;
+  slice: string | undefined;
+  /** Of the rcap. */
+  uid?: string;
+}
+
+/** Who suspends it, each of them, for people; empty where nobody does. */
+export function suspendersOf(holds: readonly Hold[], held: Held): string[] {
+  const all = holds.filter((one) => one.suspended && isAbout(one, held));
+  const named = all.flatMap((one) =>
+    'rights' in one ? [] : (one.by ?? `a Restraint: see the status of Slice ${held.slice}`),
+  );
+  return [...new Set([...named, ...suspensionsOf(holds, held.uid).map(inWords)])];
+}
+
+/** The rights whose holders suspend what runs by this one, outermost first. */
+export function suspensionsOf(holds: readonly Hold[], uid: string | undefined): readonly AppliedSuspension[] {
+  return holds.flatMap((one) => ('rights' in one ? (one.rights.get(uid ?? '') ?? []) : []));
 }
 
 /** What a sliver is held to. */
@@ -42,12 +71,12 @@ export interface Restrained {
 
 const FREE: Restrained = { suspended: false, egressLimit: undefined };
 
-/** By the names that a right is bound to: it stays so for the right's life. */
-export function restrained(holds: readonly Hold[], namespace: string, slice: string | undefined): Restrained {
-  return holds.filter((one) => isAbout(one, namespace, slice)).reduce(strictest, FREE);
+export function restrained(holds: readonly Hold[], held: Held): Restrained {
+  return holds.filter((one) => isAbout(one, held)).reduce(strictest, FREE);
 }
 
-function isAbout(one: Hold, namespace: string, slice: string | undefined): boolean {
+function isAbout(one: Hold, { namespace, slice, uid }: Held): boolean {
+  if ('rights' in one) return uid !== undefined && one.rights.has(uid);
   return one.namespace === namespace && (one.slice === undefined || one.slice === slice);
 }
 
@@ -60,10 +89,10 @@ function strictest(a: Restrained, b: Hold): Restrained {
 }
 
 /** What makes no sense counts as the least: it was meant to be less than what was granted. */
-function limitOf({ egressLimit }: Hold): number | undefined {
-  if (egressLimit === undefined) return undefined;
+function limitOf(hold: Hold): number | undefined {
+  if ('rights' in hold || hold.egressLimit === undefined) return undefined;
   try {
-    return parseQuantity(egressLimit);
+    return parseQuantity(hold.egressLimit);
   } catch {
     return LEAST_EGRESS;
   }

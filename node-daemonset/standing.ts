@@ -39,7 +39,8 @@ export function whyNot(
   if (!holdsAt(grant.period, now)) return (grant.period.end ?? Infinity) <= now ? 'Expired' : 'WindowNotOpen';
   if (blackouts.some(({ period }) => holdsAt(period, now))) return 'Blackout';
   if (!leftAt(grant, parts, now)) return 'GivenAway';
-  return restrained(holds, entry.namespace, grant.sliceName).suspended ? 'Suspended' : undefined;
+  const held = { namespace: entry.namespace, slice: grant.sliceName, uid: entry.uid };
+  return restrained(holds, held).suspended ? 'Suspended' : undefined;
 }
 
 /**
@@ -102,7 +103,7 @@ function sliver(pod: PodRecord, holds: readonly Hold[], now: number): Sliver {
   const lost = penalisedSince === undefined ? undefined : now - penalisedSince;
   const standing = lost === undefined ? 'entitled' : lost < PENALTY_MS ? 'penalised' : 'frozen';
   const network = amounts.network;
-  const restraintLimit = restrained(holds, rcap.namespace, slice).egressLimit;
+  const restraintLimit = restrained(holds, { namespace: rcap.namespace, slice }).egressLimit;
   const known = {
     addresses,
     ...(interfaces && { interfaces }),

@@ -37,6 +37,7 @@ describe('examples', () => {
       'capabilities/redeem.yaml',
       'capabilities/renew.yaml',
       'capabilities/split.yaml',
+      'capabilities/suspend.yaml',
       'capabilities/transfer.yaml',
       'everything.yaml',
       'local-api.yaml',

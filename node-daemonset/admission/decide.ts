@@ -58,10 +58,12 @@ export function decide(
   const parent = isRefused(ask) ? undefined : parentOf(ask, entry, entries);
   const refused = isRefused(ask)
     ? ask
-    : (refuseMove(rcap, entry, ledger) ??
-      refuseRebinding(ask, entry?.grant?.sliceName ?? bindings.get(ask.uid)?.sliceName) ??
-      refuseFrom(ask, entry?.grant, parent) ??
-      weigh(ask, parent));
+    : isAsHeld(ask, entry?.grant)
+      ? undefined
+      : (refuseMove(rcap, entry, ledger) ??
+        refuseRebinding(ask, entry?.grant?.sliceName ?? bindings.get(ask.uid)?.sliceName) ??
+        refuseFrom(ask, entry?.grant, parent) ??
+        weigh(ask, parent));
   if (!refused) {
     const next: Entry = { ...identity, grant: grantOf(ask as Ask, parent, now, entry?.grant) };
     return {
@@ -75,6 +77,12 @@ export function decide(
     return { entry: next, decision: { event: 'resizeDenied', ...identity, ...refused } };
   }
   return { entry: { ...identity, refusal }, decision: { event: 'denied', ...identity, ...refused } };
+}
+
+/** An edit that asks nothing, as one of who is suspended: nobody's books change, so it is no question whether they may. */
+function isAsHeld({ amounts, period, sliceName, from }: Ask, grant: Grant | undefined): boolean {
+  const held = grant && [grant.amounts, grant.period, grant.sliceName, grant.from];
+  return isDeepStrictEqual(held, [amounts, period, sliceName, from]);
 }
 
 /**

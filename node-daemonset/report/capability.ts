@@ -7,7 +7,7 @@ import {
 } from '../../crds/conditions.ts';
 import { formatRate } from '../../crds/quantity.ts';
 import { type Amounts, toRspec } from '../../crds/rspec.ts';
-import type { ResourceCapability, ResourceCapabilityStatus, Window } from '../../crds/types.ts';
+import type { AppliedSuspension, ResourceCapability, ResourceCapabilityStatus, Window } from '../../crds/types.ts';
 import { formatInstant } from '../admission/ask.ts';
 import type { Entry, Grant, Period } from '../admission/ledger.ts';
 import type { BudgetVerdict } from '../budget/plan.ts';
@@ -26,6 +26,8 @@ export interface CapabilityFacts {
   whyNot: string | undefined;
   /** Who suspends its slice, for people. */
   suspenders?: readonly string[];
+  /** The rights whose holders do, whether anything runs by this one or not. */
+  suspendedBy?: readonly AppliedSuspension[];
   /** What its own sliver may use of it now (undefined: too little is left), and the right that it is part of. */
   split: { left: Amounts | undefined; from: string | undefined };
   /** What its budget of bytes makes of the pod; undefined where it has none. */
@@ -52,7 +54,7 @@ const NOT_OURS: ReadonlySet<string> = new Set([
 
 /** The whole status. Pure; `lastTransitionTime` is taken over from the rcap as it is. */
 export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapabilityStatus {
-  const { rcap, entry, nodeUID, now } = facts;
+  const { rcap, entry, nodeUID, suspendedBy = [], now } = facts;
   const answered = Math.max(entry.grant?.generation ?? 0, entry.refusal?.generation ?? 0);
   // what is refused for good is so for generations to come
   const generation = Math.min(answered, Math.max(rcap.metadata.generation ?? answered, entry.grant?.generation ?? 0));
@@ -69,6 +71,7 @@ export function planCapabilityStatus(facts: CapabilityFacts): ResourceCapability
   return {
     observedGeneration: generation,
     ...(entry.grant && { granted: grantStatus(entry.grant, nodeUID, facts.split) }),
+    ...(suspendedBy.length > 0 && { suspendedBy: [...suspendedBy] }),
     conditions,
   };
 }

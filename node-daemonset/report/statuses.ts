@@ -6,7 +6,7 @@ import type { Policy } from '../admission/policy.ts';
 import { leftAt, partsOf } from '../admission/split.ts';
 import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
-import { type Hold, suspendersOf } from '../restraint.ts';
+import { type Hold, suspendersOf, suspensionsOf } from '../restraint.ts';
 import type { Problem } from '../sliver.ts';
 import { isOfAnother, whyNot } from '../standing.ts';
 import { planCapabilityStatus } from './capability.ts';
@@ -34,6 +34,7 @@ interface Sources {
   problems: string;
   whyNot: string | undefined;
   suspenders: string;
+  suspendedBy: string;
   budget: string | undefined;
   split: string;
 }
@@ -91,7 +92,9 @@ export class Statuses {
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
       const away = parts.get(uid) ?? [];
       const why = whyNot(entry, blackouts, now, holds, away);
-      const suspenders = why === 'Suspended' ? suspendersOf(holds, entry.namespace, entry.grant?.sliceName) : [];
+      const held = { namespace: entry.namespace, slice: entry.grant?.sliceName, uid };
+      const suspenders = why === 'Suspended' ? suspendersOf(holds, held) : [];
+      const suspendedBy = suspensionsOf(holds, uid);
       const parent = entry.grant?.parent === undefined ? undefined : entries.get(entry.grant.parent);
       const split = {
         left: entry.grant && leftAt(entry.grant, away, now),
@@ -105,6 +108,7 @@ export class Statuses {
         problems: JSON.stringify(known),
         whyNot: why,
         suspenders: suspenders.join('; '),
+        suspendedBy: JSON.stringify(suspendedBy),
         budget: budget && `${budget.reason} ${budget.message}`,
         split: JSON.stringify(split),
       };
@@ -120,6 +124,7 @@ export class Statuses {
         problems: known,
         whyNot: why,
         suspenders,
+        suspendedBy,
         budget,
         split,
         now,

@@ -38,6 +38,7 @@ export const QUEUE_ADVICE: Readonly<Record<keyof typeof QueueReason, string>> = 
   InvalidSpec: 'Correct what it names: until then it gets no window.',
   TooFewNodes: 'Lower spec.placement.count, or widen the selector and tolerations of spec.placement.',
   QueueFull: 'It comes in when another one goes: delete slices that need no window.',
+  Suspended: 'Only whoever runs the queue ends that: ask whom the message names.',
 };
 
 export const RIGHT_ADVICE: Readonly<Record<keyof typeof CapabilityReason, string>> = {

@@ -184,6 +184,16 @@ describe('the operations on a right, each as its manifest', function () {
     );
   });
 
+  it('suspend, and lift it', async () => {
+    const suspenders = (file: string, are: unknown): Promise<void> => {
+      apply(ours, file);
+      return answered(theirs, 'team-1', ({ status }) => assert.deepEqual(status!.suspendedBy, are));
+    };
+    const why = { reason: 'probes our customers', contact: 'abuse@example.org' };
+    await suspenders('suspend', [{ right: `${ours}/course`, ...why }]);
+    await suspenders('renew', undefined);
+  });
+
   it('release', async () => {
     kubectl(['delete', '-n', theirs, '-f', path('redeem')]);
     await until('the whole', async () => {

@@ -191,6 +191,8 @@ export function badCapabilities(): [string, ResourceCapability][] {
       capability({ window: { start: '2030-01-01T00:00:00Z', end: '2029-01-01T00:00:00Z' } }),
     ],
     ['a privilege nobody knows', capability({ resources: { privileges: ['Root' as 'Audit'] } })],
+    ['a suspension without a reason', capability({ suspended: {} as { reason: string } })],
+    ['a suspension for no reason', capability({ suspended: { reason: '' } })],
     ['a privilege twice', capability({ resources: { privileges: ['Audit', 'Audit'] } })],
   ];
 }

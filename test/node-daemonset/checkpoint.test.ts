@@ -40,6 +40,7 @@ describe('checkpoint', () => {
     node: NODE,
     spec: { shares: 500 },
     restraints: [{ namespace: 'team', slice: 'measure', suspended: true }],
+    suspended: [{ uid: 'a', reason: 'its holder says so' }],
   };
 
   beforeEach(() => {
@@ -53,7 +54,7 @@ describe('checkpoint', () => {
   });
 
   it('of a version without numbers of slivers gives each pod one', () => {
-    const { nextNumber: _, pods, restraints: ___, ...rest } = state;
+    const { nextNumber: _, pods, restraints: ___, suspended: ____, ...rest } = state;
     const { number: __, ...unnumbered } = pods[0]!;
     writeFileSync(path, JSON.stringify({ version: 1, ...rest, pods: [unnumbered] }));
     const loaded = loadCheckpoint(path, NOW);

@@ -366,6 +366,39 @@ describe('pass', () => {
     assert.equal(granted?.resources.network, 'Host');
   });
 
+  it('holds down what runs by a part of a right whose holder suspends it, also after a restart and without the API server', async () => {
+    const said = { reason: 'probes our customers', contact: 'ops@broker.example' };
+    const whole = right('whole', shares(200), { sliceName: '' }, { creationTimestamp: '2026-09-01T00:00:00Z' });
+    const part = right('part', shares(100), { from: 'right-whole' });
+    const statusOf = (uid: string) => world.reports.get(uid)!.status as ResourceCapabilityStatus;
+    const standing = (): string => world.desired.at(-1)!.slivers[0]!.standing;
+    world.rcaps = [whole, part];
+    await runPass(world.parts, true);
+    publish('p', part, { addresses: ['10.0.0.2'] });
+    await runPass(world.parts, true);
+    assert.deepEqual([standing(), statusOf('part').suspendedBy], ['entitled', undefined]);
+    world.rcaps = [edited(whole, { suspended: said }), part];
+    await runPass(world.parts, false);
+    assert.equal(standing(), 'penalised');
+    assert.equal(condition('part', 'Ready'), 'False Suspended');
+    assert.equal(condition('whole', 'Granted'), 'True Granted');
+    for (const uid of ['whole', 'part']) {
+      assert.deepEqual(statusOf(uid).suspendedBy, [{ right: 'team/right-whole', ...said }]);
+    }
+    assert.match(
+      getCondition(statusOf('part').conditions, 'Ready')!.message,
+      /suspended by the holder of right team\/right-whole \(ops@broker.example\): probes our customers/,
+    );
+    world = build();
+    Object.assign(world, { rcaps: undefined, sliceNode: undefined, now: NOW + PENALTY_MS });
+    await runPass(world.parts, true);
+    assert.equal(standing(), 'frozen');
+    world.rcaps = [edited(edited(whole, {}), {}), part];
+    await runPass(world.parts, false);
+    assert.equal(standing(), 'entitled');
+    assert.equal(statusOf('part').suspendedBy, undefined);
+  });
+
   describe('what the owner says on the node', () => {
     const since = '2026-11-01T00:00:00Z';
     const suspend = (slice?: string): void => {

@@ -18,21 +18,30 @@ describe('what others hold a sliver to', () => {
     planStandings(pods, granted(rcap), [], now, undefined, restraints);
 
   it('goes by namespace and slice, at its strictest', () => {
-    assert.deepEqual(restrained([SLOW, { ...SLOW, egressLimit: '2M' }, SUSPENDED], 'team', 'measure'), {
-      suspended: true,
-      egressLimit: 1e6,
-    });
+    assert.deepEqual(
+      restrained([SLOW, { ...SLOW, egressLimit: '2M' }, SUSPENDED], { namespace: 'team', slice: 'measure' }),
+      {
+        suspended: true,
+        egressLimit: 1e6,
+      },
+    );
     for (const [namespace, slice] of [
       ['team', 'other'],
       ['lab', 'measure'],
       ['team', undefined],
     ] as const) {
-      assert.deepEqual(restrained([SLOW, SUSPENDED], namespace, slice), { suspended: false, egressLimit: undefined });
+      assert.deepEqual(restrained([SLOW, SUSPENDED], { namespace, slice }), {
+        suspended: false,
+        egressLimit: undefined,
+      });
     }
   });
 
   it('is never more than before, also where it makes no sense', () => {
-    assert.equal(restrained([{ ...SLOW, egressLimit: 'lots' }], 'team', 'measure').egressLimit, 1_000);
+    assert.equal(
+      restrained([{ ...SLOW, egressLimit: 'lots' }], { namespace: 'team', slice: 'measure' }).egressLimit,
+      1_000,
+    );
   });
 
   it('holds a suspended sliver’s pod down, whoever made it, and freezes it after a while', () => {

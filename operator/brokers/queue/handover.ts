@@ -7,6 +7,7 @@ import type { Effect } from './input.ts';
 import { hasPassed, isShown } from './opening.ts';
 import { askedSpan, isSplit, type Held, type Place } from './place.ts';
 import { givenOf, partOf } from './rights.ts';
+import { isSuspended } from './suspended.ts';
 
 /** Splits the whole, shows the part's value in the slice's namespace, and puts the part away when it has passed. */
 export function planHandOver(place: Place, slice: Slice, nodes: ReadonlyMap<string, NodeState>): Effect[] {
@@ -43,7 +44,8 @@ export function refusalIn(
 /**
  * Takes everything back. The whole goes last: while it is there nobody else has its window. That is until its node says that
  * nothing of it is out any more, whoever holds it by then, or its window is over: whatever became of what was given, which its
- * namespace can keep from being deleted. `isBarred`: that was tried, and is for another time.
+ * namespace can keep from being deleted. One that is suspended stays until its window is over. `isBarred`: that was tried, and is
+ * for another time.
  */
 export function planRemoval({ uid, held }: Place, now: number, isBarred = false): Effect[] {
   return held.flatMap(({ whole, part, given }): Effect[] => {
@@ -57,7 +59,7 @@ export function planRemoval({ uid, held }: Place, now: number, isBarred = false)
         return { uid, kind: 'remove', ref: refOf(one), propagation };
       });
     const isOver = whole && (askedSpan(whole)?.end ?? Infinity) <= now && (!part || isDeleting(part));
-    const isWhole = whole && !part && !isSplit(whole);
+    const isWhole = whole && !part && !isSplit(whole) && !isSuspended(whole);
     if (!whole || isDeleting(whole) || !(isOver || isWhole)) return effects;
     return [...effects, { uid, kind: 'remove', ref: refOf(whole), propagation: 'Background' }];
   });

@@ -95,10 +95,13 @@ export function settledSpan(place: Place, nodes: ReadonlyMap<string, NodeState>)
   const [first] = wholes;
   if (!first) return undefined;
   const span = askedSpan(first);
-  const settled = wholes.every((whole) => {
+  const settled = place.held.every(({ whole, part, given }) => {
+    if (!whole) return true;
     const [asked, granted] = [askedSpan(whole), grantedSpan(whole)];
     if (isDeleting(whole) || standing(whole, nodes.get(whole.spec.nodeName)) !== 'granted') return false;
-    return isJudged(whole) && isSame(asked, granted) && isSame(asked, span);
+    // once it is handed over only a person edits it, to suspend the slice say: that takes nothing away
+    const isKept = isJudged(whole) || part !== undefined || given !== undefined;
+    return isKept && isSame(asked, granted) && isSame(asked, span);
   });
   return settled ? span : undefined;
 }

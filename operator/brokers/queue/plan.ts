@@ -10,6 +10,7 @@ import { inWords, openingOf, type Opening } from './opening.ts';
 import { askedSpan, placesOf, settledSpan, spansOf, type Place, type Span } from './place.ts';
 import { ANSWER_MS, refuse, reserve, takenBy, type Around, type Planned } from './reserve.ts';
 import { instant, type Taken } from './schedule.ts';
+import { suspendedNamesake, suspendedPlace } from './suspended.ts';
 
 /** So long the rights of a window may be on their way before the slice is told what they wait for. */
 const SLOW_MS = 5_000;
@@ -54,15 +55,13 @@ export function planQueue(input: QueueInput, now: number): QueuePlan {
     return { slice: place.slice!, ...one };
   });
   // places are told as windows open; who gets none as things are is told why, and is before nobody
-  const placed = planned.filter(({ verdict }) => !WITHOUT_PLACE.has(verdict.reason));
+  const placed = planned.filter((one) => !isWithoutPlace(one));
   const byOpening = placed.toSorted((a, b) => (a.opens ?? Infinity) - (b.opens ?? Infinity) || 0);
   for (const [index, { slice, verdict }] of byOpening.entries()) {
     const message = `place ${index + 1} of ${placed.length}, ${verdict.message}`;
     plan.told.push({ slice, verdict: { ...verdict, message } });
   }
-  for (const { slice, verdict } of planned) {
-    if (WITHOUT_PLACE.has(verdict.reason)) plan.told.push({ slice, verdict });
-  }
+  for (const { slice, verdict } of planned.filter(isWithoutPlace)) plan.told.push({ slice, verdict });
   for (const { place, message } of full) {
     plan.told.push({ slice: place.slice!, verdict: { status: 'True', reason: QueueReason.QueueFull, message } });
   }
@@ -92,6 +91,11 @@ function planPlace(place: Place, slice: Slice, around: Around): Planned {
     plan.effects.push(...planHandOver(place, slice, input.nodes));
     return { taken: takenBy(place), verdict: openVerdict(opening, span, now, plan), opens: span.start };
   }
+  const still = suspendedPlace(place);
+  if (still)
+    return { taken: takenBy(place), verdict: still, opens: Math.min(...spansOf(place).map(({ start }) => start)) };
+  const barred = suspendedNamesake(place, input);
+  if (barred) return drop(barred.reason, barred.message);
   const asked = readAsked(slice, input.lengths);
   if (typeof asked === 'string') return drop(QueueReason.InvalidSpec, asked);
   return reserve(place, slice, asked, span, around, drop);
@@ -124,6 +128,11 @@ function lateness(
   if (now < end) return undefined;
   const message = `nothing was handed over at ${instant(span.start)}: ${inWords(waits)}`;
   return { message, nodes: waits.filter(({ isNodes }) => isNodes).map(({ node }) => node) };
+}
+
+/** One that is suspended has a place where it holds a window itself. */
+function isWithoutPlace({ verdict, opens }: Planned): boolean {
+  return WITHOUT_PLACE.has(verdict.reason) || (verdict.reason === QueueReason.Suspended && opens === undefined);
 }
 
 function isTold(slice: Slice, verdict: Verdict): boolean {

@@ -141,7 +141,9 @@ function difference(
     if (!asked) return [];
     const object = wholeOf(input.namespace, slice, node, span, asked.resources);
     if (!whole) return [{ uid, kind: 'create', object }];
-    const patch = mergePatch({ spec: whole.spec }, { spec: object.spec });
+    // whoever runs the queue may suspend what runs by it
+    const { suspended } = whole.spec;
+    const patch = mergePatch({ spec: whole.spec }, { spec: { ...object.spec, ...(suspended && { suspended }) } });
     return patch ? [{ uid, kind: 'edit', ref: refOf(whole), patch }] : [];
   });
   return [...surplus, ...wanted];

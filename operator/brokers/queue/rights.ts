@@ -52,8 +52,7 @@ export function givenOf(slice: Slice, part: ResourceCapability): ResourceCapabil
   const redeem = secretName(slice, part);
   const { name: sliceName, namespace } = slice.metadata;
   const given = right(namespace!, `${nameOf(slice, nodeName)}-given`, slice, { nodeName, contact, sliceName, redeem });
-  const labels = { ...given.metadata.labels, [LABEL_SLICE]: sliceName };
-  return { ...given, metadata: { ...given.metadata, labels, ownerReferences: [ownerOf(slice)] } };
+  return { ...given, metadata: { ...given.metadata, ownerReferences: [ownerOf(slice)] } };
 }
 
 /** The Secret that shows the part's value in the slice's namespace; another part has another one. */
@@ -83,7 +82,8 @@ function nameOf({ metadata }: Slice, node: string): string {
 }
 
 function right(namespace: string, name: string, slice: Slice, spec: ResourceCapabilitySpec): ResourceCapability {
-  const labels = { [LABEL_NODE]: nodeLabelValue(spec.nodeName), [LABEL_QUEUED]: slice.metadata.uid ?? '' };
+  const { name: sliceName, uid = '' } = slice.metadata;
+  const labels = { [LABEL_NODE]: nodeLabelValue(spec.nodeName), [LABEL_QUEUED]: uid, [LABEL_SLICE]: sliceName };
   const annotations = { [ANNOTATION_QUEUED_IN]: slice.metadata.namespace! };
   return {
     apiVersion: API_VERSION,

@@ -114,9 +114,10 @@ function renewal(slice: Slice, capability: ResourceCapability, asked: Asked): Ef
   const node = capability.spec.nodeName;
   const present = capability.metadata.labels ?? {};
   const { [ANNOTATION_OVERRIDES]: told, ...annotations } = capability.metadata.annotations ?? {};
-  // whoever wants to pass the right on may say so
-  const { valueSecret } = capability.spec;
-  const spec = { ...desiredSpec(slice, node, asked), ...(valueSecret !== undefined && { valueSecret }) };
+  // whoever wants to pass the right on, or to suspend what runs by its parts, may say so
+  const { valueSecret, suspended } = capability.spec;
+  const said = { ...(valueSecret !== undefined && { valueSecret }), ...(suspended && { suspended }) };
+  const spec = { ...desiredSpec(slice, node, asked), ...said };
   const patch = mergePatch(
     {
       metadata: {

@@ -4,6 +4,7 @@ import type { ResourceCapability, Rspec, UpdateStrategy } from '../../../crds/ty
 import { holds, isDeleting, refOf, type KubeObject, type Pod } from '../../kinds.ts';
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isSuspended } from '../../restraint/applied.ts';
+import { isSuspendedByHolder } from '../../restraint/rights.ts';
 import { isOpen } from './eligible.ts';
 import { grantOf, isJudged, leftOf, standing } from './grant.ts';
 import { nameKey, type Effect, type NodeState, type RemoveReason, type SliceInput } from './input.ts';
@@ -118,7 +119,8 @@ function mustEnd(input: SliceInput, capability: ResourceCapability, now: number)
   const state = standing(capability, node);
   if (state === 'denied') return 'NotGranted';
   if (state === 'expired') return 'Expired';
-  if (input.slice.spec.suspended || isSuspended(input.restraints)) return 'Suspended';
+  if (input.slice.spec.suspended || isSuspended(input.restraints) || isSuspendedByHolder(capability))
+    return 'Suspended';
   // a node that came back has yet to grant the right anew: what runs there stays, nothing new is started
   if (state === 'pending') return 'Waiting';
   const granted = capability.status?.granted;

@@ -3,6 +3,7 @@ import { setCondition, SliceCondition, SliceReason, type Condition } from '../..
 import type { Denial, Slice, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { shown, told } from '../../restraint/applied.ts';
+import { shownSuspensions } from '../../restraint/rights.ts';
 import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
 import type { SliceInput } from './input.ts';
@@ -43,6 +44,7 @@ const MAX_OTHERS = 8;
 export function planStatus(of: StatusInput, now: number): SliceStatus {
   const { slice } = of.input;
   const { slivers, absent } = observe(of.input);
+  const suspendedBy = shownSuspensions(of.input.capabilities);
   const denials = slivers.filter(({ denial }) => denial).map(({ node, denial }): Denial => ({ node, ...denial! }));
   const accepted = acceptedVerdict(of);
   const allocated = allocatedVerdict(of, slivers);
@@ -73,6 +75,7 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
       denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: one.message.slice(0, 1024) })),
     }),
     ...(of.input.restraints.length > 0 && { restraints: shown(of.input.restraints) }),
+    ...(suspendedBy.length > 0 && { suspendedBy }),
     conditions: [...conditions, ...othersConditions(slice)],
   };
 }

@@ -305,7 +305,9 @@ describe('volume', () => {
     await begin(granted(rcap));
     store.accept({ restraints: [{ namespace: 'team', slice: 'measure', suspended: true }] });
     await refuses({}, 9, /gives no right here now: Suspended/);
-    store.accept({ restraints: [] });
+    store.accept({ restraints: [], suspended: [{ uid: rcap.metadata.uid!, reason: 'its holder says so' }] });
+    await refuses({}, 9, /gives no right here now: Suspended/);
+    store.accept({ suspended: [] });
     await publish();
   });
 

@@ -366,6 +366,6 @@ function aRightOf(each: number): ResourceCapability {
     apiVersion: 'slice-operator.io/v1alpha1',
     kind: 'ResourceCapability',
     metadata: { name: 'x', namespace: 'a', uid: 'x', generation: 1 },
-    spec: { nodeName: 'n1', contact: 'ops@example.org', ...shares(each) },
+    spec: { nodeName: 'n1', contact: 'ops@example.org', resources: shares(each).resources! },
   };
 }

@@ -1,0 +1,86 @@
+/**
+ * Rights whose holders suspend what runs by them, and by whatever was split from them: a broker keeps the whole, and has a say
+ * over those whom it gave parts. By uids and the ledger's line of descent, as names prove nothing.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { AppliedSuspension, ResourceCapability } from '../crds/types.ts';
+import type { Entry, Ledger } from './admission/ledger.ts';
+import type { NodeState } from './checkpoint.ts';
+
+/** What the holder of a right said last. */
+export interface SuspendedRight {
+  /** Of the rcap. */
+  uid: string;
+  reason: string;
+  contact?: string;
+}
+
+/** As many as a status shows; more hold no harder. */
+const SHOWN = 8;
+/** A server has checked it; what is kept is bounded all the same. */
+const MOST_WORDS = { reason: 512, contact: 254 };
+
+interface Store {
+  get(): Pick<NodeState, 'ledger' | 'suspended'>;
+  accept(change: Partial<NodeState>): void;
+}
+
+/**
+ * Takes up what rcaps say; `rcaps` is undefined while the API server was not heard completely: then what was said before holds.
+ * What admission makes of an edit is no matter: nobody is granted anything.
+ */
+export function hearSuspended(store: Store, rcaps: readonly ResourceCapability[] | undefined): void {
+  if (!rcaps) return;
+  const { ledger, suspended } = store.get();
+  const said = suspendedRights(rcaps, ledger);
+  if (!isDeepStrictEqual(said, suspended)) store.accept({ suspended: said });
+}
+
+function suspendedRights(rcaps: readonly ResourceCapability[], ledger: Ledger): SuspendedRight[] {
+  const saying = rcaps.filter(({ spec }) => spec.suspended !== undefined);
+  if (saying.length === 0) return [];
+  const granted = new Set(ledger.entries.flatMap(({ uid, grant }) => (grant ? [uid] : [])));
+  return saying.flatMap(({ metadata: { uid = '' }, spec: { suspended } }): SuspendedRight[] => {
+    // what was not granted, or passed to another, gives no say
+    if (!granted.has(uid)) return [];
+    const reason = suspended!.reason.slice(0, MOST_WORDS.reason);
+    const contact = suspended!.contact?.slice(0, MOST_WORDS.contact);
+    return [{ uid, reason, ...(contact !== undefined && { contact }) }];
+  });
+}
+
+/** Who suspends what runs by each right, by the right's uid: outermost first. Rights that nobody suspends are not in it. */
+export function suspensionsIn(
+  { entries }: Ledger,
+  suspended: readonly SuspendedRight[],
+): ReadonlyMap<string, readonly AppliedSuspension[]> {
+  if (suspended.length === 0) return new Map();
+  const said = new Map(suspended.map((one) => [one.uid, one]));
+  const byUid = new Map(entries.map((entry) => [entry.uid, entry]));
+  const found = new Map<string, readonly AppliedSuspension[]>();
+  for (const entry of entries) {
+    const line: Entry[] = [];
+    // up to what is known already, or to the node itself; each right is looked at once
+    for (let next: Entry | undefined = entry; next && !found.has(next.uid);) {
+      line.push(next);
+      found.set(next.uid, []);
+      next = next.grant?.parent === undefined ? undefined : byUid.get(next.grant.parent);
+    }
+    for (const one of line.reverse()) {
+      const above: readonly AppliedSuspension[] = found.get(one.grant?.parent ?? '') ?? [];
+      const own = one.grant && said.get(one.uid);
+      found.set(one.uid, own ? [...above, applied(one, own)].slice(0, SHOWN) : above);
+    }
+  }
+  for (const [uid, list] of found) if (list.length === 0) found.delete(uid);
+  return found;
+}
+
+/** `the holder of right ours/whole (contact): its reason` */
+export function inWords({ right, reason, contact }: AppliedSuspension): string {
+  return `the holder of right ${right}${contact === undefined ? '' : ` (${contact})`}: ${reason}`;
+}
+
+function applied({ namespace, name }: Entry, { reason, contact }: SuspendedRight): AppliedSuspension {
+  return { right: `${namespace}/${name}`, reason, ...(contact !== undefined && { contact }) };
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import type { ResourceCapability } from '../../crds/types.ts';
+import type { Ledger } from '../../node-daemonset/admission/ledger.ts';
+import { EMPTY_STATE, type NodeState } from '../../node-daemonset/checkpoint.ts';
+import { holdsOf, suspendersOf, suspensionsOf } from '../../node-daemonset/restraint.ts';
+import { PENALTY_MS, planStandings, whyNot } from '../../node-daemonset/standing.ts';
+import { hearSuspended } from '../../node-daemonset/suspension.ts';
+import { admit, edited, granted, NOW, offering, pod, redeeming, right, shares } from './rights.ts';
+
+const WHY = { reason: 'probes our customers', contact: 'ops@broker.example' };
+const DIGEST = 'a'.repeat(64);
+const EARLY = { creationTimestamp: '2026-09-01T00:00:00Z' };
+
+describe('rights whose holders suspend what runs by them', () => {
+  const whole = right('whole', shares(200), { sliceName: '' }, { namespace: 'broker', ...EARLY });
+  const part = right('part', shares(100), { sliceName: '', from: 'right-whole' }, { namespace: 'broker' });
+  const beside = right('beside', shares(100));
+  const given = redeeming('given', DIGEST, { sliceName: 'measure' });
+  const rest = [whole, beside];
+
+  /** The books after the part was handed over. */
+  const handedOver = (): Ledger => {
+    const first = granted(whole, offering(part, DIGEST), beside);
+    return admit(first, [whole, offering(part, DIGEST), beside, given]).ledger;
+  };
+  const hear = (ledger: Ledger, rcaps: readonly ResourceCapability[] | undefined, before: Partial<NodeState> = {}) => {
+    let state: NodeState = { ...EMPTY_STATE, ...before, ledger };
+    hearSuspended({ get: () => state, accept: (change) => void (state = { ...state, ...change }) }, rcaps);
+    return state;
+  };
+  const suspendedIn = (state: NodeState): string[] => {
+    const holds = holdsOf(state);
+    return state.ledger.entries
+      .filter(
+        (entry) =>
+          entry.grant &&
+          whyNot({ ...entry, grant: { ...entry.grant, sliceName: 's' } }, [], NOW, holds) === 'Suspended',
+      )
+      .map(({ uid }) => uid);
+  };
+
+  it('are heard where they are granted: theirs and every part is held, whoever has it, and nobody else’s', () => {
+    const ledger = handedOver();
+    assert.equal(ledger.entries.find(({ uid }) => uid === 'given')!.grant!.parent, 'whole');
+    assert.deepEqual(suspendedIn(hear(ledger, [...rest, given])), []);
+    const state = hear(ledger, [edited(whole, { suspended: WHY }), beside, given]);
+    assert.deepEqual(suspendedIn(state).sort(), ['given', 'whole']);
+    const holds = holdsOf(state);
+    assert.deepEqual(suspensionsOf(holds, 'given'), [{ right: 'broker/right-whole', ...WHY }]);
+    assert.deepEqual(suspendersOf(holds, { namespace: 'lab', slice: 'measure', uid: 'given' }), [
+      'the holder of right broker/right-whole (ops@broker.example): probes our customers',
+    ]);
+    assert.deepEqual(suspendersOf(holds, { namespace: 'team', slice: 'measure', uid: 'beside' }), []);
+    assert.deepEqual(suspendedIn(hear(ledger, [...rest, given], state)), [], 'lifting frees all');
+  });
+
+  it('hold what was said last while the API server is away', () => {
+    const ledger = handedOver();
+    const state = hear(ledger, [edited(whole, { suspended: WHY }), beside, given]);
+    assert.deepEqual(suspendedIn(hear(ledger, undefined, state)).sort(), ['given', 'whole']);
+  });
+
+  it('have no say before they are granted, or after they passed to another', () => {
+    const refused = right('refused', shares(2000), { suspended: WHY });
+    assert.deepEqual(hear(granted(refused), [refused]).suspended, []);
+    const says = edited(offering(part, DIGEST), { suspended: WHY });
+    const first = granted(whole, says, beside);
+    assert.deepEqual(suspendedIn(hear(first, [...rest, says])), ['part']);
+    const passed = admit(first, [...rest, says, given]).ledger;
+    assert.deepEqual(hear(passed, [...rest, says, given]).suspended, []);
+    assert.deepEqual(suspendedIn(hear(passed, [...rest, says, given])), []);
+  });
+
+  it('are each named, outermost first; a part’s holder frees nobody from the whole’s', () => {
+    const ledger = handedOver();
+    const own = { reason: 'of its own' };
+    const both = hear(ledger, [edited(whole, { suspended: WHY }), edited(given, { suspended: own })]);
+    assert.deepEqual(
+      suspensionsOf(holdsOf(both), 'given').map(({ right: name }) => name),
+      ['broker/right-whole', 'lab/right-given'],
+    );
+    const one = hear(ledger, [edited(whole, { suspended: WHY }), given]);
+    assert.deepEqual(suspendedIn(one).sort(), ['given', 'whole']);
+  });
+
+  it('hold parts of parts, and no more when they are released', () => {
+    const ledger = handedOver();
+    const deep = right('deep', shares(10), { sliceName: 's', from: 'right-given' }, { namespace: 'lab' });
+    const says = edited(whole, { suspended: WHY });
+    const split = admit(ledger, [says, beside, given, deep]).ledger;
+    const state = hear(split, [says, beside, given, deep]);
+    assert.deepEqual(suspendedIn(state).sort(), ['deep', 'given', 'whole']);
+    const released = admit(split, [beside, given, deep]).ledger;
+    assert.deepEqual(suspendedIn(hear(released, [beside, given, deep], state)), []);
+    assert.deepEqual(suspendedIn(hear(released, undefined, state)), [], 'nor before the next word of the API server');
+  });
+
+  it('freeze the sliver that runs by a part, and let it run again', () => {
+    const ledger = handedOver();
+    const holds = holdsOf(hear(ledger, [edited(whole, { suspended: WHY }), beside, given]));
+    const pods = [pod('p', given)];
+    const first = planStandings(pods, ledger, [], NOW, undefined, holds);
+    assert.equal(first.slivers[0]!.standing, 'penalised');
+    const later = (some: typeof holds) =>
+      planStandings(first.pods, ledger, [], NOW + PENALTY_MS, undefined, some).slivers[0]!.standing;
+    assert.equal(later(holds), 'frozen');
+    assert.equal(later([]), 'entitled');
+  });
+
+  it('ask nothing of the node: no edit of it is refused, whatever the owner offers by now', () => {
+    const ledger = handedOver();
+    const spec = { namespaces: [{ name: 'broker', refused: true }] };
+    const says = edited(whole, { suspended: WHY });
+    const { ledger: after, decisions } = admit(ledger, [says, beside, given], { spec });
+    assert.deepEqual(
+      decisions.map(({ event, uid }) => `${event} ${uid}`),
+      ['renewed whole'],
+    );
+    assert.equal(after.entries.find(({ uid }) => uid === 'whole')!.refusal, undefined);
+    const more = edited(whole, { suspended: WHY, resources: shares(201) });
+    const denied = admit(ledger, [more, beside, given], { spec });
+    assert.equal(denied.decisions[0]!.reason, 'NamespaceRefused');
+    assert.deepEqual(suspendedIn(hear(denied.ledger, [more, beside, given])).sort(), ['given', 'whole']);
+  });
+});
