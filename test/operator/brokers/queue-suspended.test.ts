@@ -38,6 +38,23 @@ describe('slices that whoever runs the queue suspends', () => {
     assert.deepEqual(world.heldBy('a'), held);
     assert.deepEqual(saying(world), ['n1', 'n2']);
     assert.match(world.queued('a')!.message, /open until/);
+    world.prompt = false;
+    suspend(world, 'a', null);
+    for (let i = 0; i < 3; i++) world.step();
+    assert.deepEqual(world.heldBy('a'), held, 'nor where it is lifted');
+  });
+
+  it('are so from the first answer on, where it was said before', () => {
+    const world = new QueueWorld('n1', 'n2');
+    world.prompt = false;
+    world.add('a');
+    while (world.heldBy('a').length === 0) world.step();
+    suspend(world, 'a');
+    for (let i = 0; i < 3; i++) world.step();
+    assert.deepEqual(saying(world), ['n1', 'n2']);
+    world.settle();
+    assert.deepEqual(saying(world), ['n1', 'n2']);
+    assert.equal(world.heldBy('a').length, 4, 'its window opens, and it has its rights');
   });
 
   it('keep their place as it is while they wait, and their window opens and ends for them', () => {
