@@ -1,6 +1,6 @@
 /** Slices that wait in the queue, whose broker runs as a slice itself, on a real cluster. */
 import assert from 'node:assert/strict';
-import { ANNOTATION_WINDOW } from '../../crds/names.ts';
+import { ANNOTATION_WINDOW, LABEL_QUEUED } from '../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
 import { replay, type Logged } from '../node-daemonset/admission/replay.ts';
@@ -73,6 +73,27 @@ describe('the queue', () => {
     const { reason } = (await conditionOf(product, slices.get('second')!, 'Allocated'))!;
     assert.equal(reason, 'WaitingForBroker');
     for (const own of Map.groupBy(await wholes(), ({ spec }) => spec.nodeName).values()) assert.equal(own.length, 3);
+  });
+
+  it('lets whoever runs it suspend one of them by its wholes, and takes nothing back for it', async () => {
+    const first = slices.get('first')!;
+    const { uid } = (await readSlice(product, first))!.metadata;
+    const own = (await wholes()).filter(({ metadata }) => metadata.labels?.[LABEL_QUEUED] === uid);
+    assert.deepEqual(own.map(({ spec }) => spec.nodeName).sort(), [...NODES]);
+    const edit = async (suspended: object | null): Promise<void> => {
+      for (const { metadata } of own) {
+        const patch = JSON.stringify({ spec: { suspended } });
+        await product.kubectl('patch', 'rcap', '-n', BROKER, metadata.name, '--type=merge', '-p', patch);
+      }
+    };
+    await edit({ reason: 'probes our customers' });
+    await whenCondition(product, first, 'Ready', ({ reason, message }) => {
+      return reason === 'Suspended' && message.includes('probes our customers');
+    });
+    await product.until('its pods to be gone', async () => (await podsOf(product, first)).length === 0);
+    assert.match((await queued('first'))!.message, /^place 1 of 3, open until /);
+    await edit(null);
+    await whenReady(product, first);
   });
 
   it('moves the others up when one goes early, also where the broker was just killed', async () => {
