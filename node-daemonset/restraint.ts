@@ -54,12 +54,15 @@ export function suspendersOf(holds: readonly Hold[], held: Held): string[] {
   const named = all.flatMap((one) =>
     'rights' in one ? [] : (one.by ?? `a Restraint: see the status of Slice ${held.slice}`),
   );
-  return [...new Set([...named, ...suspensionsOf(holds, held.uid).map(inWords)])];
+  const holders = suspensionsBy(holds).get(held.uid ?? '') ?? [];
+  return [...new Set([...named, ...holders.map(inWords)])];
 }
 
-/** The rights whose holders suspend what runs by this one, outermost first. */
-export function suspensionsOf(holds: readonly Hold[], uid: string | undefined): readonly AppliedSuspension[] {
-  return holds.flatMap((one) => ('rights' in one ? (one.rights.get(uid ?? '') ?? []) : []));
+const NOBODY: ReadonlyMap<string, readonly AppliedSuspension[]> = new Map();
+
+/** The rights whose holders suspend what runs by a right, outermost first, by the right's uid. */
+export function suspensionsBy(holds: readonly Hold[]): ReadonlyMap<string, readonly AppliedSuspension[]> {
+  return holds.find((one) => 'rights' in one)?.rights ?? NOBODY;
 }
 
 /** What a sliver is held to. */

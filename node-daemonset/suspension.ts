@@ -37,16 +37,23 @@ export function hearSuspended(store: Store, rcaps: readonly ResourceCapability[]
 }
 
 function suspendedRights(rcaps: readonly ResourceCapability[], ledger: Ledger): SuspendedRight[] {
-  const saying = rcaps.filter(({ spec }) => spec.suspended !== undefined);
+  const saying = rcaps.filter(({ spec }) => spec.suspended);
   if (saying.length === 0) return [];
   const granted = new Set(ledger.entries.flatMap(({ uid, grant }) => (grant ? [uid] : [])));
+  // in one order, however they came: what is the same is not written again
+  saying.sort((a, b) => ((a.metadata.uid ?? '') < (b.metadata.uid ?? '') ? -1 : 1));
   return saying.flatMap(({ metadata: { uid = '' }, spec: { suspended } }): SuspendedRight[] => {
     // what was not granted, or passed to another, gives no say
     if (!granted.has(uid)) return [];
-    const reason = suspended!.reason.slice(0, MOST_WORDS.reason);
-    const contact = suspended!.contact?.slice(0, MOST_WORDS.contact);
+    const contact = bounded(suspended?.contact, MOST_WORDS.contact);
+    const reason = bounded(suspended?.reason, MOST_WORDS.reason) ?? 'no reason is given';
     return [{ uid, reason, ...(contact !== undefined && { contact }) }];
   });
+}
+
+/** Whatever a server let pass must not end a pass. */
+function bounded(text: unknown, most: number): string | undefined {
+  return typeof text === 'string' ? text.slice(0, most) : undefined;
 }
 
 /** Who suspends what runs by each right, by the right's uid: outermost first. Rights that nobody suspends are not in it. */

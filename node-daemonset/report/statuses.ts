@@ -6,7 +6,7 @@ import type { Policy } from '../admission/policy.ts';
 import { leftAt, partsOf } from '../admission/split.ts';
 import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
-import { type Hold, suspendersOf, suspensionsOf } from '../restraint.ts';
+import { type Hold, suspendersOf, suspensionsBy } from '../restraint.ts';
 import type { Problem } from '../sliver.ts';
 import { isOfAnother, whyNot } from '../standing.ts';
 import { planCapabilityStatus } from './capability.ts';
@@ -78,6 +78,7 @@ export class Statuses {
     const { rcaps, ledger, pods, problems, blackouts, holds, budgets, now } = outcome;
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
     const parts = partsOf(ledger.entries);
+    const byRight = suspensionsBy(holds);
     const isHolder = (pod: PodRecord): boolean =>
       !pod.unpublished && !isOfAnother(pod, entries.get(pod.rcap.uid)?.grant);
     const holders = new Map(pods.filter(isHolder).map((pod) => [pod.rcap.uid, pod]));
@@ -94,7 +95,7 @@ export class Statuses {
       const why = whyNot(entry, blackouts, now, holds, away);
       const held = { namespace: entry.namespace, slice: entry.grant?.sliceName, uid };
       const suspenders = why === 'Suspended' ? suspendersOf(holds, held) : [];
-      const suspendedBy = suspensionsOf(holds, uid);
+      const suspendedBy = byRight.get(uid) ?? [];
       const parent = entry.grant?.parent === undefined ? undefined : entries.get(entry.grant.parent);
       const split = {
         left: entry.grant && leftAt(entry.grant, away, now),

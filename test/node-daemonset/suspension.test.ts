@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { ResourceCapability } from '../../crds/types.ts';
-import type { Ledger } from '../../node-daemonset/admission/ledger.ts';
+import { EMPTY_LEDGER, type Ledger } from '../../node-daemonset/admission/ledger.ts';
 import { EMPTY_STATE, type NodeState } from '../../node-daemonset/checkpoint.ts';
-import { holdsOf, suspendersOf, suspensionsOf } from '../../node-daemonset/restraint.ts';
+import { holdsOf, suspendersOf, suspensionsBy } from '../../node-daemonset/restraint.ts';
 import { PENALTY_MS, planStandings, whyNot } from '../../node-daemonset/standing.ts';
 import { hearSuspended } from '../../node-daemonset/suspension.ts';
-import { admit, edited, granted, NOW, offering, pod, redeeming, right, shares } from './rights.ts';
+import { admit, edited, granted, NODE, NOW, offering, pod, redeeming, right, shares } from './rights.ts';
 
 const WHY = { reason: 'probes our customers', contact: 'ops@broker.example' };
 const DIGEST = 'a'.repeat(64);
@@ -46,7 +46,7 @@ describe('rights whose holders suspend what runs by them', () => {
     const state = hear(ledger, [edited(whole, { suspended: WHY }), beside, given]);
     assert.deepEqual(suspendedIn(state).sort(), ['given', 'whole']);
     const holds = holdsOf(state);
-    assert.deepEqual(suspensionsOf(holds, 'given'), [{ right: 'broker/right-whole', ...WHY }]);
+    assert.deepEqual(suspensionsBy(holds).get('given'), [{ right: 'broker/right-whole', ...WHY }]);
     assert.deepEqual(suspendersOf(holds, { namespace: 'lab', slice: 'measure', uid: 'given' }), [
       'the holder of right broker/right-whole (ops@broker.example): probes our customers',
     ]);
@@ -76,7 +76,9 @@ describe('rights whose holders suspend what runs by them', () => {
     const own = { reason: 'of its own' };
     const both = hear(ledger, [edited(whole, { suspended: WHY }), edited(given, { suspended: own })]);
     assert.deepEqual(
-      suspensionsOf(holdsOf(both), 'given').map(({ right: name }) => name),
+      suspensionsBy(holdsOf(both))
+        .get('given')!
+        .map(({ right: name }) => name),
       ['broker/right-whole', 'lab/right-given'],
     );
     const one = hear(ledger, [edited(whole, { suspended: WHY }), given]);
@@ -93,6 +95,47 @@ describe('rights whose holders suspend what runs by them', () => {
     const released = admit(split, [beside, given, deep]).ledger;
     assert.deepEqual(suspendedIn(hear(released, [beside, given, deep], state)), []);
     assert.deepEqual(suspendedIn(hear(released, undefined, state)), [], 'nor before the next word of the API server');
+  });
+
+  it('hold also where the ledger was lost: the line of descent is taken back from what the node told', () => {
+    const told = (rcap: ResourceCapability, count: number, from?: string): ResourceCapability => {
+      const granted = { nodeUID: NODE.uid, observedGeneration: rcap.metadata.generation!, resources: shares(count) };
+      const { sliceName } = rcap.spec;
+      return {
+        ...rcap,
+        status: { ...rcap.status, granted: { ...granted, ...(sliceName && { sliceName }), ...(from && { from }) } },
+      };
+    };
+    const says = told(edited(whole, { suspended: WHY }), 200);
+    const rcaps = [told(given, 100, 'broker/right-whole'), told(beside, 100), says];
+    const { ledger } = admit(EMPTY_LEDGER, rcaps);
+    assert.deepEqual(suspendedIn(hear(ledger, rcaps)).sort(), ['given', 'whole']);
+  });
+
+  it('hold whatever the server let pass, and no text is kept beyond its bound', () => {
+    const odd: unknown[] = [
+      {},
+      { reason: 7, contact: [] },
+      { reason: 'x'.repeat(9999), contact: 'y'.repeat(9999) },
+      null,
+    ];
+    const rights = odd.map((suspended, i) => right(`r${i}`, shares(10), { suspended: suspended as typeof WHY }));
+    const { suspended } = hear(granted(...rights.map((one) => edited(one, { suspended: WHY }))), rights);
+    assert.deepEqual(
+      suspended.map(({ uid, reason, contact }) => [
+        uid,
+        reason.length < 513,
+        contact === undefined || contact.length < 255,
+      ]),
+      ['r0', 'r1', 'r2'].map((uid) => [uid, true, true]),
+    );
+  });
+
+  it('are written down once, in whatever order they are heard', () => {
+    const rights = ['a', 'b', 'c'].map((uid) => right(uid, shares(10), { suspended: WHY }));
+    const first = hear(granted(...rights), rights);
+    assert.equal(first.suspended.length, 3);
+    assert.equal(hear(first.ledger, rights.toReversed(), first).suspended, first.suspended);
   });
 
   it('freeze the sliver that runs by a part, and let it run again', () => {
