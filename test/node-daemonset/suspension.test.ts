@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
 import type { ResourceCapability } from '../../crds/types.ts';
-import { EMPTY_LEDGER, type Ledger } from '../../node-daemonset/admission/ledger.ts';
+import { EMPTY_LEDGER, type Entry, type Ledger } from '../../node-daemonset/admission/ledger.ts';
+import { lineageOf } from '../../node-daemonset/admission/split.ts';
 import { EMPTY_STATE, type NodeState } from '../../node-daemonset/checkpoint.ts';
 import { holdsOf, suspendersOf, suspensionsBy } from '../../node-daemonset/restraint.ts';
 import { PENALTY_MS, planStandings, whyNot } from '../../node-daemonset/standing.ts';
-import { hearSuspended } from '../../node-daemonset/suspension.ts';
+import { hearSuspended, suspensionsIn } from '../../node-daemonset/suspension.ts';
 import { admit, edited, granted, NODE, NOW, offering, pod, redeeming, right, shares } from './rights.ts';
 
 const WHY = { reason: 'probes our customers', contact: 'ops@broker.example' };
@@ -110,6 +112,37 @@ describe('rights whose holders suspend what runs by them', () => {
     const rcaps = [told(given, 100, 'broker/right-whole'), told(beside, 100), says];
     const { ledger } = admit(EMPTY_LEDGER, rcaps);
     assert.deepEqual(suspendedIn(hear(ledger, rcaps)).sort(), ['given', 'whole']);
+  });
+
+  it('hold what is below them, and nothing else, in any tree and any order of the books', () => {
+    const trees = fc.array(fc.record({ parent: fc.nat(20), says: fc.boolean(), isGranted: fc.boolean() }), {
+      maxLength: 20,
+    });
+    fc.assert(
+      fc.property(trees, fc.infiniteStream(fc.nat()), (tree, order) => {
+        const grant = granted(beside).entries[0]!.grant!;
+        const entries = tree.map(({ parent, isGranted }, i): Entry => {
+          const held = parent < i ? { ...grant, parent: `u${parent}` } : grant;
+          return { uid: `u${i}`, namespace: 'n', name: `r${i}`, ...(isGranted && { grant: held }) };
+        });
+        const mixed = entries.map((entry) => ({ entry, key: order.next().value as number }));
+        mixed.sort((a, b) => a.key - b.key);
+        const ledger = { ...EMPTY_LEDGER, entries: mixed.map(({ entry }) => entry) };
+        const said = tree.flatMap(({ says }, i) => (says ? [{ uid: `u${i}`, reason: 'x' }] : []));
+        const found = suspensionsIn(ledger, said);
+        const byUid = new Map(entries.map((entry) => [entry.uid, entry]));
+        for (const entry of entries) {
+          const line = lineageOf(byUid, entry).toReversed();
+          const by = line
+            .filter((one) => one.grant && said.some(({ uid }) => uid === one.uid))
+            .map(({ name }) => `n/${name}`);
+          assert.deepEqual(
+            (found.get(entry.uid) ?? []).map((one) => one.right),
+            by.slice(0, 8),
+          );
+        }
+      }),
+    );
   });
 
   it('hold whatever the server let pass, and no text is kept beyond its bound', () => {
