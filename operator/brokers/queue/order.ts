@@ -23,11 +23,11 @@ export function inLine(places: readonly Place[], now: number): Place[] {
   });
 }
 
-/** Slices that have a place, of all namespaces and of one. */
+/** Slices in line, whether they have a place or not, of all namespaces and of one. */
 const MOST = 500;
 const MOST_OF_NAMESPACE = 100;
 
-/** Who of those has a place, and why the others have none: each pass looks at all that have one. */
+/** Who of those is let in, and why the others are not: each pass looks at all that are. */
 export function bounded(line: readonly Place[]): { inside: Place[]; full: { place: Place; message: string }[] } {
   const inside: Place[] = [];
   const full: { place: Place; message: string }[] = [];
@@ -35,8 +35,9 @@ export function bounded(line: readonly Place[]): { inside: Place[]; full: { plac
   for (const place of line) {
     const { namespace = '' } = place.slice!.metadata;
     const count = counts.get(namespace) ?? 0;
-    if (count >= MOST_OF_NAMESPACE) full.push({ place, message: `namespace ${namespace} has ${count} places already` });
-    else if (inside.length >= MOST) full.push({ place, message: `all ${MOST} places are taken` });
+    if (count >= MOST_OF_NAMESPACE)
+      full.push({ place, message: `namespace ${namespace} has ${count} slices in line already` });
+    else if (inside.length >= MOST) full.push({ place, message: `${MOST} slices are in line already` });
     else {
       counts.set(namespace, count + 1);
       inside.push(place);

@@ -176,7 +176,7 @@ describe('the queue', () => {
     for (let i = 0; i < 101; i++) world.add(`s${String(i).padStart(3, '0')}`, {}, 1);
     world.settle();
     assert.match(world.queued('s099')!.message, /^place 100 of 100, /);
-    assert.equal(world.queued('s100')!.message, 'namespace site has 100 places already');
+    assert.equal(world.queued('s100')!.message, 'namespace site has 100 slices in line already');
     assert.deepEqual(world.heldBy('s100'), []);
     world.remove('s050');
     world.settle();
@@ -283,11 +283,23 @@ describe('the queue', () => {
       fc.constant({ kind: 'allow' }),
       fc.record({ kind: fc.constant('edit'), longer: fc.nat(5), by: fc.integer({ min: 60, max: 7200 }) }),
       fc.record({ kind: fc.constant('refuse'), node: fc.nat(2), one: fc.nat(3) }),
+      fc.record({ kind: fc.constant('operator'), runs: fc.boolean() }),
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 25 }), fc.boolean(), (actions, prompt) => {
         const world = new QueueWorld('n1', 'n2', 'n3');
         world.prompt = prompt;
+        const given = new Set<string>();
+        const check = () => {
+          checkApart(world);
+          for (const { metadata, spec, status } of world.rights.values()) {
+            if (spec.redeem && status?.granted) given.add(metadata.labels!['slice-operator.io/queued']!);
+          }
+          for (const { metadata } of world.slices) {
+            const isTold = world.queued(metadata.name)?.status === 'False';
+            assert.ok(!isTold || given.has(metadata.uid!), `${metadata.name} has had nothing`);
+          }
+        };
         for (const [index, one] of actions.entries()) {
           if ('nodes' in one)
             world.add(`s${index}`, one.nodes === 0 ? {} : { placement: { count: one.nodes } }, one.minutes * 60);
@@ -299,10 +311,11 @@ describe('the queue', () => {
           } else if ('one' in one) {
             world.decide = ({ metadata, spec }) =>
               spec.nodeName === `n${one.node + 1}` && Number(metadata.name[1]) % 4 === one.one ? 'no' : undefined;
-          } else if ('minutes' in one) world.now += one.minutes * 60_000;
+          } else if ('runs' in one) world.values = one.runs;
+          else if ('minutes' in one) world.now += one.minutes * 60_000;
           else world.decide = () => undefined;
-          checkApart(world);
-          if (!('most' in one)) world.settle(() => checkApart(world));
+          check();
+          if (!('most' in one)) world.settle(check);
         }
         world.slices = [];
         world.settle(() => checkApart(world));
