@@ -4,6 +4,7 @@ import { isDeleting } from '../kinds.ts';
 
 /** As many as a status shows. */
 const SHOWN = 8;
+const MOST_WORDS = 200;
 
 /** Whether the holder of this right, or of one that it is part of, suspends what runs by it. */
 export function isSuspendedByHolder({ status }: ResourceCapability): boolean {
@@ -21,4 +22,10 @@ export function shownSuspensions(capabilities: readonly ResourceCapability[]): S
       }),
     )
     .slice(0, SHOWN);
+}
+
+/** `the holder of right ours/whole (contact) on node1: its reason` */
+export function toldSuspension({ node, right, reason, contact }: SliverSuspension): string {
+  const why = reason.length <= MOST_WORDS ? reason : `${reason.slice(0, MOST_WORDS - 4)} ...`;
+  return `the holder of right ${right}${contact === undefined ? '' : ` (${contact})`} on ${node}: ${why}`;
 }

@@ -3,7 +3,7 @@ import { setCondition, SliceCondition, SliceReason, type Condition } from '../..
 import type { Denial, Slice, SliceStatus } from '../../../crds/types.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { shown, told } from '../../restraint/applied.ts';
-import { shownSuspensions } from '../../restraint/rights.ts';
+import { shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
 import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
 import type { SliceInput } from './input.ts';
@@ -193,7 +193,8 @@ function readyVerdict(
   }
   const refused = failures.map(({ node, message }) => (node ? `${node}: ${message}` : message));
   if (suspended || suspenders.length > 0) {
-    const by = first([...(suspended ? ['spec.suspended'] : []), ...suspenders.map(told)]);
+    const holders = shownSuspensions(input.capabilities).map(toldSuspension);
+    const by = first([...(suspended ? ['spec.suspended'] : []), ...suspenders.map(told), ...holders]);
     return no(SliceReason.Suspended, `suspended by ${by}: the rights are kept, the pods are not`);
   }
   if (window?.start && Date.parse(window.start) > now) {

@@ -65,6 +65,10 @@ describe('slivers that holders of rights suspend', () => {
     const both = planWhole({ ...input, restraints }, NOW).status([], NOW);
     assert.equal(both.restraints?.length, 1);
     assert.deepEqual(both.suspendedBy, [{ node: 'n1', ...BY }]);
+    assert.equal(
+      getCondition(both.conditions, 'Ready')!.message,
+      'suspended by Restraint abuse: x; the holder of right broker/whole (ops@broker.example) on n1: probes our customers: the rights are kept, the pods are not',
+    );
     const lines = planWhy({
       slice: { ...slice, status },
       slivers: bound.map((right) => ({ node: right.spec.nodeName, right, pod: undefined })),
