@@ -7,7 +7,8 @@ import { readClassCounters } from './egress/netlink.ts';
 import { partsOf } from './admission/split.ts';
 import type { Policy } from './admission/policy.ts';
 import { rowOf, type SliverRow } from './report/table.ts';
-import { holdsOf } from './restraint.ts';
+import { NO_ORDERS } from './owner/orders.ts';
+import { holdsOf, suspendersOf } from './restraint.ts';
 import { planStandings, whyNot } from './standing.ts';
 
 /** What `status --json` and /slivers show: the rows, and when their counters were read, in ms since the epoch. */
@@ -40,4 +41,14 @@ export function readRows(
     const why = sliver.standing === 'entitled' ? '' : whyNot(entries.get(uid), blackouts, now, holds, parts.get(uid));
     return rowOf(sliver, why ?? 'NotTheHolder', used.get(sliver.id)?.used, sent(counters, sliver.classId));
   });
+}
+
+/** Who else than the node's owner suspends what runs here: the sliver, and who it is with his reason. */
+export function readSuspenders({ pods, ...state }: NodeState): [sliver: string, by: string][] {
+  const holds = holdsOf({ ...state, orders: NO_ORDERS });
+  return pods
+    .filter(({ unpublished }) => !unpublished)
+    .flatMap(({ rcap: { namespace, name, uid }, slice }) =>
+      suspendersOf(holds, { namespace, slice, uid }).map((by): [string, string] => [`${namespace}/${name}`, by]),
+    );
 }

@@ -81,3 +81,8 @@ export function formatOrders({ cap, suspended }: Orders): string {
   const capped = cap && `CAP ${formatRate(cap.egressLimit)} since ${cap.since}${cap.reason && `: ${cap.reason}`}\n`;
   return `${capped ?? ''}${rows.length > 0 ? alignColumns([['SUSPENDED', 'SINCE', 'REASON'], ...rows]) : ''}`;
 }
+
+/** Who else suspends slivers, one line each; empty where nobody does. */
+export function formatSuspenders(rows: readonly (readonly [sliver: string, by: string])[]): string {
+  return rows.length > 0 ? alignColumns([['SLIVER', 'SUSPENDED BY'], ...rows]) : '';
+}

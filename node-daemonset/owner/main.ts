@@ -11,8 +11,8 @@ import { EMPTY_STATE, type NodeState, parseCheckpoint } from '../checkpoint.ts';
 import { type NodeConfig, pathsOf, readConfig } from '../config.ts';
 import { createCpuMeter } from '../cpu/usage.ts';
 import { formatTable } from '../report/table.ts';
-import { readRows } from '../slivers.ts';
-import { type Command, formatOrders, parseCommand, USAGE, UsageError } from './command.ts';
+import { readRows, readSuspenders } from '../slivers.ts';
+import { type Command, formatOrders, formatSuspenders, parseCommand, USAGE, UsageError } from './command.ts';
 import { OrderFiles } from './orders.ts';
 
 /** So long the node manager is waited for; it needs one pass. */
@@ -55,7 +55,7 @@ function list(json: boolean, config: NodeConfig, files: OrderFiles): string {
   const now = Date.now();
   const rows = readRows(state, policy?.blackouts ?? [], now, createCpuMeter({ prefix: config.cgroupPrefix }));
   if (json) return `${JSON.stringify({ time: now, slivers: rows, orders: state.orders }, null, 2)}\n`;
-  return formatTable(rows) + formatOrders(state.orders);
+  return formatTable(rows) + formatSuspenders(readSuspenders(state)) + formatOrders(state.orders);
 }
 
 /** The order is on the disk, so it holds whether the manager is quick or not: this only says so. */

@@ -45,6 +45,15 @@ describe('slice-node', function () {
     );
   };
 
+  it('names who else suspends what runs here, and why', async () => {
+    const { uid } = rcap.metadata;
+    const suspended = [{ uid: uid!, reason: 'unpaid', contact: 'broker@example.org' }];
+    saveCheckpoint(join(directory, 'checkpoint.json'), { ...STATE, suspended });
+    const { stdout } = await run('ls');
+    const by = 'the holder of right team/right-r \\(broker@example.org\\): unpaid';
+    assert.match(stdout, new RegExp(`\nSLIVER +SUSPENDED BY\nteam/right-r +${by}\n$`));
+  });
+
   it('gives an order, waits until it is taken up, shows it, and takes it back', async () => {
     manage();
     const suspended = await run('suspend', 'team/measure', 'too', 'loud');
