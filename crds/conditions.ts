@@ -1,4 +1,5 @@
 /** Every condition type and reason of the API, and how a condition is set. */
+import { cutShort } from './text.ts';
 
 /** As `metav1.Condition`. */
 export interface Condition {
@@ -228,7 +229,7 @@ export function setCondition(
     before?.status === condition.status ? before.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, 'Z');
   // a 1.20 server refuses the server-side apply of a condition with an empty message
   const text = condition.message || condition.reason;
-  const message = text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 4)} ...`;
+  const message = cutShort(text, MAX_MESSAGE);
   const next: Condition = { ...condition, message, lastTransitionTime };
   if (!before) return [...(list ?? []), next];
   return list!.map((one) => (one.type === condition.type ? next : one));

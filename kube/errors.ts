@@ -1,4 +1,5 @@
 /** What can go wrong on the way to the API server, told apart by what the caller has to do about it. */
+import { cut } from '../crds/text.ts';
 
 /** As `metav1.Status`, the body of a refusal. */
 interface StatusBody {
@@ -21,7 +22,7 @@ export class ApiError extends Error {
   constructor(what: string, status: number, body: string, retryAfter?: string | null) {
     const parsed = parseStatus(body);
     const text = parsed.message ?? body;
-    super(`${what}: ${status} ${parsed.reason ?? ''}: ${text.slice(0, 500)}`);
+    super(`${what}: ${status} ${parsed.reason ?? ''}: ${cut(text, 500)}`);
     // an edit that names another uid is invalid to some servers, for the uid is immutable; to the caller it is a conflict
     const namesakes = status === 422 && text.includes('metadata.uid: Invalid value');
     this.status = namesakes ? 409 : status;

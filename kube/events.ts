@@ -8,6 +8,7 @@ import type { ApiClient } from './client.ts';
 import { FencedError } from './errors.ts';
 import type { Log } from './log.ts';
 import { Resources, type KubeObject } from './resources.ts';
+import { cut } from '../crds/text.ts';
 
 export interface EventOptions {
   client: ApiClient;
@@ -55,7 +56,7 @@ export class EventRecorder {
       this.#dropped++;
       return;
     }
-    this.#queue.push({ object, type, reason, message: message.slice(0, MAX_MESSAGE) });
+    this.#queue.push({ object, type, reason, message: cut(message, MAX_MESSAGE) });
     this.#draining ??= this.#drain();
   }
 

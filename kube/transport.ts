@@ -123,7 +123,7 @@ export class Transport {
           ...(authorization && { authorization }),
           ...(options.body !== undefined && { 'content-type': options.contentType ?? 'application/json' }),
         },
-        body: options.body === undefined ? null : JSON.stringify(options.body),
+        body: options.body === undefined ? null : encode(options.body),
         signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
       });
       this.#options.onRequest?.(verb, response.statusCode);
@@ -161,3 +161,13 @@ async function readBounded(body: AsyncIterable<Buffer>, most = MAX_BODY): Promis
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/**
+ * As JSON. Half a character, which JSON writes as an escape, would have a server refuse all of an apply, as it reads that as YAML:
+ * whoever wrote it, it becomes the sign for what can't be shown.
+ */
+function encode(body: unknown): string {
+  const text = JSON.stringify(body);
+  if (!/\\ud[89a-f]/.test(text)) return text;
+  return JSON.stringify(body, (_, value: unknown) => (typeof value === 'string' ? value.toWellFormed() : value));
+}

@@ -1,5 +1,6 @@
 /** The one place where the product starts processes: argv and stdin, a deadline, bounded output, never a shell. */
 import { spawn } from 'node:child_process';
+import { cut } from '../crds/text.ts';
 
 export interface RunOptions {
   /** Written to the process's stdin, which is then closed. */
@@ -26,7 +27,7 @@ export class ExecError extends Error {
   readonly stdout: string;
 
   constructor(argv: readonly string[], code: number | null, stderr: string, what: string, stdout = '') {
-    super(`"${argv.join(' ')}" ${what}${stderr.trim() && `: ${stderr.trim().slice(0, 500)}`}`);
+    super(`"${argv.join(' ')}" ${what}${stderr.trim() && `: ${cut(stderr.trim(), 500)}`}`);
     this.argv = argv;
     this.code = code;
     this.stderr = stderr;

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AppliedSuspension, ResourceCapability } from '../crds/types.ts';
 import type { Entry, Ledger } from './admission/ledger.ts';
 import type { NodeState } from './checkpoint.ts';
+import { cut } from '../crds/text.ts';
 
 /** What the holder of a right said last. */
 export interface SuspendedRight {
@@ -53,7 +54,7 @@ function suspendedRights(rcaps: readonly ResourceCapability[], ledger: Ledger): 
 
 /** Whatever a server let pass must not end a pass. */
 function bounded(text: unknown, most: number): string | undefined {
-  return typeof text === 'string' ? text.slice(0, most) : undefined;
+  return typeof text === 'string' ? cut(text, most) : undefined;
 }
 
 /** Who suspends what runs by each right, by the right's uid: outermost first. Rights that nobody suspends are not in it. */

@@ -5,6 +5,7 @@ import { type Amounts, amounts, toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability, Window } from '../../crds/types.ts';
 import { describe, validateCapability } from '../../crds/validate.ts';
 import type { Period } from './ledger.ts';
+import { cut } from '../../crds/text.ts';
 
 /** What one generation of an rcap asks for. */
 export interface Ask {
@@ -99,7 +100,7 @@ export function refuseNode(rcap: ResourceCapability, nodeName: string): Refused 
   if (rcap.spec.nodeName === nodeName && rcap.metadata.labels?.[LABEL_NODE] === nodeLabelValue(nodeName)) {
     return undefined;
   }
-  const asked = rcap.spec.nodeName.slice(0, 253);
+  const asked = cut(rcap.spec.nodeName, 253);
   const message =
     asked === nodeName
       ? `the label ${LABEL_NODE} must be ${nodeLabelValue(nodeName)}`

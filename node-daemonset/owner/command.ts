@@ -2,6 +2,7 @@
 import { formatRate, parseQuantity } from '../../crds/quantity.ts';
 import { alignColumns } from '../report/table.ts';
 import type { Orders } from './orders.ts';
+import { cut } from '../../crds/text.ts';
 
 export type Command =
   | { do: 'list'; json: boolean }
@@ -34,7 +35,7 @@ const LEAST_CAP = 8_000;
 /** Throws UsageError. */
 export function parseCommand([verb, ...rest]: readonly string[]): Command {
   const [first, ...words] = rest;
-  const reason = words.join(' ').replace(/\p{C}/gu, ' ').slice(0, MAX_REASON);
+  const reason = cut(words.join(' ').replace(/\p{C}/gu, ' '), MAX_REASON);
   switch (verb) {
     case 'ls':
       if (rest.some((one) => one !== '--json')) throw new UsageError('ls takes nothing but --json');

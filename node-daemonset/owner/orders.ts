@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DISK, type Disk, replaceFile, syncDirectory } from '../durable.ts';
+import { cut } from '../../crds/text.ts';
 
 /** Why an order was given, and when (RFC 3339). */
 export interface Order {
@@ -116,7 +117,7 @@ export class OrderFiles {
 }
 
 function orderOf({ since, reason }: Record<string, unknown>): Order {
-  const text = (value: unknown): string => (typeof value === 'string' ? value.slice(0, 512) : '');
+  const text = (value: unknown): string => (typeof value === 'string' ? cut(value, 512) : '');
   return { since: text(since), reason: text(reason) };
 }
 

@@ -4,6 +4,7 @@ import type { SensorColumn, SensorSpec } from '../../crds/types.ts';
 import { linesOf, MAX_ROWS, parseCsv, parseTable, tooMany } from './cells.ts';
 import { SourceError } from './source.ts';
 import { MAX_WEIGHT, weightOf } from './weight.ts';
+import { cut } from '../../crds/text.ts';
 
 export type Format = NonNullable<SensorSpec['format']>;
 export type Row = readonly Cell[];
@@ -124,7 +125,7 @@ function fieldOf({ field, name }: SensorColumn): string {
 export function cellOf(value: unknown, { type }: Pick<SensorColumn, 'type'>): Cell {
   if (typeof value === 'boolean') return cellOf(type === 'string' ? String(value) : Number(value), { type });
   if (typeof value !== 'string' && typeof value !== 'number') return null;
-  if (type === 'string') return String(value).slice(0, MAX_CELL);
+  if (type === 'string') return cut(String(value), MAX_CELL);
   if (type === 'time') {
     const ms = typeof value === 'number' ? NaN : Date.parse(value);
     return Number.isFinite(ms) ? new Date(ms).toISOString() : null;

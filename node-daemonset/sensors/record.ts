@@ -1,6 +1,7 @@
 /** What became of the readings of one Sensor on this node: what its status says, and its metrics. */
 import type { ServedSensor } from '../../crds/types.ts';
 import { SourceError } from './source.ts';
+import { cut } from '../../crds/text.ts';
 
 const MAX_MESSAGE = 256;
 const MAX_REASONS = 8;
@@ -22,7 +23,7 @@ export class Record {
     this.#failing = true;
     const reason = error instanceof SourceError ? error.word : 'Died';
     this.#errors.delete(reason);
-    const message = error.message.slice(0, MAX_MESSAGE) || reason;
+    const message = cut(error.message, MAX_MESSAGE) || reason;
     this.#errors.set(reason, { reason, message, time: new Date(now).toISOString() });
     const [oldest] = this.#errors.keys();
     if (this.#errors.size > MAX_REASONS) this.#errors.delete(oldest!);

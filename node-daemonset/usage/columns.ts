@@ -3,6 +3,7 @@ import type { Cell, Column, Reading } from '../../crds/reading.ts';
 import { MAX_LABELS } from '../../crds/validate.ts';
 import { type Family, type Labels, labels } from '../../kube/exposition.ts';
 import { inTurn, OF_SENSOR } from './room.ts';
+import { cut } from '../../crds/text.ts';
 
 /** Of a label's value. */
 const MAX_TEXT = 64;
@@ -105,7 +106,7 @@ export function isMetric({ metric, type }: Column): boolean {
 }
 
 function labelsOf(row: readonly Cell[], sensor: string, texts: readonly (readonly [string, number])[]): Labels {
-  const own = texts.map(([name, i]) => [name, String(row[i] ?? '').slice(0, MAX_TEXT)] as const);
+  const own = texts.map(([name, i]) => [name, cut(String(row[i] ?? ''), MAX_TEXT)] as const);
   return labels({ ...Object.fromEntries(own), sensor });
 }
 

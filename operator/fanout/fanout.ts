@@ -1,6 +1,7 @@
 /** One question to all nodes: so many at a time, each bounded in time and size, whoever fails named with its error. */
 import { Agent, type Dispatcher } from 'undici';
 import type { Target, Targets } from './plan.ts';
+import { cut } from '../../crds/text.ts';
 
 export interface AskLimits {
   /** Nodes at a time. */
@@ -110,5 +111,5 @@ function statusText(status: number): string {
 function reasonOf(error: Error): string {
   if (error.name === 'TimeoutError') return 'it did not answer in time';
   if (error instanceof SyntaxError) return 'its answer is not JSON';
-  return error.message.slice(0, 200);
+  return cut(error.message, 200);
 }

@@ -17,6 +17,7 @@ import { BY_NODE, type Stores } from '../stores.ts';
 import type { CountLocal } from './metrics.ts';
 import { type LocalPlan, planAsker, planLocal, planReads } from './plan.ts';
 import { Turns } from './turns.ts';
+import { cut } from '../../crds/text.ts';
 
 export interface LocalDeps {
   client: ApiClient;
@@ -81,7 +82,7 @@ export function localReconciler({ client, stores, nodes, count, monotonic, log }
       const { reason, message } = error;
       count(operation, reason);
       log.warn({ ...fields, reason, message }, 'what a sliver asked its node for was refused');
-      return { id, reason, message: message.slice(0, MAX_MESSAGE) };
+      return { id, reason, message: cut(message, MAX_MESSAGE) };
     }
   }
 

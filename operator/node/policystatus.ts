@@ -4,6 +4,7 @@ import type { PolicyLeftOut, SliceNodePolicy, SliceNodePolicyStatus } from '../.
 import { describe, validateSliceNodePolicy } from '../../crds/validate.ts';
 import { first, list, plural } from '../slice/plan/wording.ts';
 import type { Together } from './defaults.ts';
+import { cut } from '../../crds/text.ts';
 
 /** A node that the policy is about, and what it is told. */
 export interface Governed {
@@ -23,7 +24,7 @@ export function planPolicyStatus(
   const { name, generation } = policy.metadata;
   const leftOut = nodes.flatMap(({ node, together }): PolicyLeftOut[] => {
     const found = together.leftOut.find((one) => one.policy.metadata.name === name);
-    return found ? [{ node, message: found.why.slice(0, MAX_MESSAGE) }] : [];
+    return found ? [{ node, message: cut(found.why, MAX_MESSAGE) }] : [];
   });
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   const condition = { type: PolicyCondition.Ready, ...verdictOf(policy, nodes.length, leftOut), ...observed };

@@ -1,6 +1,7 @@
 /** Which Restraints a slice is under, and how its status tells of them. */
 import type { AppliedRestraint, Restraint } from '../../crds/types.ts';
 import { isDeleting } from '../kinds.ts';
+import { cutShort } from '../../crds/text.ts';
 
 /** As many as a status shows. */
 const SHOWN = 8;
@@ -37,7 +38,7 @@ export function shown(restraints: readonly Restraint[]): AppliedRestraint[] {
 
 /** `Restraint a (contact): its reason` */
 export function told({ metadata, spec: { reason, contact } }: Restraint): string {
-  const why = reason.length <= MOST_WORDS ? reason : `${reason.slice(0, MOST_WORDS - 4)} ...`;
+  const why = cutShort(reason, MOST_WORDS);
   return `Restraint ${metadata.name}${contact === undefined ? '' : ` (${contact})`}: ${why}`;
 }
 

@@ -1,6 +1,7 @@
 /** What holders of rights suspend: the node says it of each right, by its ledger, so nobody else has to know who gave what to whom. */
 import type { ResourceCapability, SliverSuspension } from '../../crds/types.ts';
 import { isDeleting } from '../kinds.ts';
+import { cutShort } from '../../crds/text.ts';
 
 /** As many as a status shows. */
 const SHOWN = 8;
@@ -26,6 +27,6 @@ export function shownSuspensions(capabilities: readonly ResourceCapability[]): S
 
 /** `the holder of right ours/whole (contact) on node1: its reason` */
 export function toldSuspension({ node, right, reason, contact }: SliverSuspension): string {
-  const why = reason.length <= MOST_WORDS ? reason : `${reason.slice(0, MOST_WORDS - 4)} ...`;
+  const why = cutShort(reason, MOST_WORDS);
   return `the holder of right ${right}${contact === undefined ? '' : ` (${contact})`} on ${node}: ${why}`;
 }

@@ -3,6 +3,7 @@ import { API_VERSION, shortHash } from '../../crds/names.ts';
 import { decimalQuantity, parseQuantity } from '../../crds/quantity.ts';
 import type { Restraint, RestraintSpec, Watchdog } from '../../crds/types.ts';
 import { controllerReference } from '../kinds.ts';
+import { cut } from '../../crds/text.ts';
 
 /** `namespace/slice`, or `namespace`. */
 export function keyOfRestraint({ spec: { namespace, slice } }: Pick<Restraint, 'spec'>): string {
@@ -47,5 +48,5 @@ export function reasonOf({ metadata, spec }: Watchdog, value: number): string {
   const period = periodSeconds === undefined ? '' : ` in a period of ${periodSeconds} s`;
   const limit = decimalQuantity(Math.floor(parseQuantity(above)));
   const text = `${what} ${Math.floor(value)}${period} is above ${limit}, all nodes added up (Watchdog ${metadata.name})`;
-  return text.slice(0, 512);
+  return cut(text, 512);
 }

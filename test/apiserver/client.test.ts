@@ -54,6 +54,12 @@ describe('client with a real API server', () => {
       assert.deepEqual([applied.spec, applied.status], [spec, status]);
     });
 
+    it('applies a text with half a character in it: the server would refuse the whole of it', async () => {
+      const text = 'half \ud83d, whole \u{1f600}, escaped \\ud83d';
+      const applied = await client.apply(configMap('halved', { text }), { fieldManager: 'm' });
+      assert.equal(applied.data?.text, text.toWellFormed());
+    });
+
     it('takes a field from another manager only when told to', async () => {
       await client.apply(configMap('owned', { key: 'one' }), { fieldManager: 'one' });
       const other = configMap('owned', { key: 'other' });

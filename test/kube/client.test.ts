@@ -35,6 +35,14 @@ describe('ApiClient', () => {
     await assert.rejects(client.create(map()), isAlreadyExists);
   });
 
+  it('sends no half of a character, whoever wrote it, and leaves all else as it is', async () => {
+    const client = await server.client();
+    const text = 'half \ud83d, whole \u{1f600}, escaped \\ud83d';
+    await client.create({ ...map(), data: { text } } as KubeObject);
+    const kept = await client.get<KubeObject & { data: { text: string } }>(Resources.ConfigMap, REF);
+    assert.equal(kept?.data.text, text.toWellFormed());
+  });
+
   it('knows the object again after an answer that was lost', async () => {
     const client = await server.client();
     server.fault('POST', ({ accept, response }) => {

@@ -150,6 +150,7 @@ describe('rights whose holders suspend what runs by them', () => {
       {},
       { reason: 7, contact: [] },
       { reason: 'x'.repeat(9999), contact: 'y'.repeat(9999) },
+      { reason: `x${'\u{1f600}'.repeat(511)}` },
       null,
     ];
     const rights = odd.map((suspended, i) => right(`r${i}`, shares(10), { suspended: suspended as typeof WHY }));
@@ -157,10 +158,10 @@ describe('rights whose holders suspend what runs by them', () => {
     assert.deepEqual(
       suspended.map(({ uid, reason, contact }) => [
         uid,
-        reason.length < 513,
+        reason.length < 513 && reason.isWellFormed(),
         contact === undefined || contact.length < 255,
       ]),
-      ['r0', 'r1', 'r2'].map((uid) => [uid, true, true]),
+      ['r0', 'r1', 'r2', 'r3'].map((uid) => [uid, true, true]),
     );
   });
 

@@ -4,6 +4,7 @@ import type { Log } from '../../../kube/log.ts';
 import { formatSeconds } from './claim.ts';
 import { Refusal } from './refusal.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { cut } from '../../../crds/text.ts';
 
 /** What everybody is told of the settings; times RFC 3339. */
 export interface SettingsState {
@@ -51,5 +52,5 @@ export async function followSettings(file: string, log: Log, now: () => number):
 function inWords(error: unknown): string {
   if (!(error instanceof Refusal))
     return `the file can't be read: ${(error as NodeJS.ErrnoException).code ?? 'failed'}`;
-  return error.message.split('\n')[0]!.slice(0, MAX_PROBLEM);
+  return cut(error.message.split('\n')[0]!, MAX_PROBLEM);
 }

@@ -10,6 +10,7 @@ import type { SliceInput } from './input.ts';
 import { observe, type Observed } from './observe.ts';
 import type { Withheld } from './withhold.ts';
 import { first, list, plural } from './wording.ts';
+import { cut } from '../../../crds/text.ts';
 
 /** A write that the API server, or somebody's policy, refused. */
 export interface Failure {
@@ -72,7 +73,7 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
     // what is wrong with a spec that is refused may be its numbers, and nobody looked at that of a slice that ends
     ...(of.refusal?.reason !== SliceReason.InvalidSpec && !isDeleting(slice) && asksOf(of.input)),
     ...(denials.length > 0 && {
-      denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: one.message.slice(0, 1024) })),
+      denials: denials.slice(0, MAX_DENIALS).map((one) => ({ ...one, message: cut(one.message, 1024) })),
     }),
     ...(of.input.restraints.length > 0 && { restraints: shown(of.input.restraints) }),
     ...(suspendedBy.length > 0 && { suspendedBy }),

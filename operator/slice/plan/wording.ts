@@ -1,4 +1,5 @@
 /** Lists and quotations in messages: short however many there are, however long they are. */
+import { cut } from '../../../crds/text.ts';
 
 const SHOWN = 3;
 
@@ -19,9 +20,10 @@ export function plural(count: number, noun: string): string {
 /** Somebody's words, at most that many characters of them: their beginning says what failed, their end says why. */
 export function excerpt(text: string, most: number): string {
   const whole = text.trim();
-  if (whole.length <= most) return whole;
+  if (whole.length <= most) return whole.toWellFormed();
   const beginning = Math.floor(most / 3);
-  return `${whole.slice(0, beginning)} ... ${whole.slice(whole.length - (most - beginning - 5))}`;
+  const end = whole.slice(whole.length - (most - beginning - 5)).replace(/^[\udc00-\udfff]/, '');
+  return `${cut(whole, beginning)} ... ${end.toWellFormed()}`;
 }
 
 function shorten(parts: readonly string[], separator: string): string {
