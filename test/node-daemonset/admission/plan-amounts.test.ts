@@ -1,0 +1,123 @@
+/** What is refused because there is not enough of it: on the node, or for its namespace. */
+import assert from 'node:assert/strict';
+import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
+import { admit, right, shares } from '../rights.ts';
+import { at, type Case, port, refuses } from './answers.ts';
+
+const REFUSALS: Case[] = [
+  {
+    what: 'more shares than are free until a right ends',
+    held: [right('a', shares(780), { window: { end: at(30) } })],
+    rcap: right('b', shares(300), {}, { namespace: 'lab' }),
+    reason: 'InsufficientShares',
+    message: /^asks 300, 120 of 900 free until 2026-12-01T00:00:00Z$/,
+  },
+  {
+    what: 'shares that are free now but not later',
+    held: [right('a', shares(800), { window: { start: at(5), end: at(6) } })],
+    rcap: right('b', shares(200)),
+    reason: 'InsufficientShares',
+    message: /^asks 200, 100 of 900 free from 2026-11-06T00:00:00Z until 2026-11-07T00:00:00Z$/,
+  },
+  {
+    what: 'shares that other pods requested',
+    rcap: right('b', shares(500)),
+    change: { otherRequests: 1200 },
+    reason: 'InsufficientShares',
+    message: /^asks 500, 400 of 400 free$/,
+  },
+  {
+    what: 'a guarantee above what the owner lets out',
+    rcap: right('b', { egress: { guarantee: '101M', limit: '101M' } }),
+    reason: 'InsufficientEgress',
+    message: /^asks 101 Mbit\/s, 100 Mbit\/s of 100 Mbit\/s free$/,
+  },
+  {
+    what: 'a guarantee above what the line carries',
+    rcap: right('b', { egress: { guarantee: '11M', limit: '20M' } }),
+    change: { spec: { lines: [{ interface: 'eth0', rate: '10M' }] } },
+    reason: 'InsufficientEgress',
+    message: /9.89 Mbit\/s of 9.89 Mbit\/s free/,
+  },
+  {
+    what: 'memory',
+    rcap: right('b', { memory: '9Gi' }),
+    reason: 'InsufficientMemory',
+    message: /asks 9 GiB, 8 GiB of 8 GiB/,
+  },
+  { what: 'disk', rcap: right('b', { disk: '200Gi' }), reason: 'InsufficientDisk', message: /100 GiB free/ },
+  {
+    what: 'a pod',
+    held: [right('a')],
+    rcap: right('b'),
+    change: { spec: { pods: 1 } },
+    reason: 'InsufficientPods',
+    message: /asks 1, 0 of 1 free/,
+  },
+  {
+    what: 'more shares than its namespace may have',
+    held: [right('a', shares(200))],
+    rcap: right('b', shares(100)),
+    change: { spec: { budget: {} } },
+    reason: 'NamespaceBudget',
+    message: /^asks 100 shares, 50 of 250 left for namespace team$/,
+  },
+  {
+    what: 'more shares than a namespace may have at any time, however little a later window leaves',
+    held: [right('a', shares(10)), right('w', shares(100), { window: { start: at(5), end: at(6) } })],
+    rcap: right('b', shares(300)),
+    change: { spec: { budget: {} } },
+    reason: 'NamespaceBudget',
+    message: /^asks 300 shares, 240 of 250 left for namespace team$/,
+  },
+  {
+    what: 'what first fits after a while, and later not either',
+    held: [
+      right('a', shares(200), { window: { end: at(2) } }),
+      right('w', shares(240), { window: { start: at(5), end: at(6) } }),
+    ],
+    rcap: right('b', shares(100)),
+    change: { spec: { budget: {} } },
+    reason: 'NamespaceBudget',
+    message: /^asks 100 shares, 50 of 250 left for namespace team until 2026-11-03T00:00:00Z$/,
+  },
+  {
+    what: 'more ports than its namespace may have',
+    held: [right('a', port(8000))],
+    rcap: right('b', port(8001)),
+    change: { spec: { namespaces: [{ name: 'team', budget: { ports: 1 } }] } },
+    reason: 'NamespaceBudget',
+    message: /asks 1 ports, 0 of 1 left/,
+  },
+  {
+    what: 'a right in a namespace with too many refused ones',
+    held: [right('a', shares(1000))],
+    rcap: right('b'),
+    change: { spec: { budget: { pending: 1 } } },
+    reason: 'NamespaceBudget',
+    message: /1 rights here that were not granted, 1 are allowed/,
+  },
+  {
+    what: 'anything for a refused namespace',
+    rcap: right('b'),
+    change: { spec: { namespaces: [{ name: 'team', refused: true }] } },
+    reason: 'NamespaceRefused',
+    message: /refuses namespace team/,
+  },
+];
+
+describe('admission', () => {
+  refuses(REFUSALS);
+
+  it('grants what fits, and says so once', () => {
+    const rcaps = [right('a', shares(600)), right('b', shares(300))];
+    const first = admit(EMPTY_LEDGER, rcaps);
+    assert.deepEqual(
+      first.decisions.map(({ event }) => event),
+      ['granted', 'granted'],
+    );
+    const second = admit(first.ledger, rcaps);
+    assert.equal(second.ledger, first.ledger);
+    assert.deepEqual(second.decisions, []);
+  });
+});
