@@ -6,19 +6,15 @@ import { resourceOf, resourcePath, type KubeObject } from '../../kube/resources.
 import {
   badCapabilities,
   badRestraints,
-  badSensors,
   badSliceNodePolicies,
   badSliceNodes,
-  badSlices,
-  badWatchdogs,
   capability,
-  goodSensors,
-  goodSlices,
   restraint,
   sliceNode,
   sliceNodePolicy,
-  watchdog,
-} from '../crds/objects.ts';
+} from '../crds/nodes.ts';
+import { badSensors, badWatchdogs, goodSensors, watchdog } from '../crds/sensors.ts';
+import { badSlices, goodSlices } from '../crds/slices.ts';
 import { apiServer, type ApiServer } from './fixture.ts';
 
 /** What only CEL can say; a server without it accepts these, and our programs must not. */

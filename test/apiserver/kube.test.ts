@@ -8,7 +8,7 @@ import { Leader, type LeaseObject } from '../../kube/leader.ts';
 import { silentLog } from '../../kube/log.ts';
 import { KubeOperator, ResourceEventType, type ResourceEvent } from '../../kube/operator.ts';
 import { resourcePath, Resources, type KubeObject } from '../../kube/resources.ts';
-import { capability } from '../crds/objects.ts';
+import { capability } from '../crds/nodes.ts';
 import { eventually } from '../kube/eventually.ts';
 import { apiServer, type ApiServer } from './fixture.ts';
 

@@ -16,20 +16,15 @@ import {
 import {
   badCapabilities,
   badRestraints,
-  badSensors,
   badSliceNodePolicies,
   badSliceNodes,
-  badSlices,
-  badWatchdogs,
   capability,
-  goodSensors,
-  goodSlices,
   restraint,
-  slice,
   sliceNode,
   sliceNodePolicy,
-  watchdog,
-} from './objects.ts';
+} from './nodes.ts';
+import { badSensors, badWatchdogs, goodSensors, watchdog } from './sensors.ts';
+import { badSlices, goodSlices, slice } from './slices.ts';
 
 describe('validation of a Slice', () => {
   for (const [what, slice] of goodSlices()) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { array, assert as check, constantFrom, integer, property, record, shuffledSubarray } from 'fast-check';
 import type { SliceNodePolicy, SliceNodeSpec } from '../../../crds/types.ts';
 import { Combinations, planDefaults, policiesOn } from '../../../operator/node/defaults.ts';
-import { sliceNodePolicy } from '../../crds/objects.ts';
+import { sliceNodePolicy } from '../../crds/nodes.ts';
 
 const LABELS = { room: 'lab', rack: 'a' };
 const plan = (...policies: SliceNodePolicy[]) => planDefaults(policiesOn(policies, LABELS));

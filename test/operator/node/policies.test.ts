@@ -8,7 +8,7 @@ import type { Node } from '../../../operator/kinds.ts';
 import { Combinations } from '../../../operator/node/defaults.ts';
 import { Edits } from '../../../operator/node/edits.ts';
 import { policyReconciler } from '../../../operator/node/policies.ts';
-import { sliceNodePolicy } from '../../crds/objects.ts';
+import { sliceNodePolicy } from '../../crds/nodes.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const signal = new AbortController().signal;
