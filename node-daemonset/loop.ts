@@ -28,6 +28,7 @@ export class Loop {
   #running: Promise<void> | undefined;
   #wanted = false;
   #urgent = false;
+  #started = false;
   #stopped = false;
   #endedAt = -Infinity;
   #fullAt = -Infinity;
@@ -36,6 +37,12 @@ export class Loop {
 
   constructor(options: LoopOptions) {
     this.#options = { now: Date.now, gapMs: 150, urgentGapMs: 10, fullMs: 60_000, ...options };
+  }
+
+  /** Passes run from here on; what woke it before is not forgotten. */
+  start(): void {
+    this.#started = true;
+    if (this.#wanted) this.#schedule();
   }
 
   /** Something changed: a pass is due; urgent where somebody waits for its answer. */
@@ -65,7 +72,7 @@ export class Loop {
   }
 
   #schedule(): void {
-    if (this.#stopped || this.#running) return;
+    if (!this.#started || this.#stopped || this.#running) return;
     clearTimeout(this.#timer);
     const { now, gapMs, urgentGapMs, fullMs } = this.#options;
     const due = [this.#fullAt + fullMs, this.#wakeAt ?? Infinity];

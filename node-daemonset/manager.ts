@@ -77,9 +77,10 @@ export async function startManager({
   const policy = new PolicySource(config.policyFile);
   const nodeMetrics = createNodeMetrics(metrics.registry);
   const orders = new OrderFiles(paths.orders);
-  const ordered = watch(paths.orders, () => loop.wake()).on('error', (err) =>
-    log.warn({ err }, 'orders are seen late'),
-  );
+  // before all that wakes it: it runs nothing until all parts are there
+  const loop = new Loop({ run: (full) => run(full), log });
+  const wake = (): void => loop.wake();
+  const ordered = watch(paths.orders, wake).on('error', (err) => log.warn({ err }, 'orders are seen late'));
 
   const addresses = new AddressWatch({
     directoryOf: cgroups.directoryOf,
@@ -109,7 +110,6 @@ export async function startManager({
     },
   });
   const recorder = new EventRecorder({ client, component: 'slice-operator-node', namespace, log });
-  const wake = (): void => loop.wake();
   const turns = new Turns();
   let soon: NodeJS.Timeout | undefined;
   /** Our own writes come back as changes; what they say is known. */
@@ -206,7 +206,6 @@ export async function startManager({
     nodeMetrics.passed(Number(process.hrtime.bigint() - began) / 1e9, result.failed);
     return result;
   };
-  const loop: Loop = new Loop({ run, log });
   const isAlive = (): boolean => Date.now() - lastPass < HANGING_MS;
   const health = await serveHealth({
     host: config.healthAddress,
@@ -217,6 +216,7 @@ export async function startManager({
     documents: { '/slivers': () => formatRows(readRows(store.get(), blackouts(), Date.now(), usage.cpu), Date.now()) },
     more: () => usage.metrics(sensors.sensors, namespace),
   });
+  loop.start();
   // The files of our own are enough for the first pass: it does not wait for the API server.
   await loop.pass().catch((error: Error) => log.error({ err: error }, 'first pass failed'));
   const volume = await startVolumeServer({

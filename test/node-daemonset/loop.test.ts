@@ -32,6 +32,7 @@ describe('loop', () => {
     options: Partial<ConstructorParameters<typeof Loop>[0]> & Pick<ConstructorParameters<typeof Loop>[0], 'run'>,
   ): Loop => {
     loop = new Loop({ log: silentLog(), gapMs: 5, urgentGapMs: 1, ...options });
+    loop.start();
     return loop;
   };
   afterEach(async () => loop?.stop());
@@ -43,6 +44,18 @@ describe('loop', () => {
     loop!.wake();
     await reached(2);
     assert.deepEqual(seen, [true, false]);
+  });
+
+  it('runs nothing before it is started, and forgets nobody who asked by then', async () => {
+    const { run, seen } = passes();
+    loop = new Loop({ log: silentLog(), gapMs: 0, urgentGapMs: 0, run });
+    loop.wake(true);
+    const answer = loop.pass();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(seen, []);
+    loop.start();
+    assert.equal(await answer, DONE);
+    assert.deepEqual(seen, [true]);
   });
 
   it('makes one pass of many events', async () => {
