@@ -7,11 +7,13 @@ import { type KubeObject, type ObjectRef, type Resource, resourcePath, Resources
 import { installChart } from '../chart/install.ts';
 import { adminKubeconfig, cacheDir, type Cluster } from '../cluster/config.ts';
 import { kubectl } from '../cluster/controlplane.ts';
+import { findCluster } from '../cluster/cluster.ts';
 import { down } from '../cluster/down.ts';
 import { buildImages } from '../cluster/images.ts';
 import { loadIntoCluster } from '../cluster/load.ts';
 import { until } from '../cluster/progress.ts';
 import { up } from '../cluster/up.ts';
+import { standing } from './standing.ts';
 
 export interface Product {
   cluster: Cluster;
@@ -43,6 +45,9 @@ export interface ProductOptions {
 /** A cluster with the chart installed and every node ready to grant. Takes half a minute once the images are built. */
 export async function startProduct({ name, nodes, cpus }: ProductOptions): Promise<Product> {
   const cache = cacheDir(homedir(), process.env.SLICE_CACHE);
+  const left = findCluster(cache, name);
+  // a run that was cut off left it in a state that nobody knows; KEEP=1 goes on with it
+  if (left && process.env.KEEP === undefined) await down(left);
   const searched = [process.env.KUBEBUILDER_ASSETS ?? '', ...(process.env.PATH ?? '').split(delimiter)];
   const cluster = await up({ cache, name, nodes, cpus, searched: searched.filter((dir) => dir !== '') });
   const kubeconfig = adminKubeconfig(cluster);
@@ -73,18 +78,25 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
   };
   const colon = product.product.lastIndexOf(':');
   const image = { repository: product.product.slice(0, colon), tag: product.product.slice(colon + 1) };
-  await installChart({
-    kubeconfig,
-    values: {
-      image,
-      node: { auditPage: true, sensorPage: true, exposeMetrics: true },
-      operator: { audit: true, sensors: true, transfers: true },
-      // as nodes: no pool below all that there is, but for the sites that are about pools
-      sites: { shares: 1000, labelled: { pooled: 100 } },
-    },
-    rolloutTimeoutMs: 180_000,
-  });
-  await product.until('every node to grant', async () => (await readyNodes(product)) === nodes, 120_000);
+  try {
+    await installChart({
+      kubeconfig,
+      values: {
+        image,
+        node: { auditPage: true, sensorPage: true, exposeMetrics: true },
+        operator: { audit: true, sensors: true, transfers: true },
+        // as nodes: no pool below all that there is, but for the sites that are about pools
+        sites: { shares: 1000, labelled: { pooled: 100 } },
+      },
+      rolloutTimeoutMs: 180_000,
+    });
+    await product.until('every node to grant', async () => (await readyNodes(product)) === nodes, 120_000);
+  } catch (error) {
+    await client.close();
+    const message = error instanceof Error ? error.message : String(error);
+    const stands = `it stands: KUBECONFIG=${kubeconfig}, make down`;
+    throw new Error(`${message}\n${await standing(product.kubectl)}\n${stands}`, { cause: error });
+  }
   for (let n = 1; n <= nodes; n++) {
     const metadata = { name: `node${n}` };
     await product.apply({ apiVersion: 'slice-operator.io/v1alpha1', kind: 'SliceNode', metadata, spec: OWNERS_BUDGET });
