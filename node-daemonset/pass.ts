@@ -197,7 +197,7 @@ function reportNode(
   parts.metrics.books(accounts(ledger, books, now));
   if (sliceNode) {
     const auditPage = parts.audit.page();
-    const beyond = (policy && node && beyondIn(ledger.entries, policy, node, now)) ?? [];
+    const beyond = (policy && node && beyondIn(ledger, policy, node, now)) ?? [];
     const { orders } = parts.store.get();
     const known = {
       orders,

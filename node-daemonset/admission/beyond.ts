@@ -5,7 +5,7 @@
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { Refused } from './ask.ts';
 import { RULES_OF_KIND } from './judge.ts';
-import { type Entry, type Grant, type Period, taken } from './ledger.ts';
+import { type Entry, type Grant, type Ledger, type Period, taken } from './ledger.ts';
 import type { Decision } from './plan.ts';
 import { type Allocatable, budgetOf, offered, type Policy } from './policy.ts';
 import { offeredToOthers } from './reserve.ts';
@@ -53,17 +53,20 @@ export function beyondPolicy(entries: readonly Entry[], policy: Policy, node: Al
 }
 
 /** What was found last by a policy, which is replaced and never changed in place. */
-const found = new WeakMap<Policy, { node: Allocatable; entries: readonly Entry[]; beyond: Beyond[] }>();
+const found = new WeakMap<Policy, Known & { node: Allocatable; beyond: Beyond[] }>();
+
+type Known = Pick<Ledger, 'entries' | 'recovered'>;
 
 /**
- * As `beyondPolicy`, of a ledger's entries, which are not changed in place either. Where nothing was beyond a policy, nothing will
- * be: what it grants since then it leaves, and time only ends rights.
+ * As `beyondPolicy`, of a ledger, which is not changed in place either. Where nothing was beyond a policy, nothing will be: what it
+ * grants since then it leaves, and time only ends rights. But it was not asked about what a lost ledger takes back.
  */
-export function beyondIn(entries: readonly Entry[], policy: Policy, node: Allocatable, now: number): Beyond[] {
+export function beyondIn({ entries, recovered }: Known, policy: Policy, node: Allocatable, now: number): Beyond[] {
   const last = found.get(policy);
-  if (last?.node === node && (last.beyond.length === 0 || last.entries === entries)) return last.beyond;
+  const isOfThese = last?.node === node && last.recovered === recovered;
+  if (isOfThese && (last.beyond.length === 0 || last.entries === entries)) return last.beyond;
   const beyond = beyondPolicy(entries, policy, node, now);
-  found.set(policy, { node, entries, beyond });
+  found.set(policy, { node, entries, ...(recovered && { recovered }), beyond });
   return beyond;
 }
 

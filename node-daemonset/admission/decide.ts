@@ -6,26 +6,6 @@ import { type Ask, isRefused, readAsk, refuseNode, type Refused } from './ask.ts
 import type { Binding, Entry, Grant, Ledger } from './ledger.ts';
 import type { Decision } from './plan.ts';
 
-/** It is taken back into the books before anything new is granted, and only if it fits. */
-export function adopt(
-  rcap: ResourceCapability,
-  ask: Ask | undefined,
-  byUid: Map<string, Entry>,
-  weigh: Weigh,
-  now: number,
-): Decision[] {
-  if (!ask || byUid.has(ask.uid)) return [];
-  // What it was part of may be no more: then it is of the node itself.
-  const from = rcap.status?.granted?.from;
-  const parent = [...byUid.values()].find((one) => one.grant && `${one.namespace}/${one.name}` === from);
-  if (weigh(ask, parent)) return [];
-  // the youngest rights go first when an owner takes some back: it is as old as it was
-  const time = Math.min(now, Date.parse(rcap.status?.granted?.time ?? '') || now);
-  const entry = { ...named(ask), grant: { ...grantOf(ask, parent, now), time } };
-  byUid.set(entry.uid, entry);
-  return [{ event: 'granted', ...named(entry), grant: entry.grant, reason: 'Recovered' }];
-}
-
 export type Weigh = (ask: Ask, parent: Entry | undefined) => Refused | undefined;
 
 export interface Context {
@@ -131,7 +111,7 @@ export function answeredUntil(entry: Entry | undefined): number {
 }
 
 /** Who asks for no more and for no other time, as one who binds a right, keeps its age. */
-function grantOf(ask: Ask, parent: Entry | undefined, now: number, before?: Grant): Grant {
+export function grantOf(ask: Ask, parent: Entry | undefined, now: number, before?: Grant): Grant {
   const { generation, amounts, period, contact, sliceName, from } = ask;
   const part = { ...(from !== undefined && { from }), ...(parent && { parent: parent.uid }) };
   const isSame = before && isDeepStrictEqual([before.amounts, before.period], [amounts, period]);

@@ -6,7 +6,7 @@ import type { KnownHolder } from './held.ts';
 import { type Books, type Entry, overlaps, taken } from './ledger.ts';
 import { fitsInParent, holdsItsParts } from './parts.ts';
 import { budgetOfPending } from './pending.ts';
-import { budgetOf, type Policy, portRefusal } from './policy.ts';
+import { budgetOf, isKeptPort, type Policy, portRefusal } from './policy.ts';
 import { reserveIsKept } from './reserve.ts';
 import { heldIn, isWithin, lineageOf } from './split.ts';
 import type { Register } from './register.ts';
@@ -85,6 +85,28 @@ export function judgeTransfer(ask: Ask, bench: Bench): Refused | undefined {
   return undefined;
 }
 
+/**
+ * Those about the node itself, whatever its owner's policy is by now: that takes nothing away, but where it says so. Whether ports
+ * are in use was looked at when they were granted: by now the right's own sliver has them.
+ */
+const RULES_OF_ADOPTION: readonly Rule[] = [
+  windowIsNotOver,
+  portsAreNotKept,
+  portsAreFree,
+  holdsItsParts,
+  fitsInParent,
+  sumsFit,
+];
+
+/** The first reason against taking back what was granted before the ledger was lost; `offered` is all that there is. */
+export function judgeAdoption(ask: Ask, bench: Bench): Refused | undefined {
+  for (const rule of RULES_OF_ADOPTION) {
+    const refused = rule(ask, bench);
+    if (refused) return refused;
+  }
+  return undefined;
+}
+
 function windowIsNotOver({ period }: Ask, { now }: Bench): Refused | undefined {
   if (period.end === undefined || period.end > now) return undefined;
   return { reason: CapabilityReason.WindowPast, message: `the window ended at ${formatInstant(period.end)}` };
@@ -125,6 +147,13 @@ function portsAreOffered({ amounts }: Ask, { policy }: Pick<Bench, 'policy'>): R
     if (message) return { reason: CapabilityReason.PortNotOffered, message };
   }
   return undefined;
+}
+
+/** The node's own, which no owner can offer. */
+function portsAreNotKept({ amounts }: Ask): Refused | undefined {
+  const kept = amounts.ports.find(({ protocol, port }) => isKeptPort(protocol, port));
+  if (!kept) return undefined;
+  return { reason: CapabilityReason.PortNotOffered, message: `${portKey(kept)} is kept for the node itself` };
 }
 
 function budgetOfShares(ask: Ask, bench: Bench): Refused | undefined {

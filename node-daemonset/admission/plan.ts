@@ -4,14 +4,15 @@
  */
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
-import { type Ask, formatInstant, readRecovered, type Refused } from './ask.ts';
+import { adopt } from './adopt.ts';
+import { type Ask, formatInstant, type Refused } from './ask.ts';
 import { beyondIn, evict } from './beyond.ts';
-import { adopt, answeredUntil, decide, named } from './decide.ts';
+import { answeredUntil, decide, named } from './decide.ts';
 import { type KnownHolder, newPorts } from './held.ts';
 import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import { Offers } from './offers.ts';
-import { inOrder, inOrderOfGrants } from './order.ts';
+import { inOrder } from './order.ts';
 import { localRights } from './pending.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
@@ -84,34 +85,33 @@ export function planAdmission(input: AdmissionInput): Admission {
     }
   }
   relink(byUid, before.entries);
-  if (policy?.evict && node && beyondIn(before.entries, policy, node, now).length > 0) {
+  if (policy?.evict && node && beyondIn(before, policy, node, now).length > 0) {
     decisions.push(...evict(byUid, policy, node, now));
   }
-  const bindings = boundBefore(before.bindings ?? [], input.ledger.entries, byUid, now);
+  let bindings = boundBefore(before.bindings ?? [], input.ledger.entries, byUid, now);
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
     const ordered = inOrder([...seen.values()]);
     const common = { policy, offered: books, register: byUid, localTo: localRights(ordered), now };
-    const weighWith =
-      (held: readonly KnownHolder[]) =>
-      (ask: Ask, parent: Entry | undefined): Refused | undefined => {
-        const aside = [ask.uid];
-        const bench = { ...common, aside, parent, held };
-        return byUid.aside(aside, () => judge(ask, bench));
-      };
+    const weigh = (ask: Ask, parent: Entry | undefined): Refused | undefined => {
+      const aside = [ask.uid];
+      const bench = { ...common, aside, parent, held: input.held ?? [] };
+      return byUid.aside(aside, () => judge(ask, bench));
+    };
     const weighTransfer = (ask: Ask, holder: Entry): Refused | undefined => {
       const aside = [ask.uid, holder.uid];
       const parent = holder.grant?.parent === undefined ? undefined : byUid.get(holder.grant.parent);
       const bench = { ...common, aside, parent, held: [] };
       return byUid.aside(aside, () => judgeTransfer(ask, bench));
     };
-    // What is taken back was looked at when it was granted: by now its own sliver has the ports.
-    for (const rcap of before.recovered ? [] : inOrderOfGrants(ordered)) {
-      decisions.push(...adopt(rcap, readRecovered(rcap, nodeName, node.uid), byUid, weighWith([]), now));
+    if (!before.recovered) {
+      decisions.push(...adopt({ rcaps: ordered, register: byUid, nodeName, node, policy, now }));
+      adoptRefusals(ordered, byUid, now);
+      const adopted = [...byUid.values()];
+      if (policy.evict) decisions.push(...evict(byUid, policy, node, now));
+      bindings = boundBefore([...bindings.values()], adopted, byUid, now);
     }
-    if (!before.recovered) adoptRefusals(ordered, byUid, now);
     recovered = true;
-    const weigh = weighWith(input.held ?? []);
     const offers = new Offers(ordered);
     const skipped = new Set<string>();
     for (const rcap of ordered) {

@@ -175,11 +175,15 @@ export function offered(policy: Policy, node: Allocatable, otherRequests: number
   };
 }
 
+/** Whether nobody can have the port on any node. An ICMP identifier is no port: nobody listens on it. */
+export function isKeptPort(protocol: PortRange['protocol'], port: number): boolean {
+  return protocol !== 'ICMP' && KEPT_PORTS.some(({ from, to }) => from <= port && port <= to);
+}
+
 /** Why a port can't be had on this node; undefined where it can. */
 export function portRefusal(policy: Policy, protocol: PortRange['protocol'], port: number): string | undefined {
   const within = ({ from, to }: { from: number; to: number }): boolean => from <= port && port <= to;
-  // an ICMP identifier is no port: nobody listens on it
-  if (protocol !== 'ICMP' && [...KEPT_PORTS, policy.nodePorts].some(within)) {
+  if (isKeptPort(protocol, port) || (protocol !== 'ICMP' && within(policy.nodePorts))) {
     return `${protocol} port ${port} is kept for the cluster on every node`;
   }
   if (protocol === 'TCP' && policy.audit.page?.port === port) {

@@ -88,15 +88,21 @@ export function isTransferred({ grant, refusal }: Entry): boolean {
   return !grant && refusal?.generation === FOR_GOOD;
 }
 
+/** The same by the right's own status: all that is left when the ledger is lost. */
+export function saysTransferred({ status }: ResourceCapability): boolean {
+  return getCondition(status?.conditions, 'Granted')?.reason === CapabilityReason.Transferred;
+}
+
 /**
  * When the ledger is lost, what passed to another must not be granted again, and what was refused stays so until it is edited:
  * else a redemption that was refused long ago would take a right that runs.
  */
 export function adoptRefusals(ordered: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
-  for (const { metadata, status } of ordered) {
-    const { uid = '', namespace = '', name } = metadata;
+  for (const rcap of ordered) {
+    const { uid = '', namespace = '', name } = rcap.metadata;
+    const { status } = rcap;
     const { status: verdict, reason = '', message = '' } = getCondition(status?.conditions, 'Granted') ?? {};
-    const isPassed = reason === CapabilityReason.Transferred;
+    const isPassed = saysTransferred(rcap);
     if (byUid.has(uid) || !(isPassed || (verdict === 'False' && !status?.granted))) continue;
     const generation = isPassed ? FOR_GOOD : (status?.observedGeneration ?? 0);
     byUid.set(uid, { uid, namespace, name, refusal: { generation, reason, message, time: now } });

@@ -2,7 +2,7 @@
 import { LABEL_LOCAL, LABEL_NODE } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Ledger } from './ledger.ts';
-import { isTransferred } from './transfer.ts';
+import { isTransferred, saysTransferred } from './transfer.ts';
 
 /** Answers that a namespace gets at once, far above what any budget lets it hold; each is a line of the grant log. */
 const BURST = 1000;
@@ -60,8 +60,16 @@ export function lean({ metadata, ...rest }: ResourceCapability): ResourceCapabil
 /** The rcaps without what one namespace has beyond all measure; what is granted stays, or it would pass for released. */
 export function bounded(rcaps: ResourceCapability[], ledger: Ledger): ResourceCapability[] {
   if (rcaps.length <= MOST_RCAPS) return rcaps;
-  const granted = new Set(ledger.entries.flatMap(({ uid, grant }) => (grant ? [uid] : [])));
-  const transferred = new Set(ledger.entries.flatMap((entry) => (isTransferred(entry) ? [entry.uid] : [])));
+  // Where the ledger was lost, statuses alone tell until it is rebuilt from what is seen.
+  const told = ledger.recovered ? [] : rcaps;
+  const granted = new Set([
+    ...ledger.entries.flatMap(({ uid, grant }) => (grant ? [uid] : [])),
+    ...told.flatMap(({ metadata: { uid = '' }, status }) => (status?.granted ? [uid] : [])),
+  ]);
+  const transferred = new Set([
+    ...ledger.entries.flatMap((entry) => (isTransferred(entry) ? [entry.uid] : [])),
+    ...told.flatMap((rcap) => (saysTransferred(rcap) ? [rcap.metadata.uid ?? ''] : [])),
+  ]);
   const rank = ({ metadata: { uid = '', creationTimestamp } }: ResourceCapability): string =>
     `${granted.has(uid) ? 0 : transferred.has(uid) ? 2 : 1} ${creationTimestamp} ${uid}`;
   return [...Map.groupBy(rcaps, ({ metadata }) => metadata.namespace).values()].flatMap((own) => {

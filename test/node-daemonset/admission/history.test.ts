@@ -1,12 +1,19 @@
 /** Random histories of every operation: what is promised fits, and every part of a right is somewhere once. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { type Entry, grantsOf, type Ledger, stretches, sumsAt } from '../../../node-daemonset/admission/ledger.ts';
+import {
+  EMPTY_LEDGER,
+  type Entry,
+  grantsOf,
+  type Ledger,
+  stretches,
+  sumsAt,
+} from '../../../node-daemonset/admission/ledger.ts';
 import { beyondPolicy } from '../../../node-daemonset/admission/beyond.ts';
 import { offered, type Policy, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { offeredToOthers } from '../../../node-daemonset/admission/reserve.ts';
 import { heldBy } from '../../../node-daemonset/admission/split.ts';
-import { admit, NODE } from '../rights.ts';
+import { admit, NODE, statusIn } from '../rights.ts';
 import { checkBooks } from './books.ts';
 import { act, BOOKS, BUDGET, EMPTY_WORLD, RUNS, seen as seenIn, SPEC, steps } from './world.ts';
 
@@ -105,5 +112,53 @@ describe('a history of rights', () => {
       { numRuns: RUNS },
     );
     for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no history came to ${what}`);
+  });
+
+  it('is taken back whole from what the node told, where its ledger is lost, whatever the owner says by then', () => {
+    const says = fc.record({
+      shares: fc.nat(900),
+      budget: fc.record({ shares: fc.nat(500), ports: fc.nat(3), pending: fc.nat(3) }),
+      percent: fc.nat(60),
+      pods: fc.nat(9),
+      refused: fc.boolean(),
+      othersRequest: fc.nat(NODE.cpuMilli),
+    });
+    const met = { rights: 0, parts: 0, handedOn: 0 };
+    fc.assert(
+      fc.property(steps, says, (sequence, { shares, budget, percent, pods, refused, othersRequest }) => {
+        let world = EMPTY_WORLD;
+        for (const [index, step] of sequence.entries()) {
+          world = act(world, step, index);
+          world = { ...world, ledger: admit(world.ledger, seenIn(world), { spec: SPEC, now: world.now }).ledger };
+        }
+        const { ledger: before, now } = world;
+        const policy = policyOf({
+          ...{ shares, budget, pods },
+          reserved: { percent, namespaces: ['lab'] },
+          namespaces: [{ name: 'team', refused }],
+        });
+        const told = seenIn(world).map(statusIn(before));
+        const change = { policy, otherRequests: othersRequest, turns: () => 0, now };
+        const { entries } = admit(EMPTY_LEDGER, told, change).ledger;
+        const rebuilt = new Map(entries.map((entry) => [entry.uid, entry]));
+        const granted = before.entries.filter(({ grant }) => grant);
+        assert.deepEqual(
+          entries
+            .filter(({ grant }) => grant)
+            .map(({ uid }) => uid)
+            .sort(),
+          granted.map(({ uid }) => uid).sort(),
+        );
+        for (const { uid, namespace, grant } of granted) {
+          assert.deepEqual(rebuilt.get(uid)!.grant, grant);
+          const parent = rebuilt.get(grant!.parent ?? '');
+          met.rights++;
+          if (parent) met.parts++;
+          if (parent && parent.namespace !== namespace) met.handedOn++;
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    for (const [what, times] of Object.entries(met)) assert.ok(times > 0, `no history came to ${what}`);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
 import { hasQuestions } from '../../../node-daemonset/admission/plan.ts';
 import { bounded, lean, Turns } from '../../../node-daemonset/admission/turns.ts';
-import { admit, edited, granted, NOW, right, shares } from '../rights.ts';
+import { admit, edited, granted, NOW, right, shares, statusIn } from '../rights.ts';
 
 describe('turns', () => {
   it('let a namespace that asks without end wait, and nobody else', () => {
@@ -57,6 +57,13 @@ describe('turns', () => {
     const asking = { ...youngest, metadata: { ...youngest.metadata, uid: 'asking' } };
     const seen = bounded([...many, asking], { ...EMPTY_LEDGER, entries: passed });
     assert.ok(seen.includes(asking), 'records of what passed to another keep no question out');
+    const told = [...passed.map(({ uid }) => uid), 'granted'];
+    const ledger = { ...EMPTY_LEDGER, entries: [...passed, ...granted(youngest).entries] };
+    const statuses = [...many, youngest, asking].map(statusIn(ledger));
+    assert.ok(told.every((uid) => statuses.some((rcap) => rcap.metadata.uid === uid && rcap.status)));
+    const rebuilt = bounded(statuses, EMPTY_LEDGER).map(({ metadata }) => metadata.uid);
+    assert.equal(rebuilt.length, 1000);
+    for (const uid of ['granted', 'asking']) assert.ok(rebuilt.includes(uid), `${uid}, where the ledger was lost`);
     const few = [right('a')];
     assert.equal(bounded(few, EMPTY_LEDGER), few);
   });
