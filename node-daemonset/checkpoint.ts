@@ -27,6 +27,8 @@ export interface NodeState {
   restraints: NodeRestraint[];
   /** Rights whose holders suspended what runs by them when the API server was last heard. */
   suspended: SuspendedRight[];
+  /** When other words of those who had suspended before were last taken up, in ms since the epoch. */
+  wordsAt: number;
   /** What the owner last said on the node itself. */
   orders: Orders;
 }
@@ -41,6 +43,7 @@ export const EMPTY_STATE: NodeState = {
   defaults: undefined,
   restraints: [],
   suspended: [],
+  wordsAt: 0,
   orders: NO_ORDERS,
 };
 
@@ -81,7 +84,7 @@ export function parseCheckpoint(text: string): NodeState {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
   const { ledger, pods, nextClassId, nextNumber, node, spec, defaults } = read;
-  const { restraints = [], suspended = [], orders = NO_ORDERS } = read;
+  const { restraints = [], suspended = [], wordsAt = 0, orders = NO_ORDERS } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
   }
@@ -113,6 +116,7 @@ export function parseCheckpoint(text: string): NodeState {
     defaults,
     restraints,
     suspended,
+    wordsAt,
     orders,
   };
 }

@@ -78,7 +78,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const { node, reading } = gathered;
   const { waiting } = await admit(parts, gathered, problems);
 
-  hearSuspended(store, parts.rcaps());
+  const wordsDue = hearSuspended(store, parts.rcaps(), now());
   if (full) forgetGone(parts);
   const { ledger, pods } = store.get();
   const holds = holdsOf(store.get());
@@ -106,7 +106,13 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   parts.statuses.enforced({ ...outcome, budgets, rcaps: parts.rcaps() ?? [], now: now() }, full);
   reportNode(parts, ledger, gathered, problems);
 
-  const edges = [standings.wakeAt, budgeted?.wakeAt, nextEdge(ledger, now()), nextBlackout(reading.policy, now())];
+  const edges = [
+    wordsDue,
+    standings.wakeAt,
+    budgeted?.wakeAt,
+    nextEdge(ledger, now()),
+    nextBlackout(reading.policy, now()),
+  ];
   if (waiting) edges.push(now() + WAITING_MS);
   const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
   const failed = problems.some(({ reason }) => RETRIED.has(reason));

@@ -21,20 +21,42 @@ const SHOWN = 8;
 /** A server has checked it; what is kept is bounded all the same. */
 const MOST_WORDS = { reason: 512, contact: 254 };
 
+/**
+ * Words alone are taken up once in so long, those of all rights together: they are in the status of every right below, so that one
+ * edit may be a thousand writes.
+ */
+export const WORDS_MS = 5_000;
+
 interface Store {
-  get(): Pick<NodeState, 'ledger' | 'suspended'>;
+  get(): Pick<NodeState, 'ledger' | 'suspended' | 'wordsAt'>;
   accept(change: Partial<NodeState>): void;
 }
 
 /**
  * Takes up what rcaps say; `rcaps` is undefined while the API server was not heard completely: then what was said before holds.
- * What admission makes of an edit is no matter: nobody is granted anything.
+ * What admission makes of an edit is no matter: nobody is granted anything. Who suspends, and who does no more, counts at once.
+ * Returns when words that must wait are due, in ms since the epoch as `now` is; undefined where none wait.
  */
-export function hearSuspended(store: Store, rcaps: readonly ResourceCapability[] | undefined): void {
-  if (!rcaps) return;
-  const { ledger, suspended } = store.get();
+export function hearSuspended(
+  store: Store,
+  rcaps: readonly ResourceCapability[] | undefined,
+  now: number,
+): number | undefined {
+  if (!rcaps) return undefined;
+  const { ledger, suspended, wordsAt } = store.get();
   const said = suspendedRights(rcaps, ledger);
-  if (!isDeepStrictEqual(said, suspended)) store.accept({ suspended: said });
+  if (isDeepStrictEqual(said, suspended)) return undefined;
+  const before = new Map(suspended.map((one) => [one.uid, one]));
+  const anew = said.some((one) => before.has(one.uid) && !isDeepStrictEqual(one, before.get(one.uid)));
+  const due = wordsAt + WORDS_MS;
+  // A clock that was set back lets nobody wait.
+  if (!anew || now < wordsAt || now >= due) {
+    store.accept({ suspended: said, ...(anew && { wordsAt: now }) });
+    return undefined;
+  }
+  const held = said.map((one) => before.get(one.uid) ?? one);
+  if (!isDeepStrictEqual(held, suspended)) store.accept({ suspended: held });
+  return due;
 }
 
 function suspendedRights(rcaps: readonly ResourceCapability[], ledger: Ledger): SuspendedRight[] {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { isStatus } from '../../kube/errors.ts';
+import { Waiting } from './waiting.ts';
 
 /** One object's status as it should be. */
 export interface StatusReport {
@@ -26,6 +27,9 @@ export interface ReporterOptions {
 }
 
 interface Item {
+  key: string;
+  /** Empty: the node's own. */
+  namespace: string;
   wanted: StatusReport | undefined;
   /** What was written last, and when: the cache may not show it yet. */
   sent: object | undefined;
@@ -38,14 +42,21 @@ interface Item {
 
 /** So long a cache may lag behind our own write before the write counts as lost. */
 const LAG_MS = 10_000;
+/** The namespace of what is in none. */
+const NODE = '';
 const FIRST_BACKOFF_MS = 500;
 const CONFLICT_MS = 25;
 const MAX_BACKOFF_MS = 30_000;
 
-/** One queue over all objects; only the latest status of each is kept. */
+/**
+ * Over all objects, of which only the latest status is kept. The node's own goes first, then each namespace in turn: however much
+ * one has to be written, the others wait for one of it.
+ */
 export class Reporter {
   readonly #options: Required<ReporterOptions>;
   readonly #items = new Map<string, Item>();
+  /** What is wanted and not being written. */
+  readonly #waiting = new Waiting<Item>(NODE);
   #busy = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -57,6 +68,8 @@ export class Reporter {
   /** Says how an object's status should be, and how it is by the cache, as far as it is ours. */
   report(key: string, wanted: StatusReport, observed: object | undefined): void {
     const item = this.#items.get(key) ?? {
+      key,
+      namespace: wanted.metadata.namespace ?? NODE,
       wanted: undefined,
       sent: undefined,
       sentAt: 0,
@@ -72,12 +85,17 @@ export class Reporter {
     // What lies in the cache may be older than what we wrote after it.
     const isUndone = lagging && item.sent !== undefined && !isDeepStrictEqual(status, item.sent);
     item.wanted = (isThere && !isUndone) || isOnItsWay ? undefined : { ...wanted, status };
+    this.#queue(item);
     this.#pump();
   }
 
   /** Forgets objects that are gone. */
   keep(keys: ReadonlySet<string>): void {
-    for (const [key, item] of this.#items) if (!keys.has(key) && !item.busy) this.#items.delete(key);
+    for (const [key, item] of this.#items) {
+      if (keys.has(key) || item.busy) continue;
+      this.#items.delete(key);
+      this.#waiting.delete(item);
+    }
   }
 
   close(): void {
@@ -85,20 +103,30 @@ export class Reporter {
     clearTimeout(this.#timer);
   }
 
+  #queue(item: Item): void {
+    if (item.wanted && !item.busy) this.#waiting.add(item);
+    else this.#waiting.delete(item);
+  }
+
   #pump(): void {
-    if (this.#closed) return;
+    // whoever is being written comes back here
+    if (this.#closed || this.#busy >= this.#options.concurrency) return;
     clearTimeout(this.#timer);
     const now = this.#options.now();
-    let next = Infinity;
-    for (const [key, item] of this.#items) {
-      if (!item.wanted || item.busy) continue;
-      if (item.notBefore > now) next = Math.min(next, item.notBefore);
-      else if (this.#busy < this.#options.concurrency) void this.#send(key, item, item.wanted);
+    while (this.#busy < this.#options.concurrency) {
+      const item = this.#waiting.take(({ notBefore }) => notBefore <= now);
+      if (!item) return this.#sleep(now);
+      void this.#send(item, item.wanted!);
     }
+  }
+
+  #sleep(now: number): void {
+    let next = Infinity;
+    for (const { notBefore } of this.#waiting) next = Math.min(next, notBefore);
     if (Number.isFinite(next)) this.#timer = setTimeout(() => this.#pump(), next - now);
   }
 
-  async #send(key: string, item: Item, report: StatusReport): Promise<void> {
+  async #send(item: Item, report: StatusReport): Promise<void> {
     const { log, now, gapMs } = this.#options;
     item.busy = true;
     this.#busy++;
@@ -116,10 +144,11 @@ export class Reporter {
       // Somebody else wrote to the object: its new version is on its way to the cache.
       const first = isStatus(error, 409) ? CONFLICT_MS : FIRST_BACKOFF_MS;
       item.notBefore = now() + Math.min(MAX_BACKOFF_MS, first * 2 ** Math.min(item.failures, 10));
-      log.warn({ key, err: error, failures: item.failures }, 'status was not written');
+      log.warn({ key: item.key, err: error, failures: item.failures }, 'status was not written');
     } finally {
       item.busy = false;
       this.#busy--;
+      this.#queue(item);
       this.#pump();
     }
   }

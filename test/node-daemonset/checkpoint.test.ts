@@ -41,6 +41,7 @@ describe('checkpoint', () => {
     spec: { shares: 500 },
     restraints: [{ namespace: 'team', slice: 'measure', suspended: true }],
     suspended: [{ uid: 'a', reason: 'its holder says so' }],
+    wordsAt: 7,
   };
 
   beforeEach(() => {

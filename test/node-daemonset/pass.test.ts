@@ -26,6 +26,7 @@ import { Statuses } from '../../node-daemonset/report/statuses.ts';
 import type { Desired, Enforcer, Problem } from '../../node-daemonset/sliver.ts';
 import { PENALTY_MS } from '../../node-daemonset/standing.ts';
 import { StateStore } from '../../node-daemonset/state.ts';
+import { WORDS_MS } from '../../node-daemonset/suspension.ts';
 import { edited, NODE, NOW, pod, right, shares } from './rights.ts';
 
 interface World {
@@ -389,6 +390,17 @@ describe('pass', () => {
       getCondition(statusOf('part').conditions, 'Ready')!.message,
       /suspended by the holder of right team\/right-whole \(ops@broker.example\): probes our customers/,
     );
+    const edits = ['more', 'and more'].map((reason) => edited(edited(whole, {}), { suspended: { ...said, reason } }));
+    const results = [];
+    for (const one of edits) {
+      world.rcaps = [one, part];
+      results.push(await runPass(world.parts, false));
+    }
+    assert.equal(statusOf('part').suspendedBy![0]!.reason, 'more');
+    assert.equal(results[1]!.wakeAt, NOW + WORDS_MS);
+    world.now = NOW + WORDS_MS;
+    await runPass(world.parts, false);
+    assert.equal(statusOf('part').suspendedBy![0]!.reason, 'and more');
     world = build();
     Object.assign(world, { rcaps: undefined, sliceNode: undefined, now: NOW + PENALTY_MS });
     await runPass(world.parts, true);

@@ -6,7 +6,7 @@ import { lineageOf } from '../../node-daemonset/admission/split.ts';
 import { EMPTY_STATE, type NodeState } from '../../node-daemonset/checkpoint.ts';
 import { holdsOf, suspendersOf, suspensionsBy } from '../../node-daemonset/restraint.ts';
 import { PENALTY_MS, planStandings, whyNot } from '../../node-daemonset/standing.ts';
-import { hearSuspended, suspensionsIn } from '../../node-daemonset/suspension.ts';
+import { hearSuspended, suspensionsIn, WORDS_MS } from '../../node-daemonset/suspension.ts';
 import { admit, edited, granted, NODE, NOW, offering, pod, redeeming, right, shares } from './rights.ts';
 
 const WHY = { reason: 'probes our customers', contact: 'ops@broker.example' };
@@ -25,10 +25,14 @@ describe('rights whose holders suspend what runs by them', () => {
     const first = granted(whole, offering(part, DIGEST), beside);
     return admit(first, [whole, offering(part, DIGEST), beside, given]).ledger;
   };
+  const storeOf = (before: NodeState) => {
+    let state = before;
+    return { get: () => state, accept: (change: Partial<NodeState>) => void (state = { ...state, ...change }) };
+  };
   const hear = (ledger: Ledger, rcaps: readonly ResourceCapability[] | undefined, before: Partial<NodeState> = {}) => {
-    let state: NodeState = { ...EMPTY_STATE, ...before, ledger };
-    hearSuspended({ get: () => state, accept: (change) => void (state = { ...state, ...change }) }, rcaps);
-    return state;
+    const store = storeOf({ ...EMPTY_STATE, ...before, ledger });
+    hearSuspended(store, rcaps, NOW);
+    return store.get();
   };
   const suspendedIn = (state: NodeState): string[] => {
     const holds = holdsOf(state);
@@ -170,6 +174,67 @@ describe('rights whose holders suspend what runs by them', () => {
     const first = hear(granted(...rights), rights);
     assert.equal(first.suspended.length, 3);
     assert.equal(hear(first.ledger, rights.toReversed(), first).suspended, first.suspended);
+  });
+
+  describe('and edit the words of it without end', () => {
+    const rights = ['a', 'b'].map((uid) => right(uid, shares(10)));
+    const says = (...reasons: (string | undefined)[]): ResourceCapability[] =>
+      reasons.map((reason, i) => edited(rights[i]!, reason === undefined ? {} : { suspended: { ...WHY, reason } }));
+    const start = () => {
+      const store = storeOf({ ...EMPTY_STATE, ledger: granted(...rights) });
+      let writes = 0;
+      const counted = { ...store, accept: (change: Partial<NodeState>) => (writes++, store.accept(change)) };
+      return {
+        hear: (now: number, ...reasons: (string | undefined)[]) => hearSuspended(counted, says(...reasons), now),
+        reasons: () => store.get().suspended.map(({ uid, reason }) => `${uid} ${reason}`),
+        writes: () => writes,
+      };
+    };
+
+    it('are heard once in some seconds, all together, and the last words always', () => {
+      const { hear: at, reasons, writes } = start();
+      at(NOW, 'x', 'y');
+      assert.equal(at(NOW + 1, 'x1', 'y'), undefined);
+      assert.deepEqual(reasons(), ['a x1', 'b y'], 'the first edit at once');
+      const due = NOW + 1 + WORDS_MS;
+      for (let i = 2; i < 1000; i++) assert.equal(at(NOW + i, `x${i}`, `y${i}`), due);
+      assert.deepEqual([reasons(), writes()], [['a x1', 'b y'], 2]);
+      assert.equal(at(due, 'last', 'words'), undefined, 'the pass that was asked for');
+      assert.deepEqual([reasons(), writes()], [['a last', 'b words'], 3]);
+      assert.equal(at(due + 1, 'last', 'words'), undefined);
+      assert.equal(writes(), 3);
+    });
+
+    it('are heard at once where they begin to suspend, or end it, whoever edits meanwhile', () => {
+      const { hear: at, reasons } = start();
+      at(NOW, 'x', undefined);
+      at(NOW + 1, 'x1', undefined);
+      assert.equal(at(NOW + 2, 'x2', 'on'), NOW + 1 + WORDS_MS);
+      assert.deepEqual(reasons(), ['a x1', 'b on']);
+      at(NOW + 3, 'x3', undefined);
+      assert.deepEqual(reasons(), ['a x1']);
+      assert.equal(at(NOW + 4, undefined, undefined), undefined);
+      assert.deepEqual(reasons(), []);
+      at(NOW + 5, 'x5', undefined);
+      assert.deepEqual(reasons(), ['a x5']);
+    });
+
+    it('put nobody’s words off by turning theirs on and off', () => {
+      const { hear: at, reasons } = start();
+      at(NOW, 'x', undefined);
+      at(NOW + 1, 'x1', undefined);
+      for (let i = 2; i < WORDS_MS; i++) at(NOW + i, 'x2', i % 2 ? 'on' : undefined);
+      at(NOW + 1 + WORDS_MS, 'x2', undefined);
+      assert.deepEqual(reasons(), ['a x2']);
+    });
+
+    it('are not put off by a clock that was set back', () => {
+      const { hear: at, reasons } = start();
+      at(NOW, 'x', 'y');
+      at(NOW + 1, 'x1', 'y');
+      at(NOW - 60_000, 'x2', 'y');
+      assert.deepEqual(reasons(), ['a x2', 'b y']);
+    });
   });
 
   it('freeze the sliver that runs by a part, and let it run again', () => {

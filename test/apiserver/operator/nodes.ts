@@ -12,12 +12,13 @@ import { keyOf, Resources, type KubeObject } from '../../../kube/resources.ts';
 import { EMPTY_LEDGER, nextEdge, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
 import { planAdmission } from '../../../node-daemonset/admission/plan.ts';
 import { policyOf } from '../../../node-daemonset/admission/policy.ts';
+import type { NodeState } from '../../../node-daemonset/checkpoint.ts';
 import { NO_ORDERS } from '../../../node-daemonset/owner/orders.ts';
 import type { PodRecord } from '../../../node-daemonset/pods.ts';
 import { Reporter } from '../../../node-daemonset/report/reporter.ts';
 import { Statuses } from '../../../node-daemonset/report/statuses.ts';
 import { holdsOf } from '../../../node-daemonset/restraint.ts';
-import { hearSuspended, type SuspendedRight } from '../../../node-daemonset/suspension.ts';
+import { hearSuspended } from '../../../node-daemonset/suspension.ts';
 import type { Logged } from '../../node-daemonset/admission/replay.ts';
 import { controllerOf, isDeleting, type Node, type Pod } from '../../../operator/kinds.ts';
 
@@ -65,7 +66,7 @@ function startNode(client: ApiClient, { metadata }: Node, { policy = OPEN, offse
   const log: Logged[] = [];
   const now = () => Date.now() + offset();
   let ledger: Ledger = EMPTY_LEDGER;
-  let suspended: SuspendedRight[] = [];
+  let heard: Pick<NodeState, 'suspended' | 'wordsAt'> = { suspended: [], wordsAt: 0 };
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   const reporter = new Reporter({
@@ -96,15 +97,16 @@ function startNode(client: ApiClient, { metadata }: Node, { policy = OPEN, offse
     const admission = planAdmission({ ...input, ledger, rcaps: own, now: instant });
     ledger = admission.ledger;
     log.push(...admission.decisions.map((decision) => ({ ...decision, time: instant })));
-    hearSuspended(
-      { get: () => ({ ledger, suspended }), accept: (change) => void (suspended = change.suspended ?? suspended) },
+    const wordsDue = hearSuspended(
+      { get: () => ({ ledger, ...heard }), accept: (change) => void (heard = { ...heard, ...change }) },
       own,
+      instant,
     );
-    const holds = holdsOf({ restraints: [], orders: NO_ORDERS, ledger, suspended });
+    const holds = holdsOf({ restraints: [], orders: NO_ORDERS, ledger, suspended: heard.suspended });
     const outcome = { rcaps: own, ledger, pods: records(), problems: [], blackouts: [], holds, now: instant };
     statuses.enforced(outcome, false);
-    const edge = nextEdge(ledger, instant);
-    if (edge !== undefined) wake(Math.max(1, edge - instant));
+    const edge = Math.min(nextEdge(ledger, instant) ?? Infinity, wordsDue ?? Infinity);
+    if (Number.isFinite(edge)) wake(Math.max(1, edge - instant));
   }
 
   /** Its pods, as the volume's server would know them. */
