@@ -514,6 +514,23 @@ describe('pass', () => {
       assert.match(text, /^1 right the owner's policy would not grant now, kept until its window ends: team\/right-r/);
       assert.equal(standing(), 'entitled');
     });
+
+    it('marks it also where the ledger was lost, and what runs by it goes on', async () => {
+      world.rcaps = world.rcaps!.map((rcap) => ({ ...rcap, status: world.reports.get('r')!.status }));
+      const { rcaps } = world;
+      rmSync(join(directory, 'checkpoint.json'));
+      world = build();
+      world.sliceNode = sliceNode({ namespaces: [{ name: 'team', refused: true }] });
+      world.rcaps = undefined;
+      await runPass(world.parts, true);
+      world.rcaps = rcaps;
+      await runPass(world.parts, false);
+      assert.equal(condition('r', 'Granted'), 'True Granted');
+      assert.equal(getCondition(node().conditions, 'WithinOffer')!.reason, 'Overcommitted');
+      publish('p', rcaps[0]!, { addresses: ['10.0.0.2'] });
+      await runPass(world.parts, false);
+      assert.equal(standing(), 'entitled');
+    });
   });
 
   it('does nothing before it knows its node', async () => {
