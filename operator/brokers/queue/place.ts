@@ -3,11 +3,12 @@
  * whole, which is the broker's own from the reservation to the end of the window; the part, split from it when the window
  * opens to be handed over; and what the slice's namespace was given, which takes the part over by its value.
  */
-import { ANNOTATION_QUEUED_IN, LABEL_QUEUED } from '../../../crds/names.ts';
+import { ANNOTATION_QUEUED_IN, LABEL_QUEUED, LABEL_SLICE } from '../../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../../crds/types.ts';
 import { isDeleting } from '../../kinds.ts';
 import { grantOf, isJudged, standing } from '../../slice/plan/grant.ts';
 import type { NodeState } from '../../slice/plan/input.ts';
+import { givenName } from './rights.ts';
 
 /** Up to but without `end`; ms since the epoch. */
 export interface Span {
@@ -47,8 +48,7 @@ export function placesOf(
     const uid = right.metadata.labels?.[LABEL_QUEUED];
     const kind = kindOf(right);
     if (!uid || (kind !== 'given' && right.metadata.namespace !== namespace)) continue;
-    // what is not in our namespace anybody can have labelled so: it is looked at in the slice's alone
-    if (kind === 'given' && right.metadata.namespace !== clientOf(places.get(uid))) continue;
+    if (kind === 'given' && !isGiven(right, uid, places.get(uid))) continue;
     const place = places.get(uid) ?? { uid, slice: undefined, held: [] };
     places.set(uid, place);
     const before = place.held.find(({ node }) => node === right.spec.nodeName);
@@ -60,11 +60,16 @@ export function placesOf(
   return places;
 }
 
-/** The slice's namespace, by the slice or by what we made for it. */
-function clientOf(place: Place | undefined): string | undefined {
-  if (place?.slice) return place.slice.metadata.namespace ?? '';
-  const own = place?.held.flatMap(({ whole, part }) => whole ?? part ?? [])[0];
-  return own?.metadata.annotations?.[ANNOTATION_QUEUED_IN];
+/**
+ * What is not in our namespace anybody can have labelled so: it is looked at in the slice's alone, and only where it has the name
+ * that we give it. Whose it is, the slice tells, or what we made for it.
+ */
+function isGiven({ metadata, spec }: ResourceCapability, uid: string, place: Place | undefined): boolean {
+  const own = place?.held.flatMap(({ whole, part }) => whole ?? part ?? [])[0]?.metadata;
+  const namespace = place?.slice ? place.slice.metadata.namespace : own?.annotations?.[ANNOTATION_QUEUED_IN];
+  const name = place?.slice?.metadata.name ?? own?.labels?.[LABEL_SLICE];
+  if (namespace === undefined || name === undefined || metadata.namespace !== namespace) return false;
+  return metadata.name === givenName({ metadata: { name, uid } }, spec.nodeName);
 }
 
 function kindOf({ spec }: ResourceCapability): 'whole' | 'part' | 'given' {
@@ -108,6 +113,14 @@ export function settledSpan(place: Place, nodes: ReadonlyMap<string, NodeState>)
 
 export function isSame(a: Span | undefined, b: Span | undefined): boolean {
   return a?.start === b?.start && a?.end === b?.end;
+}
+
+/**
+ * What has the name of the rcap by which the slice takes a window over, and is of none that it has: of an earlier one, and kept by
+ * a finalizer or its pod, or made by hand. What was handed over its node counts as split off.
+ */
+export function blockerOf({ held }: Place): ResourceCapability | undefined {
+  return held.find(({ whole, part, given }) => given && !part && !(whole && isSplit(whole)))?.given;
 }
 
 /** Whether anything was split from the right and not given back yet, by its node's own word. */

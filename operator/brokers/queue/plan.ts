@@ -1,13 +1,14 @@
 /** The whole queue at one instant: who is where in it, what each is to have, and the writes that bring it there. */
 import { BrokerCondition, getCondition, QueueReason } from '../../../crds/conditions.ts';
-import type { Slice } from '../../../crds/types.ts';
+import type { ResourceCapability, Slice } from '../../../crds/types.ts';
+import { isDeleting, refOf } from '../../kinds.ts';
 import { earliest } from '../../slice/plan/backoff.ts';
 import { readAsked } from './asked.ts';
 import { planHandOver, planRemoval, refusalIn } from './handover.ts';
 import type { QueueInput, QueuePlan, Verdict } from './input.ts';
 import { bounded, inLine, isOver } from './order.ts';
 import { inWords, openingOf, type Opening } from './opening.ts';
-import { askedSpan, placesOf, settledSpan, spansOf, type Place, type Span } from './place.ts';
+import { askedSpan, blockerOf, placesOf, settledSpan, spansOf, type Place, type Span } from './place.ts';
 import { ANSWER_MS, refuse, reserve, takenBy, type Around, type Planned } from './reserve.ts';
 import { instant, type Taken } from './schedule.ts';
 import { suspendedNamesake, suspendedPlace } from './suspended.ts';
@@ -87,18 +88,40 @@ function planPlace(place: Place, slice: Slice, around: Around): Planned {
   const opening = openingOf(place, input.nodes);
   const late = lateness(place, opening, now);
   if (late !== undefined) return refuse(place, late.message, late.nodes, plan);
-  if (span && span.start <= now && now < span.end) {
+  const isDue = span && span.start <= now && now < span.end;
+  const blocker = blockerOf(place);
+  if (isDue && (opening.isOpen || !blocker)) {
     plan.effects.push(...planHandOver(place, slice, input.nodes));
     return { taken: takenBy(place), verdict: openVerdict(opening, span, now, plan), opens: span.start };
   }
-  const still = suspendedPlace(place);
+  const still = isDue ? undefined : suspendedPlace(place);
   if (still)
     return { taken: takenBy(place), verdict: still, opens: Math.min(...spansOf(place).map(({ start }) => start)) };
   const barred = suspendedNamesake(place, input);
   if (barred) return drop(barred.reason, barred.message);
+  if (blocker) return blocked(place, blocker, around, drop);
   const asked = readAsked(slice, input.lengths);
   if (typeof asked === 'string') return drop(QueueReason.InvalidSpec, asked);
   return reserve(place, slice, asked, span, around, drop);
+}
+
+/**
+ * Nothing is reserved for a slice before what is in its way is gone: it would be dropped again. What was reserved is dropped with a
+ * back-off, for its namespace can put something in its way as often as it likes.
+ */
+function blocked(
+  place: Place,
+  blocker: ResourceCapability,
+  { plan }: Around,
+  drop: (reason: string, message: string) => Planned,
+): Planned {
+  const { namespace, name } = blocker.metadata;
+  const message = `rcap ${namespace}/${name} is in the way, until it is gone (its pod and its finalizers keep it)`;
+  if (place.held.some(({ whole }) => whole)) return refuse(place, message, [], plan);
+  if (!isDeleting(blocker)) {
+    plan.effects.push({ uid: place.uid, kind: 'remove', ref: refOf(blocker), propagation: 'Foreground' });
+  }
+  return drop(QueueReason.Refused, message);
 }
 
 /** What the slice is told of a window that has come; it is open where something of it is the slice's. */

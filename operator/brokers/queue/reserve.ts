@@ -46,7 +46,7 @@ export function reserve(
 ): Planned {
   const wholes = place.held.flatMap(({ whole }) => whole ?? []);
   // what goes must be gone: its name is taken, and it may hold its window still
-  const waits = wholes.some(isDeleting) || place.held.some(({ part, given }) => part ?? (given && wholes.length > 0));
+  const waits = wholes.some(isDeleting) || place.held.some(({ part, given }) => part ?? given);
   const from = Math.max(wholeSecond(now), asked.from);
   const start = (nodes: readonly string[]) => firstStart(nodes, asked.length, from, ahead, others);
   // a window that it has is its own, also where somebody ahead came to have a later one

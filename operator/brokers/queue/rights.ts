@@ -51,8 +51,13 @@ export function givenOf(slice: Slice, part: ResourceCapability): ResourceCapabil
   const { nodeName, contact } = part.spec;
   const redeem = secretName(slice, part);
   const { name: sliceName, namespace } = slice.metadata;
-  const given = right(namespace!, `${nameOf(slice, nodeName)}-given`, slice, { nodeName, contact, sliceName, redeem });
+  const given = right(namespace!, givenName(slice, nodeName), slice, { nodeName, contact, sliceName, redeem });
   return { ...given, metadata: { ...given.metadata, ownerReferences: [ownerOf(slice)] } };
+}
+
+/** Of a slice that is gone only these two are known. */
+export function givenName(slice: { metadata: Pick<Slice['metadata'], 'name' | 'uid'> }, node: string): string {
+  return `${nameOf(slice, node)}-given`;
 }
 
 /** The Secret that shows the part's value in the slice's namespace; another part has another one. */
@@ -76,7 +81,7 @@ function secretName(slice: Slice, part: ResourceCapability): string {
   return `${nameOf(slice, part.spec.nodeName)}-${shortHash([part.metadata.uid ?? ''])}`;
 }
 
-function nameOf({ metadata }: Slice, node: string): string {
+function nameOf({ metadata }: Parameters<typeof givenName>[0], node: string): string {
   const prefix = metadata.name.slice(0, 40).replace(/[-.]+$/, '');
   return `${prefix}-${shortHash([metadata.uid ?? '', node])}`;
 }

@@ -1,6 +1,7 @@
 /** Whatever comes and goes, and wherever a process dies. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import type { ResourceCapability } from '../../../crds/types.ts';
 import { HOUR, QueueWorld } from './queue-objects.ts';
 import { checkApart } from './queue-spans.ts';
 
@@ -26,12 +27,19 @@ describe('the queue', () => {
       fc.record({ kind: fc.constant('edit'), longer: fc.nat(5), by: fc.integer({ min: 60, max: 7200 }) }),
       fc.record({ kind: fc.constant('refuse'), node: fc.nat(2), one: fc.nat(3) }),
       fc.record({ kind: fc.constant('operator'), runs: fc.boolean() }),
+      fc.record({ kind: fc.constant('bait'), stuck: fc.nat(5) }),
+      fc.constant({ kind: 'unbait', unstuck: true }),
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 25 }), fc.boolean(), (actions, prompt) => {
         const world = new QueueWorld('n1', 'n2', 'n3');
         world.prompt = prompt;
         const given = new Set<string>();
+        const baits = new Set<string>();
+        const unbait = () => {
+          for (const key of baits) world.rights.delete(key);
+          baits.clear();
+        };
         const check = () => {
           checkApart(world);
           for (const { metadata, spec, status } of world.rights.values()) {
@@ -54,12 +62,20 @@ describe('the queue', () => {
             world.decide = ({ metadata, spec }) =>
               spec.nodeName === `n${one.node + 1}` && Number(metadata.name[1]) % 4 === one.one ? 'no' : undefined;
           } else if ('runs' in one) world.values = one.runs;
-          else if ('minutes' in one) world.now += one.minutes * 60_000;
+          else if ('unstuck' in one) unbait();
+          else if ('stuck' in one) {
+            const slice = world.slices[one.stuck];
+            const isFree = ({ spec, metadata }: ResourceCapability) =>
+              !spec.redeem || metadata.labels!['slice-operator.io/queued'] !== slice?.metadata.uid;
+            if (slice && [...world.rights.values()].every(isFree))
+              baits.add(world.bait(slice.metadata.name, 'site', { finalizers: ['a.b/c'] }));
+          } else if ('minutes' in one) world.now += one.minutes * 60_000;
           else world.decide = () => undefined;
           check();
           if (!('most' in one)) world.settle(check);
         }
         world.slices = [];
+        unbait();
         world.settle(() => checkApart(world));
         assert.deepEqual([...world.rights.keys()], []);
       }),

@@ -1,10 +1,11 @@
 /** A queue as the API server would show it, and a world small enough to be stepped by hand: nodes that grant what they are asked. */
 import { type Condition, getCondition, setCondition } from '../../../crds/conditions.ts';
-import { ANNOTATION_WINDOW } from '../../../crds/names.ts';
+import { ANNOTATION_WINDOW, API_VERSION, LABEL_QUEUED } from '../../../crds/names.ts';
 import type { ResourceCapability, Slice, SliceSpec } from '../../../crds/types.ts';
 import type { Effect, QueueInput, QueuePlan, Refused } from '../../../operator/brokers/queue/input.ts';
 import { withNodes } from '../../../operator/brokers/queue/refusals.ts';
 import { planQueue } from '../../../operator/brokers/queue/plan.ts';
+import { givenName } from '../../../operator/brokers/queue/rights.ts';
 import { keyOf } from '../../../kube/resources.ts';
 import type { NodeState } from '../../../operator/slice/plan/input.ts';
 import { aNode, aSlice, NOW } from '../slice/objects.ts';
@@ -51,6 +52,22 @@ export class QueueWorld {
       const annotations = { [ANNOTATION_WINDOW]: String(seconds) };
       return one.metadata.name === name ? { ...one, metadata: { ...one.metadata, annotations } } : one;
     });
+  }
+
+  /** An rcap that somebody labelled and named as what was given to the slice on n1, with a value of nobody's. */
+  bait(name: string, namespace: string, metadata: Partial<ResourceCapability['metadata']> = {}): string {
+    const uid = `uid-of-${name}`;
+    const labels = { [LABEL_QUEUED]: uid };
+    const own = { namespace, name: givenName({ metadata: { name, uid } }, 'n1'), uid: `bait-${name}`, generation: 1 };
+    const right: ResourceCapability = {
+      apiVersion: API_VERSION,
+      kind: 'ResourceCapability',
+      metadata: { ...own, labels, ...metadata },
+      spec: { nodeName: 'n1', contact: 'abc', redeem: 'nothing' },
+      status: { observedGeneration: 1 },
+    };
+    this.rights.set(keyOf(right), right);
+    return keyOf(right);
   }
 
   remove(name: string): void {
@@ -131,6 +148,12 @@ export class QueueWorld {
   #apply(effect: Effect): void {
     if (effect.kind === 'remove') {
       const right = this.rights.get(keyOf({ metadata: effect.ref }))!;
+      const { metadata } = right;
+      if (metadata.finalizers) {
+        const deletionTimestamp = new Date(this.now).toISOString();
+        this.rights.set(keyOf(right), { ...right, metadata: { ...metadata, deletionTimestamp } });
+        return;
+      }
       this.rights.delete(keyOf(right));
       this.#giveBack(right);
       return;

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { ApiError } from '../../../kube/errors.ts';
-import { API_VERSION } from '../../../crds/names.ts';
-import type { ResourceCapability } from '../../../crds/types.ts';
 import type { ApiClient } from '../../../kube/client.ts';
 import type { Log } from '../../../kube/log.ts';
 import { applyQueue } from '../../../operator/brokers/queue/apply.ts';
@@ -78,19 +76,11 @@ describe('a namespace that refuses the queue', () => {
 });
 
 describe('what was given by the queue and is kept by others', () => {
-  const bait = (world: QueueWorld, namespace: string, name: string): void => {
-    const labels = { 'slice-operator.io/queued': `uid-of-${name}` };
-    const metadata = { namespace, name: `bait-${name}`, uid: `bait-${name}`, generation: 1, labels };
-    const spec = { nodeName: 'n1', contact: 'abc', redeem: 'nothing' };
-    const right: ResourceCapability = { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata, spec };
-    world.rights.set(`${namespace}/bait-${name}`, { ...right, status: { observedGeneration: 1 } });
-  };
-
   it('holds no window of a slice that is gone: labelled in another namespace', () => {
     const world = new QueueWorld('n1');
     for (const name of ['a', 'b']) {
       world.add(name);
-      bait(world, 'evil', name);
+      world.bait(name, 'evil');
     }
     world.settle();
     for (const name of ['a', 'b']) world.remove(name);
@@ -110,12 +100,96 @@ describe('what was given by the queue and is kept by others', () => {
     const world = new QueueWorld('n1');
     for (const name of ['a', 'b']) world.add(name);
     world.settle();
-    bait(world, 'site', 'b');
+    const name = world.bait('b', 'site').replace('site/', '');
     world.remove('b');
     const { asked, pass } = refusing(world);
     for (let n = 0; n < 20; n++) assert.equal((await pass()).again, false);
-    assert.equal(asked.filter((one) => one === 'DELETE bait-b').length, 1);
+    assert.equal(asked.filter((one) => one === `DELETE ${name}`).length, 1);
     assert.deepEqual(world.heldBy('b'), ['given site/n1']);
+  });
+});
+
+describe('what is in the way of a window of the queue', () => {
+  /** Writes in so many passes at one instant, and those in the slices' namespace. */
+  const writes = (world: QueueWorld): string[] =>
+    Array.from({ length: 50 }, () => {
+      const { effects } = world.plan();
+      world.step();
+      return effects.map((one) => {
+        const { namespace } = 'ref' in one ? one.ref : one.object.metadata;
+        return `${one.kind} ${namespace}`;
+      });
+    }).flat();
+
+  it('keeps all of the slice from reserving, is deleted once, and is named', () => {
+    const world = new QueueWorld('n1', 'n2');
+    const key = world.bait('a', 'site', { finalizers: ['a.b/c'] });
+    world.add('a');
+    assert.deepEqual(writes(world), ['remove site']);
+    const { reason, message } = world.queued('a')!;
+    const why = 'is in the way, until it is gone (its pod and its finalizers keep it)';
+    assert.equal(`${reason}: ${message}`, `Refused: rcap ${key} ${why}`);
+    world.add('b');
+    world.settle();
+    assert.match(world.queued('b')!.message, /^place 1 of 1, open until/, 'nobody else waits for it');
+    world.rights.delete(key);
+    world.settle();
+    assert.match(world.queued('a')!.message, /^place 2 of 2, opens at/);
+  });
+
+  it('ends a reservation once in the time of a back-off, however often it is made anew', () => {
+    const world = new QueueWorld('n1', 'n2');
+    world.add('first');
+    world.settle();
+    world.add('a');
+    world.settle();
+    for (let n = 0; n < 3; n++) {
+      const made: string[] = [];
+      for (let again = 0; again < 20; again++) {
+        const key = world.bait('a', 'site', { finalizers: ['a.b/c'] });
+        made.push(...writes(world));
+        world.rights.delete(key);
+        made.push(...writes(world));
+      }
+      assert.deepEqual(
+        made.filter((one) => one === 'remove queue'),
+        ['remove queue', 'remove queue'],
+      );
+      assert.ok(!made.some((one) => one.startsWith('create')), made.join());
+      assert.equal(world.queued('a')!.reason, 'Refused');
+      world.now += 10_000;
+      world.settle();
+      assert.match(world.queued('a')!.message, /^place 2 of 2, opens at/);
+    }
+  });
+
+  it('is none of another name, though it has the label', () => {
+    const world = new QueueWorld('n1');
+    world.bait('a', 'site', { name: 'bait', finalizers: ['a.b/c'] });
+    world.add('a');
+    world.settle();
+    assert.match(world.queued('a')!.message, /^place 1 of 1, open until/);
+    assert.equal(world.rights.get('site/bait')!.metadata.deletionTimestamp, undefined);
+  });
+
+  it('is refused, too, where the window has come before anything was handed over', () => {
+    const world = new QueueWorld('n1', 'n2');
+    world.add('a');
+    while (world.heldBy('a').length === 0) world.step();
+    world.bait('a', 'site', { finalizers: ['a.b/c'] });
+    world.settle();
+    assert.equal(world.queued('a')!.reason, 'Refused');
+    assert.deepEqual(world.heldBy('a'), ['given site/n1']);
+  });
+
+  it('is what a reservation that somebody deleted left with the slice: it is taken back, and another window is given', () => {
+    const world = new QueueWorld('n1');
+    world.add('a');
+    world.settle();
+    for (const [key, { spec }] of world.rights) if (!spec.redeem) world.rights.delete(key);
+    assert.deepEqual(writes(world), ['remove site', 'create queue', 'create queue', 'give site', 'remove queue']);
+    assert.deepEqual(world.heldBy('a'), ['given site/n1', 'whole queue/n1']);
+    assert.equal(world.queued('a')!.reason, 'Open');
   });
 });
 
