@@ -19,7 +19,7 @@ export const SLICE_ADVICE: Readonly<Record<keyof typeof SliceReason, string>> = 
   TooFewNodes: '',
   NoNodes: 'Widen spec.placement (kubectl get nodes --show-labels), or see what keeps its nodes (kubectl get sln).',
   WindowNotOpen: '',
-  WindowClosed: 'Set a later spec.window.end.',
+  WindowClosed: 'Set a later spec.window.end of the rcap, or release it and bind another.',
   Suspended: '',
   Starting: 'If it stays so, look at the pods, which have the names of their rcaps: kubectl describe pod.',
   Updating: 'Raise spec.update.maxUnavailable to have more of them replaced at a time.',

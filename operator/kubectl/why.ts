@@ -53,7 +53,7 @@ export function planWhy({ slice, slivers, nodes, broker }: WhyInput): string[] {
   }
   const reasons = seen ? missing(status?.conditions).map(({ reason }) => reason) : [];
   if (reasons.includes('WaitingForBroker') && spec.broker !== undefined && said.length === 0) {
-    lines.push(adviseBroker(spec.broker, broker ?? 'Hidden', metadata.namespace ?? ''));
+    lines.push(adviseBroker(spec.broker, broker ?? 'Hidden', metadata.namespace ?? '', slivers.length > 0));
   }
   lines.push(...new Set(reasons.map((reason) => adviceOf(SLICE_ADVICE, reason)).filter((help) => help !== '')));
   const suspended =

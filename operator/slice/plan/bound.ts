@@ -2,13 +2,15 @@
  * Rights that others hold for the slice: acquired, split or taken over by hand or by a broker, and bound to it. It uses them and
  * never writes to them.
  */
+import { SliceReason } from '../../../crds/conditions.ts';
 import { amounts, portKey } from '../../../crds/rspec.ts';
 import type { Grant, ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { isSuspended } from '../../restraint/applied.ts';
 import { asking } from './asked.ts';
-import { leftOf, standing } from './grant.ts';
+import { grantedCondition, leftOf, standing } from './grant.ts';
 import type { Effect, RemoveReason, SliceInput } from './input.ts';
+import { excerpt } from './wording.ts';
 
 /**
  * Those that give the slice a sliver now: one a node, open, and of the network that the slice asks for and was judged by. Of a
@@ -59,6 +61,41 @@ function isAsGood(right: Grant, than: Grant): boolean {
     other.privileges.every((privilege) => one.privileges.includes(privilege)) &&
     endOf(right) >= endOf(than)
   );
+}
+
+/** What the slice is told of bound rights that give it nothing as their windows are. */
+export interface Shut {
+  reason: typeof SliceReason.WindowNotOpen | typeof SliceReason.WindowClosed;
+  /** One a node, the next to open first. */
+  rights: string[];
+}
+
+/** Of nodes where the slice has no right that is open; undefined: there are none. Of several on one node the next counts, then the last. */
+export function shutBound({ slice, nodes, bound, capabilities }: SliceInput, now: number): Shut | undefined {
+  const open = new Set(capabilities.map(({ spec }) => spec.nodeName));
+  const windows = bound.flatMap((capability) => {
+    const { nodeName } = capability.spec;
+    const node = nodes.get(nodeName);
+    if (isDeleting(capability) || node?.uid === undefined || open.has(nodeName)) return [];
+    const { window, sliceName } = capability.status?.granted ?? {};
+    const who = `rcap ${capability.metadata.name} on ${nodeName}`;
+    const state = standing(capability, node);
+    if (state === 'expired') {
+      const { message, lastTransitionTime } = grantedCondition(capability)!;
+      return [{ nodeName, isOver: true, at: Date.parse(lastTransitionTime), text: `${who}: ${excerpt(message, 80)}` }];
+    }
+    if (state !== 'granted' || sliceName !== slice.metadata.name) return [];
+    const { start = '', end = '' } = window ?? {};
+    const [from, until] = [Date.parse(start), Date.parse(end)];
+    if (until <= now) return [{ nodeName, isOver: true, at: until, text: `${who}: the window ended at ${end}` }];
+    return from > now ? [{ nodeName, isOver: false, at: from, text: `${who}: the window opens at ${start}` }] : [];
+  });
+  windows.sort((a, b) => Number(a.isOver) - Number(b.isOver) || (a.isOver ? b.at - a.at : a.at - b.at));
+  const [next] = windows;
+  if (!next) return undefined;
+  const byNode = new Map<string, string>();
+  for (const { nodeName, text } of windows) if (!byNode.has(nodeName)) byNode.set(nodeName, text);
+  return { reason: next.isOver ? SliceReason.WindowClosed : SliceReason.WindowNotOpen, rights: [...byNode.values()] };
 }
 
 /** The end of the pods of bound rights, but for those that are in use and those whose node has yet to answer again. */

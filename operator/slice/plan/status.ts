@@ -6,6 +6,7 @@ import { shown, told } from '../../restraint/applied.ts';
 import { shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
 import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
+import { shutBound } from './bound.ts';
 import type { SliceInput } from './input.ts';
 import { observe, type Observed } from './observe.ts';
 import type { Withheld } from './withhold.ts';
@@ -48,7 +49,7 @@ export function planStatus(of: StatusInput, now: number): SliceStatus {
   const suspendedBy = shownSuspensions(of.input.capabilities);
   const denials = slivers.filter(({ denial }) => denial).map(({ node, denial }): Denial => ({ node, ...denial! }));
   const accepted = acceptedVerdict(of);
-  const allocated = allocatedVerdict(of, slivers);
+  const allocated = allocatedVerdict(of, slivers, now);
   const ready = readyVerdict(of, slivers, absent, accepted, allocated, now);
   const observedGeneration = slice.metadata.generation;
   const verdicts: [string, Verdict][] = [
@@ -121,7 +122,11 @@ function asksOf({ slice, capabilities, nodes, brokering }: SliceInput): Pick<Sli
   return { ...asks, overrides: [...counts].map(([name, slivers]) => ({ name, slivers })) };
 }
 
-function allocatedVerdict({ input, refusal, placing, withheld }: StatusInput, slivers: readonly Observed[]): Verdict {
+function allocatedVerdict(
+  { input, refusal, placing, withheld }: StatusInput,
+  slivers: readonly Observed[],
+  now: number,
+): Verdict {
   const { wanted, matching } = placing;
   if (isDeleting(input.slice)) return no(SliceReason.Deleting, 'the rights are being released');
   if (refusal) return no(refusal.reason, refusal.message);
@@ -161,7 +166,10 @@ function allocatedVerdict({ input, refusal, placing, withheld }: StatusInput, sl
       broker === undefined
         ? 'the default broker does not run: bind rights to the slice (spec.sliceName of an rcap), or name a broker in spec.broker'
         : `waits for the broker in namespace ${broker}`;
-    return no(SliceReason.WaitingForBroker, `${granted.length} of ${wanted} granted; ${message}`);
+    const shut = shutBound(input, now);
+    if (!shut) return no(SliceReason.WaitingForBroker, `${sum}; ${message}`);
+    const isMore = granted.length + shut.rights.length < wanted;
+    return no(shut.reason, `${sum}; ${first(shut.rights)}${isMore ? `; elsewhere: ${message}` : ''}`);
   }
   if (granted.length < wanted || open.length > 0) {
     const lost = open.filter((one) => one.lost);

@@ -119,6 +119,24 @@ describe('what kubectl slice why advises', () => {
     assert.match(waits('Hidden')!, /said nothing of it\. Is there a namespace of that name/);
   });
 
+  it('advises to bind by hand only where no right is bound yet', () => {
+    const slice = showing([ready('WaitingForBroker')], 'quue');
+    const sliver = { node: 'n1', right: aRight(slice, 'n1'), pod: undefined };
+    for (const broker of ['NoPods', 'Running', 'Hidden'] as const) {
+      const text = (slivers: (typeof sliver)[]) => planWhy({ slice, slivers, nodes: [], broker }).join('\n');
+      assert.match(text([]), /bind by hand a right on each node/);
+      assert.doesNotMatch(text([sliver]), /bind by hand/);
+      assert.match(text([sliver]), /ask who runs that broker\.|lower spec\.placement\.count/);
+    }
+    const shut = planWhy({
+      slice: showing([ready('WindowNotOpen')], 'quue'),
+      slivers: [],
+      nodes: [],
+      broker: 'NoPods',
+    });
+    assert.deepEqual(shut, ['site/web is not Ready (WindowNotOpen): WindowNotOpen it is.']);
+  });
+
   it('asks the broker that did say something', () => {
     const said = { ...condition('Matched', 'False', 'TooPoor'), message: 'bids 3, the price is 5' };
     const slice = showing([ready('WaitingForBroker'), said], 'market');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getCondition } from '../../../../crds/conditions.ts';
 import type { ResourceCapability, Slice } from '../../../../crds/types.ts';
 import type { Pod } from '../../../../operator/kinds.ts';
 import type { Effect, SliceInput } from '../../../../operator/slice/plan/input.ts';
@@ -137,6 +138,63 @@ describe('rights that others hold for a slice', () => {
     assert.equal(plan(deleting, { bound }).finalizer, 'remove');
     const past = aSlice({ window: { end: at(-1) } });
     assert.deepEqual(plan(past, state).brief, ['remove Pod gift WindowClosed']);
+  });
+
+  describe('of which none is open', () => {
+    const slice = aSlice({ broker: 'ours' });
+    const told = (bound: ResourceCapability[], on = [aNode('n1')], more: Partial<SliceInput> = {}) => {
+      const { conditions } = plan(slice, { bound, ...more }, on).status([], NOW);
+      const [ready, allocated] = ['Ready', 'Allocated'].map((type) => getCondition(conditions, type)!);
+      assert.deepEqual([allocated!.reason, allocated!.message], [ready!.reason, ready!.message]);
+      return `${ready!.reason}: ${ready!.message}`;
+    };
+    const window = (start: number, end = start + 1000) => ({ window: { start: at(start), end: at(end) } });
+    const later = gift(slice, 'n1', 'later', window(5000));
+    const over = gift(slice, 'n1', 'over', window(-2000));
+    const expired = { ...denied(over, 0, 0, 'Expired'), metadata: { ...over.metadata, name: 'expired' } };
+    const waits = 'waits for the broker in namespace ours';
+
+    it('say when the next opens, by name and node, or that the last is over', () => {
+      const opens = `WindowNotOpen: 0 of 1 granted; rcap later on n1: the window opens at ${at(5000)}`;
+      assert.equal(told([later]), opens);
+      assert.equal(told([gift(slice, 'n1', 'last', window(9000)), later, over, expired]), opens);
+      const ended = `WindowClosed: 0 of 1 granted; rcap over on n1: the window ended at ${at(-1000)}`;
+      assert.equal(told([gift(slice, 'n1', 'former', window(-9000)), over]), ended);
+      assert.equal(told([expired]), 'WindowClosed: 0 of 1 granted; rcap expired on n1: Expired it is');
+    });
+
+    it('say what waits elsewhere for the broker, and nothing where the slice has a right that is open', () => {
+      const both = [aNode('n1'), aNode('n2')];
+      const rest = `elsewhere: ${waits}`;
+      assert.equal(
+        told([later], both),
+        `WindowNotOpen: 0 of 2 granted; rcap later on n1: the window opens at ${at(5000)}; ${rest}`,
+      );
+      const open = gift(slice, 'n1', 'open');
+      assert.equal(told([open, later], both), `WaitingForBroker: 1 of 2 granted; ${waits}`);
+      const there = gift(slice, 'n2', 'there', window(7000));
+      assert.equal(
+        told([open, there], both),
+        `WindowNotOpen: 1 of 2 granted; rcap there on n2: the window opens at ${at(7000)}`,
+      );
+      const without = plan(aSlice(), { bound: [gift(aSlice(), 'n1', 'x', window(5))], brokering: false }, [
+        aNode('n1'),
+      ]);
+      assert.equal(getCondition(without.status([], NOW).conditions, 'Ready')!.reason, 'WindowNotOpen');
+    });
+
+    it('say nothing of rights that are another slice’s, refused, not answered, going, or of a Node that is gone', () => {
+      const granted = { ...later.status!.granted!, sliceName: 'other' };
+      const { status: _, ...asked } = later;
+      const others = [
+        { ...later, status: { ...later.status!, granted } },
+        denied(later),
+        asked,
+        { ...later, metadata: { ...later.metadata, deletionTimestamp: at(0) } },
+        gift(slice, 'n9', 'gone', window(5000)),
+      ];
+      for (const one of others) assert.equal(told([one]), `WaitingForBroker: 0 of 1 granted; ${waits}`);
+    });
   });
 
   it('that do not run are told like its own', () => {
