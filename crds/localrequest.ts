@@ -90,9 +90,9 @@ export function askedRight(
   return right;
 }
 
-/** Whether a right says what is asked for: asking again is asking once. That it was bound since is no difference. */
+/** Whether a right says what is asked for: asking again is asking once. That it was bound since, or suspended, is no difference. */
 export function isAsAsked(present: ResourceCapability['spec'], asked: ResourceCapability['spec']): boolean {
-  const { sliceName, valueSecret: _, ...rest } = present;
+  const { sliceName, valueSecret: _, suspended: __, ...rest } = present;
   const { sliceName: wanted, ...own } = asked;
   return isDeepStrictEqual(rest, own) && (wanted === undefined || wanted === sliceName);
 }

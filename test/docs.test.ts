@@ -120,6 +120,17 @@ describe('docs/capabilities.md', () => {
   });
 });
 
+describe('docs/local-api.md', () => {
+  it('has the manifest of every operation that the socket does not offer', () => {
+    const text = readFileSync(join(DOCS, 'local-api.md'), 'utf8');
+    const offered = ['acquire.yaml', 'bind.yaml', 'split.yaml'];
+    const others = globSync('*.yaml', { cwd: join(EXAMPLES, 'capabilities') }).filter(
+      (file) => !offered.includes(file),
+    );
+    for (const file of others) assert.ok(text.includes(`(../examples/capabilities/${file})`), file);
+  });
+});
+
 describe('manifests in the documentation', () => {
   it('are looked at at all', () => assert.ok(SHOWN.length > 15, `${SHOWN.length}`));
 

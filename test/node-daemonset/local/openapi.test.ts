@@ -16,6 +16,7 @@ interface Response {
 }
 const document = parse(OPENAPI_TEXT) as {
   openapi: string;
+  info: { description: string };
   paths: Record<string, Record<string, { operationId: string; responses: Record<string, Response> }>>;
   components: { schemas: Record<string, Json>; responses: Record<string, Response> };
 };
@@ -68,6 +69,16 @@ describe('openapi.yaml of the local API', () => {
   it('is OpenAPI 3.1 with these operations', () => {
     assert.match(document.openapi, /^3\.1\./);
     assert.deepEqual(operations.map(({ operationId }) => operationId).toSorted(), ORDER.toSorted());
+  });
+
+  it('says which operations on rights it has not, and by which fields they are done instead', () => {
+    const { description } = document.info;
+    assert.match(description, /Not offered are renew, transfer \(and redeem\) and suspend/);
+    const offered = new Set(['contact', 'from', 'nodeName', 'sliceName']);
+    const { spec } = schemaOf(readCrd('resourcecapability.yaml')).properties! as { spec: { properties: object } };
+    for (const field of Object.keys(spec.properties)) {
+      if (!offered.has(field)) assert.ok(description.includes(`spec.${field}`), field);
+    }
   });
 
   for (const id of ORDER) {

@@ -112,7 +112,9 @@ describe('what a sliver asks the operator for', () => {
   it('is done when it is there already, and refused when another is', () => {
     const same = made(name, { resources: { cpu: { shares: 10 } } });
     assert.deepEqual(plan({ target: same }), { kind: 'done' });
-    assert.deepEqual(plan({ target: made(name, { ...same.spec, sliceName: 'course' }) }), { kind: 'done' });
+    for (const since of [{ sliceName: 'course' }, { valueSecret: 'x' }, { suspended: { reason: 'too loud' } }]) {
+      assert.deepEqual(plan({ target: made(name, { ...same.spec, ...since }) }), { kind: 'done' });
+    }
     for (const target of [
       made(name, { resources: { cpu: { shares: 11 } } }),
       made(name, { resources: { cpu: { shares: 10 } } }, 'other'),
