@@ -120,6 +120,21 @@ describe('docs/capabilities.md', () => {
   });
 });
 
+describe('the commands of docs/capabilities.md', () => {
+  const text = readFileSync(join(DOCS, 'capabilities.md'), 'utf8');
+  const commands = [...text.matchAll(/^\$ (kubectl .+)$/gm)].map(([, command]) => command!);
+
+  it('release nothing before the last that needs it', () => {
+    const first = commands.findIndex((command) => / delete /.test(command));
+    assert.ok(first > commands.findLastIndex((command) => / apply /.test(command)), commands.join('\n'));
+  });
+
+  it('take place in the present namespace, and in that of the other, which all names agree with', () => {
+    for (const command of commands) assert.doesNotMatch(command, /-n (?!theirs )/);
+    for (const [, namespace] of text.matchAll(/\b([a-z]+)\/(?:course|team-1)\b/g)) assert.equal(namespace, 'ours');
+  });
+});
+
 describe('docs/local-api.md', () => {
   it('has the manifest of every operation that the socket does not offer', () => {
     const text = readFileSync(join(DOCS, 'local-api.md'), 'utf8');
