@@ -1,5 +1,6 @@
 /** What a right may be split into: at every instant its parts fit in it, in amount and in kind. */
 import { CapabilityReason } from '../../crds/conditions.ts';
+import { formatRate } from '../../crds/quantity.ts';
 import { portKey } from '../../crds/rspec.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
 import type { Bench } from './judge.ts';
@@ -77,7 +78,7 @@ function notWithin(part: Right, whole: Right, now: number): string | undefined {
   if (one.network === 'Host' && all.network !== 'Host') return "does not have the node's network";
   if (one.excess === 'Share' && all.excess === 'None') return 'has cpu.excess None, and so must what is split from it';
   if (one.egressLimit > all.egressLimit)
-    return `has an egress limit of ${all.egressLimit} bits/s, and no more is in it`;
+    return `has an egress limit of ${formatRate(all.egressLimit)}, and the part one of ${formatRate(one.egressLimit)}`;
   if ((one.memory ?? 0) > 0 && all.memory === undefined) return 'has no memory reserved';
   if ((one.disk ?? 0) > 0 && all.disk === undefined) return 'has no disk reserved';
   for (const bound of ['processes', 'openFiles'] as const) {

@@ -55,7 +55,12 @@ const REFUSED: [string, ResourceCapability, string, RegExp][] = [
     'PortInUse',
     /TCP.*5001 belongs to team\/right-b/,
   ],
-  ['a higher limit', part('c', { egress: { limit: '51M' } }), 'OutsideParent', /egress limit of 50000000 bits/],
+  [
+    'a higher limit',
+    part('c', { egress: { limit: '51M' } }),
+    'OutsideParent',
+    /egress limit of 50 Mbit.s, and the part one of 51 Mbit.s$/,
+  ],
   ['a privilege', part('c', some(1, { privileges: ['RawSockets'] })), 'OutsideParent', /the privilege RawSockets/],
   ['disk where it has none', part('c', some(1, { disk: '1Gi' })), 'OutsideParent', /no disk reserved/],
   ['memory beyond its own', part('c', some(1, { memory: '2Gi' })), 'InsufficientMemory', /asks 2 GiB, 1 GiB of 1 GiB/],
