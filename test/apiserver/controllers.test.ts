@@ -66,4 +66,14 @@ describe('an operator without the default broker', () => {
     assert.deepEqual(getCondition((await read())!.status!.conditions, 'Queued'), other);
     assert.equal(operator.writes.length, writes + 1);
   });
+
+  it('says when the right opens that was bound, where all that there is begins later', async () => {
+    const window = { start: '2099-01-01T00:00:00Z' };
+    await server.client.patch(Resources.ResourceCapability, { namespace: NS, name: 'gift' }, { spec: { window } });
+    await until('the slice to say so', async () => {
+      const { reason, message } = getCondition((await read())?.status?.conditions, 'Ready')!;
+      const opens = `rcap gift on ${NODE}: the window opens at ${window.start}`;
+      assert.deepEqual([reason, message], ['WindowNotOpen', `0 of 1 granted; ${opens}`]);
+    });
+  });
 });

@@ -1,6 +1,7 @@
 /** The queue broker and the operator against a real API server, with the nodes' real admission. */
 import assert from 'node:assert/strict';
 import { getCondition, type Condition } from '../../crds/conditions.ts';
+import { API_VERSION } from '../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
 import type { QueueBroker } from '../../operator/brokers/queue/broker.ts';
@@ -104,6 +105,24 @@ describe('the queue broker, on a real API server', () => {
       assert.notEqual((await conditionOf('c', 'Queued'))!.message.slice(-20), before.slice(-20), after);
     });
     for (const own of Map.groupBy(await wholes(), ({ spec }) => spec.nodeName).values()) assertApart(own);
+  });
+
+  it('reserves nothing for a slice before what its namespace keeps in the way is gone', async () => {
+    const ofC = async () => (await wholes()).filter(({ metadata }) => metadata.name.startsWith('c-'));
+    const [whole] = await ofC();
+    const { name, labels } = whole!.metadata;
+    const bait = { namespace: TEAM, name: `${name}-given` };
+    await server.client.create<ResourceCapability>({
+      apiVersion: API_VERSION,
+      kind: 'ResourceCapability',
+      metadata: { ...bait, labels: labels!, finalizers: ['example.org/kept'] },
+      spec: { nodeName: whole!.spec.nodeName, contact: 'ops@example.org', redeem: 'nothing' },
+    });
+    await says('c', 'Queued', new RegExp(`^True rcap ${TEAM}/${bait.name} is in the way`));
+    await until('its windows to be dropped', async () => assert.deepEqual(await ofC(), []));
+    await server.client.patch(Resources.ResourceCapability, bait, { metadata: { finalizers: null } });
+    await says('c', 'Queued', /^True place 2 of 2, opens at /);
+    assert.equal(await server.client.get(Resources.ResourceCapability, bait), undefined);
   });
 });
 
