@@ -7,7 +7,7 @@ import type { Beyond } from '../admission/beyond.ts';
 import type { Policy } from '../admission/policy.ts';
 import { offeredToOthers } from '../admission/reserve.ts';
 import { heldBy } from '../admission/split.ts';
-import { MOST_SUSPENDED, type Orders } from '../owner/orders.ts';
+import { MOST_SUSPENDED, type Order, type Orders } from '../owner/orders.ts';
 import type { Problem } from '../sliver.ts';
 
 export interface NodeFactsReported {
@@ -132,13 +132,18 @@ function ordersOf({ cap, suspended }: Orders): Pick<SliceNodeStatus, 'orders'> {
   if (!cap && suspended.length === 0) return {};
   const shown = suspended
     .slice(0, MOST_SUSPENDED)
-    .map(({ slice, ...one }) => ({ ...one, ...(slice !== undefined && { slice }) }));
+    .map(({ namespace, slice, ...order }) => ({ namespace, ...(slice !== undefined && { slice }), ...said(order) }));
   return {
     orders: {
-      ...(cap && { cap: { ...cap, egressLimit: decimalQuantity(cap.egressLimit) } }),
+      ...(cap && { cap: { egressLimit: decimalQuantity(cap.egressLimit), ...said(cap) } }),
       ...(shown.length > 0 && { suspended: shown }),
     },
   };
+}
+
+/** A 1.20 server takes an empty text for null, and refuses all of the status. */
+function said({ since, reason }: Order): Partial<Order> {
+  return { ...(since !== '' && { since }), ...(reason !== '' && { reason }) };
 }
 
 function inNumber(rights: number): string {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { API_VERSION } from '../../crds/names.ts';
 import type { SliceNode, SliceNodePolicy, SliceNodeSpec } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
+import { planNodeStatus } from '../../node-daemonset/report/node.ts';
+import { NODE_FACTS } from '../node-daemonset/report/facts.ts';
 import { apiServer, type ApiServer, until } from './fixture.ts';
 import { type Process, startProcess } from './operator/process.ts';
 import { startWorld, type World } from './operator/world.ts';
@@ -144,5 +146,17 @@ describe('policies for many nodes', () => {
     for (const node of Object.keys(NODES)) await label(node, null);
     await says('own-all', 'False', 'NoNodes', 0, 0);
     await eventually(async () => assert.deepEqual((await status('own-wrong')).nodes, { matching: 0, inForce: 0 }));
+  });
+
+  it('takes what a node says of orders that were given without a reason', async () => {
+    const orders = {
+      cap: { egressLimit: 5e6, since: '2026-10-01T00:00:00Z', reason: '' },
+      suspended: [{ namespace: 'a', slice: undefined, since: '', reason: '' }],
+    };
+    const status = planNodeStatus({ ...NODE_FACTS, orders });
+    const metadata = { name: 'own-lab' };
+    const report = { apiVersion: API_VERSION, kind: 'SliceNode', metadata, status };
+    await server.client.apply(report, { fieldManager: 'own-test', force: true, subresource: 'status' });
+    assert.deepEqual((await get('own-lab'))?.status?.orders, status.orders);
   });
 });
