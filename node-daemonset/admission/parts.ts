@@ -81,6 +81,9 @@ function notWithin(part: Right, whole: Right, now: number): string | undefined {
     return `has an egress limit of ${formatRate(all.egressLimit)}, and the part one of ${formatRate(one.egressLimit)}`;
   if ((one.memory ?? 0) > 0 && all.memory === undefined) return 'has no memory reserved';
   if ((one.disk ?? 0) > 0 && all.disk === undefined) return 'has no disk reserved';
+  // what is absent has no bound
+  const unbound = (['memory', 'disk'] as const).find((kind) => all[kind] !== undefined && one[kind] === undefined);
+  if (unbound) return `has a limit of ${unbound}: give no more, and give it`;
   for (const bound of ['processes', 'openFiles'] as const) {
     const most = all[bound];
     if (most !== undefined && (one[bound] ?? Infinity) > most) return `has ${bound} ${most}: give no more, and give it`;

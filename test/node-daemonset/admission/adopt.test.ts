@@ -1,6 +1,6 @@
 /** What a node takes back from its rcaps' statuses when its ledger is lost. */
 import assert from 'node:assert/strict';
-import type { ResourceCapability, SliceNodeSpec } from '../../../crds/types.ts';
+import type { ResourceCapability, Rspec, SliceNodeSpec } from '../../../crds/types.ts';
 import { beyondIn } from '../../../node-daemonset/admission/beyond.ts';
 import { EMPTY_LEDGER, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
 import { policyOf } from '../../../node-daemonset/admission/policy.ts';
@@ -21,9 +21,12 @@ describe('a node that lost its ledger', () => {
   const asPromised = { given: 'whole', whole: undefined };
 
   /** A part of the broker's right was handed over. */
-  const handedOver = (size: Partial<typeof whole> = {}) => {
-    const rcaps = [{ ...whole, ...size }, part, given];
-    const { ledger } = admit(granted(rcaps[0]!, part), rcaps);
+  const handedOver = (wholes: Rspec = {}, parts: Rspec = {}) => {
+    const [all, one] = [whole, part].map((rcap, i) =>
+      edited(rcap, { resources: { ...rcap.spec.resources, ...[wholes, parts][i] } }),
+    );
+    const rcaps = [all!, one!, given];
+    const { ledger } = admit(granted(all!, one!), rcaps);
     assert.deepEqual(heldIn(ledger), asPromised);
     return { ledger, rcaps: told(ledger, rcaps) };
   };
@@ -111,11 +114,12 @@ describe('a node that lost its ledger', () => {
 
   describe('and can’t take back a right', () => {
     const small = { ...NODE, memory: 2 ** 29 };
+    const little = { memory: '1Mi' };
     const lean = { ...shares(200), egress: { guarantee: '1M' } };
-    const large = { spec: { ...whole.spec, resources: { ...lean, memory: '1Gi' } } };
+    const handedOverOfMuch = () => handedOver({ ...lean, memory: '1Gi' }, little);
 
     it('frees none of its parts of whoever holds it', () => {
-      const { rcaps } = handedOver(large);
+      const { rcaps } = handedOverOfMuch();
       const { ledger, decisions } = admit(EMPTY_LEDGER, rcaps, { node: small });
       assert.deepEqual(heldIn(ledger), {});
       assert.deepEqual(
@@ -128,14 +132,14 @@ describe('a node that lost its ledger', () => {
     });
 
     it('frees no part of a part either, and asks anew whoever split it from what is granted anew', () => {
-      const { ledger: before, rcaps } = handedOver(large);
-      const deep = right('deep', shares(10), { from: 'right-given' }, { namespace: 'lab' });
-      const near = right('near', shares(10), { from: 'right-whole' }, { namespace: 'broker' });
+      const { ledger: before, rcaps } = handedOverOfMuch();
+      const deep = right('deep', { ...shares(10), ...little }, { from: 'right-given' }, { namespace: 'lab' });
+      const near = right('near', { ...shares(10), ...little }, { from: 'right-whole' }, { namespace: 'broker' });
       const all = told(admit(before, [...rcaps, deep, near]).ledger, [...rcaps, deep, near]);
       assert.equal(all[3]!.status!.granted!.from, 'lab/right-given');
       const { ledger } = admit(EMPTY_LEDGER, all, { node: small });
       assert.deepEqual(heldIn(ledger), {});
-      const less = edited(all[0]!, { resources: lean });
+      const less = edited(all[0]!, { resources: { ...lean, memory: '256Mi' } });
       assert.deepEqual(heldIn(admit(EMPTY_LEDGER, [less, ...all.slice(1)], { node: small }).ledger), {
         whole: undefined,
         near: 'whole',

@@ -18,7 +18,6 @@ function some(count: number, more: Rspec = {}): Rspec {
 const WHOLE: Rspec = {
   cpu: { shares: 400 },
   egress: { guarantee: '20M', limit: '50M' },
-  memory: '1Gi',
   ports: [5001, 5002].map((port) => ({ protocol: 'TCP', port })),
 };
 const whole = (spec: Partial<ResourceCapability['spec']> = {}): ResourceCapability =>
@@ -29,7 +28,7 @@ const part = (uid: string, resources: Rspec, spec: Partial<ResourceCapability['s
 
 const entryOf = (ledger: Ledger, uid: string) => ledger.entries.find((entry) => entry.uid === uid);
 
-const REFUSED: [string, ResourceCapability, string, RegExp][] = [
+const REFUSED: [string, ResourceCapability, string, RegExp, Rspec?][] = [
   [
     'more than is left of it, and says how much that is and until when',
     part('c', some(300)),
@@ -63,7 +62,15 @@ const REFUSED: [string, ResourceCapability, string, RegExp][] = [
   ],
   ['a privilege', part('c', some(1, { privileges: ['RawSockets'] })), 'OutsideParent', /the privilege RawSockets/],
   ['disk where it has none', part('c', some(1, { disk: '1Gi' })), 'OutsideParent', /no disk reserved/],
-  ['memory beyond its own', part('c', some(1, { memory: '2Gi' })), 'InsufficientMemory', /asks 2 GiB, 1 GiB of 1 GiB/],
+  [
+    'memory beyond its own',
+    part('c', some(1, { memory: '2Gi' })),
+    'InsufficientMemory',
+    /asks 2 GiB, 1 GiB of 1 GiB/,
+    { memory: '1Gi' },
+  ],
+  ['no limit of memory where it has one', part('c', some(1)), 'OutsideParent', /a limit of memory/, { memory: '1Gi' }],
+  ['no limit of disk where it has one', part('c', some(1)), 'OutsideParent', /a limit of disk/, { disk: '1Gi' }],
   ['what is not there', part('c', some(1), { from: 'right-x' }), 'NoParent', /holds no right right-x on this node/],
   ['itself', part('c', some(1), { from: 'right-c' }), 'NoParent', /right-c/],
 ];
@@ -71,9 +78,10 @@ const REFUSED: [string, ResourceCapability, string, RegExp][] = [
 describe('a split', () => {
   const first = part('b', some(120, { ports: [{ protocol: 'TCP', port: 5001 }] }), { window: { end: at(5) } });
 
-  for (const [what, rcap, reason, message] of REFUSED) {
+  for (const [what, rcap, reason, message, more] of REFUSED) {
     it(`refuses ${what}`, () => {
-      const { ledger } = admit(granted(whole(), first), [whole(), first, rcap]);
+      const held = more ? [whole({ resources: { ...WHOLE, ...more } })] : [whole(), first];
+      const { ledger } = admit(granted(...held), [...held, rcap]);
       assert.equal(entryOf(ledger, 'c')?.grant, undefined);
       assert.equal(entryOf(ledger, 'c')?.refusal?.reason, reason);
       assert.match(entryOf(ledger, 'c')!.refusal!.message, message);
@@ -122,7 +130,8 @@ describe('a split', () => {
     const { slivers } = planStandings([pod('pod-a', whole())], ledger, [], NOW);
     assert.equal(slivers[0]!.standing, 'penalised');
     const memory = part('b', some(1, { memory: '1Gi' }));
-    const { slivers: others } = planStandings([pod('pod-a', whole())], granted(whole(), memory), [], NOW);
+    const remembering = whole({ resources: { ...WHOLE, memory: '1Gi' } });
+    const { slivers: others } = planStandings([pod('pod-a', remembering)], granted(remembering, memory), [], NOW);
     assert.equal(others[0]!.standing, 'penalised', 'without any memory nothing runs');
   });
 
