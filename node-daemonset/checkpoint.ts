@@ -89,8 +89,8 @@ export function parseCheckpoint(text: string): NodeState {
     throw new Error('it has no ledger or no pods');
   }
   for (const entry of ledger.entries) {
-    const grant = entry?.grant;
-    if (typeof entry?.uid !== 'string' || (grant && !Number.isFinite(grant.amounts?.shares))) {
+    const held = [entry?.grant, entry?.former].filter((one) => one !== undefined);
+    if (typeof entry?.uid !== 'string' || !held.every((one) => Number.isFinite(one?.amounts?.shares))) {
       throw new Error('an entry of its ledger makes no sense');
     }
   }
@@ -104,7 +104,8 @@ export function parseCheckpoint(text: string): NodeState {
     }
   }
   // written before rights said whose address they give
-  for (const { amounts } of [...ledger.entries.flatMap(({ grant }) => grant ?? []), ...pods]) amounts.network ??= 'Pod';
+  const all = ledger.entries.flatMap(({ grant, former }) => [grant ?? [], former ?? []].flat());
+  for (const { amounts } of [...all, ...pods]) amounts.network ??= 'Pod';
   const { pods: known, next } = numbered(pods, nextNumber ?? EMPTY_STATE.nextNumber);
   return {
     ledger,

@@ -5,13 +5,14 @@ import type { ResourceCapability } from '../../crds/types.ts';
 import { type Ask, isRefused, readAsk, refuseNode, type Refused } from './ask.ts';
 import type { Binding, Entry, Grant, Ledger } from './ledger.ts';
 import type { Decision } from './plan.ts';
+import { type Entries, heldOf } from './split.ts';
 
 export type Weigh = (ask: Ask, parent: Entry | undefined) => Refused | undefined;
 
 export interface Context {
   ledger: Ledger;
   /** What is granted and refused by now, in this pass too. */
-  entries: ReadonlyMap<string, Entry>;
+  entries: Entries;
   /** What rights were bound to that held nothing when the pass began, by uid. */
   bindings: ReadonlyMap<string, Binding>;
   nodeName: string;
@@ -30,19 +31,20 @@ export function decide(
   // A label can change without a new generation; what names another node is given up whenever it is seen.
   const movedAway = refuseNode(rcap, nodeName);
   const answered = answeredUntil(entry) >= generation;
-  if (answered && !(movedAway && entry?.grant)) return undefined;
+  const held = heldOf(entry);
+  if (answered && !(movedAway && held)) return undefined;
   if (!entry?.grant && rcap.metadata.deletionTimestamp) return undefined;
 
-  const ask = movedAway ?? readAsk(rcap, nodeName, entry?.grant);
+  const ask = movedAway ?? readAsk(rcap, nodeName, held);
   const identity = { uid: rcap.metadata.uid ?? '', namespace: rcap.metadata.namespace ?? '', name: rcap.metadata.name };
-  const parent = isRefused(ask) ? undefined : parentOf(ask, entry, entries);
+  const parent = isRefused(ask) ? undefined : parentOf(ask, held, entries);
   const refused = isRefused(ask)
     ? ask
     : isAsHeld(ask, entry?.grant)
       ? undefined
       : (refuseMove(rcap, entry, ledger) ??
         refuseRebinding(ask, entry?.grant?.sliceName ?? bindings.get(ask.uid)?.sliceName) ??
-        refuseFrom(ask, entry?.grant, parent) ??
+        refuseFrom(ask, held, parent) ??
         weigh(ask, parent));
   if (!refused) {
     const next: Entry = { ...identity, grant: grantOf(ask as Ask, parent, now, entry?.grant) };
@@ -56,7 +58,11 @@ export function decide(
     const next: Entry = { ...identity, grant: entry.grant, refusal };
     return { entry: next, decision: { event: 'resizeDenied', ...identity, ...refused } };
   }
-  return { entry: { ...identity, refusal }, decision: { event: 'denied', ...identity, ...refused } };
+  const former = movedAway ? undefined : entry?.former;
+  return {
+    entry: { ...identity, ...(former && { former }), refusal },
+    decision: { event: 'denied', ...identity, ...refused },
+  };
 }
 
 /** An edit that asks nothing, as one of who is suspended: nobody's books change, so it is no question whether they may. */
@@ -86,9 +92,9 @@ export function refuseRebinding(ask: Ask, sliceName: string | undefined): Refuse
   return { reason: CapabilityReason.InvalidSpec, message };
 }
 
-/** What a right is part of: of one that is granted the ledger says so, whatever became of the name. */
-function parentOf(ask: Ask, entry: Entry | undefined, entries: ReadonlyMap<string, Entry>): Entry | undefined {
-  if (entry?.grant) return entry.grant.parent === undefined ? undefined : entries.get(entry.grant.parent);
+/** What a right is part of: of one that is granted, or was, the ledger says so, whatever became of the name. */
+function parentOf(ask: Ask, held: Grant | undefined, entries: Entries): Entry | undefined {
+  if (held) return held.parent === undefined ? undefined : entries.get(held.parent);
   if (ask.from === undefined) return undefined;
   for (const one of entries.values()) {
     if (one.grant && one.name === ask.from && one.namespace === ask.namespace && one.uid !== ask.uid) return one;
@@ -96,12 +102,16 @@ function parentOf(ask: Ask, entry: Entry | undefined, entries: ReadonlyMap<strin
   return undefined;
 }
 
-function refuseFrom(ask: Ask, grant: Grant | undefined, parent: Entry | undefined): Refused | undefined {
-  if (grant && grant.from !== ask.from) {
-    const message = `spec.from was ${grant.from ?? 'absent'} when it was granted and stays so: release it and split another`;
+function refuseFrom(ask: Ask, held: Grant | undefined, parent: Entry | undefined): Refused | undefined {
+  if (held && held.from !== ask.from) {
+    const message = `spec.from was ${held.from ?? 'absent'} when it was granted and stays so: release it and split another`;
     return { reason: CapabilityReason.InvalidSpec, message };
   }
-  if (grant || ask.from === undefined || parent) return undefined;
+  if (held && parent && !parent.grant) {
+    const message = `it is part of ${parent.namespace}/${parent.name}, which this node has not granted anew: edit this when that is granted`;
+    return { reason: CapabilityReason.NoParent, message };
+  }
+  if (held || ask.from === undefined || parent) return undefined;
   const message = `namespace ${ask.namespace} holds no right ${ask.from} on this node: only a right that is granted can be split`;
   return { reason: CapabilityReason.NoParent, message };
 }

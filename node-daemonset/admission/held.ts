@@ -29,5 +29,6 @@ export function newPorts({ metadata, spec }: ResourceCapability, entry: Entry | 
   const answered = Math.max(entry?.grant?.generation ?? -1, entry?.refusal?.generation ?? -1);
   if (answered >= (metadata.generation ?? 0)) return [];
   const owned = new Set(entry?.grant?.amounts.ports.map(portKey));
-  return (spec.resources?.ports ?? []).filter((port) => !owned.has(portKey(port)));
+  const ports = spec.resources ? spec.resources.ports : spec.redeem && entry?.former?.amounts.ports;
+  return (ports || []).filter((port) => !owned.has(portKey(port)));
 }

@@ -36,13 +36,18 @@ export interface Refusal {
   time: number;
 }
 
-/** One rcap: only `grant` is granted, only `refusal` denied or expired, both granted with its last edit refused. */
+/**
+ * One rcap: only `grant` is granted, only `refusal` denied or expired, both granted with its last edit refused. None of them: what it
+ * held is still to be asked for anew.
+ */
 export interface Entry {
   uid: string;
   namespace: string;
   name: string;
   grant?: Grant;
   refusal?: Refusal;
+  /** What it held when the Node was registered anew, as long as that is not granted anew: it asks for that, and of the same right. */
+  former?: Grant;
 }
 
 /** What a right was bound to that holds nothing now, or is not seen any more: it stays so for the right's life. */

@@ -1,9 +1,18 @@
 /** In which order questions are answered: it depends on the rcaps alone, not on when their events came. */
 import type { ResourceCapability } from '../../crds/types.ts';
+import type { Entries } from './split.ts';
 
-/** Oldest first, but none before what it is to be split from. */
-export function inOrder(rcaps: readonly ResourceCapability[]): ResourceCapability[] {
-  return below(rcaps, ({ metadata, spec }) => spec.from && `${metadata.namespace}/${spec.from}`);
+/** Oldest first, but none before what it is to be part of. */
+export function inOrder(rcaps: readonly ResourceCapability[], entries: Entries = new Map()): ResourceCapability[] {
+  return below(rcaps, (rcap) => wholeOf(rcap, entries));
+}
+
+/** What an rcap is to be part of, as <namespace>/<name>: where it held a right before its Node was registered anew, of the same. */
+export function wholeOf({ metadata, spec }: ResourceCapability, entries: Entries): string | undefined {
+  const former = entries.get(metadata.uid ?? '')?.former;
+  if (!former) return spec.from && `${metadata.namespace}/${spec.from}`;
+  const whole = entries.get(former.parent ?? '');
+  return whole && `${whole.namespace}/${whole.name}`;
 }
 
 /** The same by what they were part of when they were granted, whatever they were split from: it may have passed to another. */

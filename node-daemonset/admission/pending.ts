@@ -5,6 +5,7 @@ import type { ResourceCapability } from '../../crds/types.ts';
 import type { Ask, Refused } from './ask.ts';
 import type { Bench } from './judge.ts';
 import { budgetOf } from './policy.ts';
+import { heldOf } from './split.ts';
 
 /** What was granted once is over, and no question: its rcaps are bounded by how many are looked at. */
 const WAS_GRANTED: ReadonlySet<string> = new Set([
@@ -32,10 +33,10 @@ export function localRights(rcaps: Iterable<ResourceCapability>): ReadonlyMap<st
  */
 export function budgetOfPending({ uid, namespace }: Ask, bench: Bench): Refused | undefined {
   const { policy, register, aside, localTo } = bench;
-  if (register.get(uid)?.grant) return undefined;
-  const asked = register
-    .inNamespace(namespace)
-    .filter((one) => !aside.includes(one.uid) && !one.grant && !WAS_GRANTED.has(one.refusal?.reason ?? ''));
+  if (heldOf(register.get(uid))) return undefined;
+  const asked = register.inNamespace(namespace).filter(({ uid: one, grant, refusal }) => {
+    return !aside.includes(one) && !grant && refusal && !WAS_GRANTED.has(refusal.reason);
+  });
   const budget = budgetOf(policy, namespace).pending;
   const part = Math.max(1, Math.floor(budget * LOCAL_PART));
   const own = localTo.get(uid);

@@ -5,6 +5,7 @@
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { adopt } from './adopt.ts';
+import { forNode, grantAnew } from './anew.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
 import { beyondIn, evict } from './beyond.ts';
 import { answeredUntil, decide, named } from './decide.ts';
@@ -12,11 +13,11 @@ import { type KnownHolder, newPorts } from './held.ts';
 import { judge, judgeTransfer } from './judge.ts';
 import type { Entry, Grant, Ledger } from './ledger.ts';
 import { Offers } from './offers.ts';
-import { inOrder } from './order.ts';
+import { inOrder, wholeOf } from './order.ts';
 import { localRights } from './pending.ts';
 import { type Allocatable, offered, type Policy } from './policy.ts';
 import { Register } from './register.ts';
-import { relink } from './split.ts';
+import { heldOf, relink } from './split.ts';
 import { adoptRefusals, awaitsValue, isRead, planTransfer } from './transfer.ts';
 import { boundBefore, keptBindings, passedUnseen } from './unseen.ts';
 
@@ -60,8 +61,6 @@ export interface Admission {
   waiting: ReadonlySet<string>;
 }
 
-const FORMER_UIDS = 8;
-
 /** Takes what is past off the books, then answers every new generation, oldest rcap first. */
 export function planAdmission(input: AdmissionInput): Admission {
   const { rcaps, node, policy, nodeName, now } = input;
@@ -91,11 +90,11 @@ export function planAdmission(input: AdmissionInput): Admission {
   let bindings = boundBefore(before.bindings ?? [], input.ledger.entries, byUid, now);
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
-    const ordered = inOrder([...seen.values()]);
+    const ordered = inOrder([...seen.values()], byUid);
     const common = { policy, offered: books, register: byUid, localTo: localRights(ordered), now };
-    const weigh = (ask: Ask, parent: Entry | undefined): Refused | undefined => {
+    const weigh = (ask: Ask, parent: Entry | undefined, held = input.held ?? []): Refused | undefined => {
       const aside = [ask.uid];
-      const bench = { ...common, aside, parent, held: input.held ?? [] };
+      const bench = { ...common, aside, parent, held };
       return byUid.aside(aside, () => judge(ask, bench));
     };
     const weighTransfer = (ask: Ask, holder: Entry): Refused | undefined => {
@@ -112,13 +111,14 @@ export function planAdmission(input: AdmissionInput): Admission {
       bindings = boundBefore([...bindings.values()], adopted, byUid, now);
     }
     recovered = true;
+    decisions.push(...grantAnew(ordered, byUid, nodeName, (ask, parent) => weigh(ask, parent, [])));
     const offers = new Offers(ordered);
     const skipped = new Set<string>();
     for (const rcap of ordered) {
       const { namespace = '', name } = rcap.metadata;
       const entry = byUid.get(rcap.metadata.uid ?? '');
-      // What is to be split waits for the answer to what it is to be split from.
-      const waitsForParent = !entry?.grant && skipped.has(`${namespace}/${rcap.spec.from}`);
+      // What is to be part of a right waits for the answer to that.
+      const waitsForParent = !entry?.grant && skipped.has(wholeOf(rcap, byUid) ?? '');
       if (waitsForParent || (!input.held && newPorts(rcap, entry).length > 0)) {
         skipped.add(`${namespace}/${name}`);
         continue;
@@ -144,7 +144,7 @@ export function planAdmission(input: AdmissionInput): Admission {
       if (!answer) continue;
       turns.set(namespace, left - 1);
       byUid.set(answer.entry.uid, answer.entry);
-      if (entry?.grant && !answer.entry.grant) relink(byUid, [entry]);
+      if (entry && heldOf(entry) && !heldOf(answer.entry)) relink(byUid, [entry]);
       decisions.push(answer.decision);
     }
   }
@@ -170,24 +170,13 @@ export function hasQuestions(ledger: Ledger, rcaps: readonly ResourceCapability[
   });
 }
 
-/** A Node that was registered anew grants anew: its pods and addresses are others. */
-function forNode(ledger: Ledger, uid: string | undefined, decisions: Decision[]): Ledger {
-  if (uid === undefined || uid === ledger.nodeUID) return ledger;
-  for (const entry of ledger.entries) {
-    if (entry.grant) decisions.push({ event: 'released', ...named(entry), grant: entry.grant, reason: 'NodeChanged' });
-  }
-  const former = ledger.nodeUID ? [ledger.nodeUID, ...ledger.formerNodeUIDs] : ledger.formerNodeUIDs;
-  const formerNodeUIDs = former.filter((one) => one !== uid).slice(0, FORMER_UIDS);
-  return { ...ledger, nodeUID: uid, formerNodeUIDs, entries: [] };
-}
-
 function expire(entry: Entry, now: number, decisions: Decision[]): Entry {
-  const end = entry.grant?.period.end;
-  if (!entry.grant || end === undefined || end > now) return entry;
+  const held = heldOf(entry);
+  const end = held?.period.end;
+  if (!held || end === undefined || end > now) return entry;
   const message = `the window ended at ${formatInstant(end)}`;
-  const { grant } = entry;
-  const refusal = { generation: grant.generation, reason: CapabilityReason.Expired, message, time: now };
-  decisions.push({ event: 'expired', ...named(entry), grant, reason: refusal.reason, message });
+  const refusal = { generation: held.generation, reason: CapabilityReason.Expired, message, time: now };
+  decisions.push({ event: 'expired', ...named(entry), grant: held, reason: refusal.reason, message });
   // A refused edit stays refused: its generation is the newer one.
   return { ...named(entry), refusal: entry.refusal ? { ...refusal, generation: entry.refusal.generation } : refusal };
 }

@@ -75,16 +75,34 @@ export function heldBy(others: readonly Entry[], entries: Entries, isOne: (names
   });
 }
 
-/** Parts of rights that are no more become parts of what those were part of; `before`: the entries when they were there. */
+/**
+ * Parts of rights that are no more become parts of what those were part of; `before`: the entries when they were there. A right that
+ * is to be asked for anew is there, and so is what was part of one.
+ */
 export function relink(byUid: Map<string, Entry>, before: readonly Entry[]): void {
   const old = new Map(before.map((entry) => [entry.uid, entry]));
   for (const entry of byUid.values()) {
-    const { grant } = entry;
-    if (grant?.parent === undefined || byUid.get(grant.parent)?.grant) continue;
-    let parent: string | undefined = grant.parent;
-    while (parent !== undefined && !byUid.get(parent)?.grant) parent = old.get(parent)?.grant?.parent;
-    byUid.set(entry.uid, { ...entry, grant: under(parent, grant) });
+    const held = heldOf(entry);
+    if (held?.parent === undefined || heldOf(byUid.get(held.parent))) continue;
+    let parent: string | undefined = held.parent;
+    while (parent !== undefined && !heldOf(byUid.get(parent))) parent = heldOf(old.get(parent))?.parent;
+    byUid.set(entry.uid, withParent(entry, parent));
   }
+}
+
+/** What a right holds, or held under the Node that was and is to be granted anew. */
+export function heldOf(entry: Entry | undefined): Grant | undefined {
+  return entry?.grant ?? entry?.former;
+}
+
+/** The same right as part of another, or of none. */
+export function withParent(entry: Entry, parent: string | undefined): Entry {
+  const { grant, former } = entry;
+  return {
+    ...entry,
+    ...(grant && { grant: under(parent, grant) }),
+    ...(former && { former: under(parent, former) }),
+  };
 }
 
 /** The same grant as part of another right, or of none. */

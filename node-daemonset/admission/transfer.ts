@@ -10,7 +10,7 @@ import { refuseRebinding } from './decide.ts';
 import type { Binding, Entry, Grant } from './ledger.ts';
 import type { Offers } from './offers.ts';
 import type { Decision } from './plan.ts';
-import { under } from './split.ts';
+import { heldOf, under, withParent } from './split.ts';
 
 export interface Transfer {
   /** Both sides, and what is split from the right: it is split from the new holder's now. */
@@ -33,7 +33,8 @@ const FOR_GOOD = Number.MAX_SAFE_INTEGER;
 
 /** Whether the rcap is to take a right over and has not done so. */
 export function awaitsValue({ metadata, spec }: ResourceCapability, entry: Entry | undefined): boolean {
-  if (spec.redeem === undefined || entry?.grant) return false;
+  // who held a right asks for that, and not by its value again
+  if (spec.redeem === undefined || heldOf(entry)) return false;
   return (entry?.refusal?.generation ?? -1) < (metadata.generation ?? 0) && metadata.deletionTimestamp === undefined;
 }
 
@@ -63,13 +64,9 @@ export function planTransfer(rcap: ResourceCapability, context: Context): Transf
   const next = { ...named(ask), grant: under(parent, { generation, amounts, period, contact, sliceName, time }) };
   const message = 'another showed its value and has the right now: delete this, or keep it as a record';
   const refusal = { generation: FOR_GOOD, reason: CapabilityReason.Transferred, message, time: now };
-  const parts = [...entries.values()].filter((one) => one.grant?.parent === holder.uid);
+  const parts = [...entries.values()].filter((one) => heldOf(one)?.parent === holder.uid);
   return {
-    entries: [
-      { ...named(holder), refusal },
-      next,
-      ...parts.map((part) => ({ ...part, grant: under(next.uid, part.grant!) })),
-    ],
+    entries: [{ ...named(holder), refusal }, next, ...parts.map((part) => withParent(part, next.uid))],
     decisions: [
       {
         event: 'transferred',

@@ -89,7 +89,8 @@ export class Statuses {
       const { uid = '', name, namespace } = rcap.metadata;
       const entry = entries.get(uid);
       const pod = holders.get(uid);
-      if (!entry || (pod && !withPod)) continue;
+      // what a Node that was registered anew has not looked at yet is as it was told last
+      if (!(entry?.grant ?? entry?.refusal) || (pod && !withPod)) continue;
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
       const away = parts.get(uid) ?? [];
       const why = whyNot(entry, blackouts, now, holds, away);

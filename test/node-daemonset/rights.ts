@@ -86,14 +86,14 @@ export function admit(
 }
 
 /** The rcap with the status that the node writes by this ledger; as it is where the ledger does not have it. */
-export function statusIn(ledger: Ledger): (rcap: ResourceCapability) => ResourceCapability {
+export function statusIn(ledger: Ledger, nodeUID = NODE.uid): (rcap: ResourceCapability) => ResourceCapability {
   return (rcap) => {
     const entry = ledger.entries.find(({ uid }) => uid === rcap.metadata.uid);
     if (!entry) return rcap;
     const parent = ledger.entries.find(({ uid }) => uid === entry.grant?.parent);
     const split = { left: entry.grant?.amounts, from: parent && `${parent.namespace}/${parent.name}` };
     const none = { pod: undefined, problems: [], whyNot: undefined };
-    const status = planCapabilityStatus({ rcap, entry, nodeUID: NODE.uid, ...none, split, now: NOW });
+    const status = planCapabilityStatus({ rcap, entry, nodeUID, ...none, split, now: NOW });
     return { ...rcap, status: { ...rcap.status, ...status } };
   };
 }

@@ -9,10 +9,11 @@ import {
   stretches,
   sumsAt,
 } from '../../../node-daemonset/admission/ledger.ts';
+import type { Admission } from '../../../node-daemonset/admission/plan.ts';
 import { beyondPolicy } from '../../../node-daemonset/admission/beyond.ts';
 import { offered, type Policy, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { offeredToOthers } from '../../../node-daemonset/admission/reserve.ts';
-import { heldBy } from '../../../node-daemonset/admission/split.ts';
+import { heldBy, under } from '../../../node-daemonset/admission/split.ts';
 import { admit, NODE, statusIn } from '../rights.ts';
 import { checkBooks } from './books.ts';
 import { act, BOOKS, BUDGET, EMPTY_WORLD, RUNS, seen as seenIn, SPEC, steps } from './world.ts';
@@ -22,6 +23,22 @@ function checkNothingGrew(before: Ledger, after: Ledger, now: number): void {
   for (const { start = now } of stretches(grantsOf(before), { start: now, end: undefined })) {
     const [had, has] = [sumsAt(grantsOf(before), start), sumsAt(grantsOf(after), start)];
     for (const kind of ['shares', 'egress', 'memory', 'pods'] as const) assert.ok(has[kind] <= had[kind], kind);
+  }
+}
+
+/**
+ * A Node that is registered anew gives back all that was held, whosever it was first, as part of what it was; edits may be granted, too, and
+ * so may who was refused for his budget, and not for the value that he showed. */
+function checkAllIsBack(before: Ledger, { ledger: after, decisions }: Admission): void {
+  const has = new Map(after.entries.map(({ uid, grant }) => [uid, grant]));
+  const passed = new Set(decisions.flatMap(({ event, uid }) => (event === 'transferred' ? [uid] : [])));
+  for (const { uid, grant } of before.entries) {
+    const now = has.get(uid);
+    if (!grant || passed.has(uid)) continue;
+    assert.ok(now, `${uid} is lost`);
+    const parent = passed.has(grant.parent ?? '') ? now.parent : grant.parent;
+    assert.equal(now.parent, parent);
+    if (now.generation === grant.generation) assert.deepEqual(now, under(parent, grant));
   }
 }
 
@@ -40,32 +57,49 @@ function checkReserve(ledger: Ledger, policy: Policy, now: number): void {
 
 describe('a history of rights', () => {
   it('never promises more than there is, counts nothing twice and loses nothing', () => {
-    const seen = { parts: 0, partsOfParts: 0, orphans: 0, transfers: 0, movedParts: 0, again: 0 };
+    const seen = {
+      parts: 0,
+      partsOfParts: 0,
+      orphans: 0,
+      transfers: 0,
+      movedParts: 0,
+      again: 0,
+      orphansAnew: 0,
+      redeemedAnew: 0,
+    };
     fc.assert(
       fc.property(steps, (sequence) => {
         const redeemers = new Map<string, string>();
         const bound = new Map<string, string>();
         const lost = new Set<string>();
+        const passed = new Set<string>();
         let world = EMPTY_WORLD;
         for (const [index, step] of sequence.entries()) {
           world = act(world, step, index);
           const before = world.ledger;
-          const { ledger } = admit(before, seenIn(world), { spec: SPEC, now: world.now });
+          const after = admit(before, seenIn(world), { spec: SPEC, node: world.node, now: world.now });
+          const { ledger } = after;
           world = { ...world, ledger };
           if (step.kind === 'release' || step.kind === 'wait') checkNothingGrew(before, world.ledger, world.now);
+          if (step.kind === 'anew') checkAllIsBack(before, after);
           checkBooks(world.ledger, BOOKS, BUDGET, world.now);
           const { entries } = world.ledger;
           const parents = new Map(entries.map(({ uid, grant }) => [uid, grant?.parent]));
-          for (const { uid, grant } of entries) {
+          for (const { uid, grant, refusal } of entries) {
             if (grant && bound.has(uid)) assert.equal(grant.sliceName, bound.get(uid), 'bound to another slice');
             if (grant?.sliceName) bound.set(uid, grant.sliceName);
             if (grant && lost.has(uid)) seen.again++;
             if (!grant && bound.has(uid)) lost.add(uid);
+            if (refusal?.reason === 'Transferred') passed.add(uid);
+            assert.ok(!grant || !passed.has(uid), 'a former holder has a right again');
+            const isBack = step.kind === 'anew' && grant;
+            if (isBack && grant.from !== undefined && grant.parent === undefined) seen.orphansAnew++;
             const shown = world.rcaps.find(({ metadata }) => metadata.uid === uid)?.status?.redeemDigest;
             if (grant && shown) {
               assert.equal(redeemers.get(shown) ?? uid, uid, 'a value granted twice');
               redeemers.set(shown, uid);
               seen.transfers++;
+              if (isBack) seen.redeemedAnew++;
               if (entries.some((one) => one.grant?.parent === uid)) seen.movedParts++;
             }
             if (grant?.parent !== undefined) seen.parts++;
@@ -73,7 +107,7 @@ describe('a history of rights', () => {
             if (grant?.from !== undefined && grant.parent === undefined) seen.orphans++;
           }
         }
-        const over = admit(world.ledger, [], { spec: SPEC, now: world.now });
+        const over = admit(world.ledger, [], { spec: SPEC, node: world.node, now: world.now });
         const left = over.ledger.entries.filter(({ refusal }) => refusal?.reason !== 'Transferred');
         assert.deepEqual(left, [], 'when all is released the books are empty');
       }),
@@ -95,7 +129,11 @@ describe('a history of rights', () => {
           const anew = said.find(({ at }) => at === index);
           if (anew) policy = ruled(anew.shares, anew.percent);
           world = act(world, step, index);
-          const { ledger, decisions } = admit(world.ledger, seenIn(world), { policy, now: world.now });
+          const { ledger, decisions } = admit(world.ledger, seenIn(world), {
+            policy,
+            node: world.node,
+            now: world.now,
+          });
           world = { ...world, ledger };
           checkBooks(ledger, offered(policy, NODE, 0), BUDGET, world.now);
           checkReserve(ledger, policy, world.now);
@@ -129,16 +167,19 @@ describe('a history of rights', () => {
         let world = EMPTY_WORLD;
         for (const [index, step] of sequence.entries()) {
           world = act(world, step, index);
-          world = { ...world, ledger: admit(world.ledger, seenIn(world), { spec: SPEC, now: world.now }).ledger };
+          world = {
+            ...world,
+            ledger: admit(world.ledger, seenIn(world), { spec: SPEC, node: world.node, now: world.now }).ledger,
+          };
         }
-        const { ledger: before, now } = world;
+        const { ledger: before, node, now } = world;
         const policy = policyOf({
           ...{ shares, budget, pods },
           reserved: { percent, namespaces: ['lab'] },
           namespaces: [{ name: 'team', refused }],
         });
-        const told = seenIn(world).map(statusIn(before));
-        const change = { policy, otherRequests: othersRequest, turns: () => 0, now };
+        const told = seenIn(world).map(statusIn(before, node.uid));
+        const change = { policy, otherRequests: othersRequest, turns: () => 0, node, now };
         const { entries } = admit(EMPTY_LEDGER, told, change).ledger;
         const rebuilt = new Map(entries.map((entry) => [entry.uid, entry]));
         const granted = before.entries.filter(({ grant }) => grant);

@@ -55,7 +55,8 @@ function outcome({ ledger, decisions, waiting }: Admission): unknown {
 
 function lived(world: World, step: Step, index: number): World {
   const next = act(world, step, index);
-  return { ...next, ledger: admit(next.ledger, seenIn(next), { spec: SPEC, now: next.now }).ledger };
+  const { node, now } = next;
+  return { ...next, ledger: admit(next.ledger, seenIn(next), { spec: SPEC, node, now }).ledger };
 }
 
 describe('what one pass decides', () => {
@@ -73,12 +74,13 @@ describe('what one pass decides', () => {
           return { kind: 'transfer', pick, truly: true, namespace };
         });
         world = shows.reduce((next, step, i) => act(next, step, sequence.length + i), world);
-        const told = last.lost ? seenIn(world).map(statusIn(before)) : seenIn(world);
+        const told = last.lost ? seenIn(world).map(statusIn(before, before.nodeUID)) : seenIn(world);
         const { shares, percent } = last.owner ?? {};
         const reserved = percent === undefined ? {} : { reserved: { percent, namespaces: ['lab'] } };
         const policy = policyOf({ ...SPEC, ...(shares !== undefined && { shares, evict: true }), ...reserved });
         const { turns } = last;
-        const change = { policy, now: world.now, ...(turns !== undefined && { turns: () => turns }) };
+        const { node, now } = world;
+        const change = { policy, node, now, ...(turns !== undefined && { turns: () => turns }) };
         const ledger = last.lost ? EMPTY_LEDGER : before;
         const [one, other] = [told, shuffled(told, last.order)].map((rcaps) => admit(ledger, rcaps, change));
         assert.deepEqual(outcome(one!), outcome(other!));

@@ -61,8 +61,13 @@ describe('a right that was bound', () => {
   it('stays so when its Node is registered anew', () => {
     const anew = { ...NODE, uid: 'another-uid' };
     const { ledger } = admit(granted(bound), [rebound], { node: anew });
-    refused(ledger);
-    assert.ok(entryOf(admit(granted(bound), [bound], { node: anew }).ledger)!.grant);
+    assert.equal(entryOf(ledger)!.grant!.sliceName, 'measure', 'the old grant holds');
+    assert.match(entryOf(ledger)!.refusal!.message, /^it is bound to slice measure and stays so/);
+    const full = { node: anew, spec: { shares: 0 } };
+    const denied = admit(granted(bound), [bound], full).ledger;
+    assert.equal(entryOf(denied)!.refusal!.reason, 'InsufficientShares');
+    refused(admit(denied, [rebound], { node: anew }).ledger);
+    assert.ok(entryOf(admit(denied, [edited(bound, {})], { node: anew }).ledger)!.grant);
   });
 
   it('stays so when it takes another right over', () => {

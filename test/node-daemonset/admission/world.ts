@@ -72,6 +72,8 @@ export const steps = fc.array(
     },
     // the node's label is taken off, or put back
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('label' as const), pick }) },
+    // its Node is deleted, and registered again
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('anew' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 5 }) }) },
   ),
   { maxLength: 20, size: 'max' },
@@ -83,10 +85,11 @@ export interface World {
   rcaps: ResourceCapability[];
   /** Uids of those without the node's label. */
   unseen: ReadonlySet<string>;
+  node: typeof NODE;
   now: number;
 }
 
-export const EMPTY_WORLD: World = { ledger: EMPTY_LEDGER, rcaps: [], unseen: new Set(), now: NOW };
+export const EMPTY_WORLD: World = { ledger: EMPTY_LEDGER, rcaps: [], unseen: new Set(), node: NODE, now: NOW };
 
 /** What the node sees of it. */
 export function seen({ rcaps, unseen }: World): ResourceCapability[] {
@@ -128,6 +131,7 @@ export function act(world: World, step: Step, index: number): World {
     return created(world, index, { ...specOf(step.ask), sliceName }, namespace);
   }
   if (step.kind === 'wait') return { ...world, now: world.now + step.hours * HOUR };
+  if (step.kind === 'anew') return { ...world, node: { ...NODE, uid: `node-${index}` } };
   const chosen = world.rcaps[step.pick % Math.max(world.rcaps.length, 1)];
   if (!chosen) return world;
   if (step.kind === 'release') return { ...world, rcaps: world.rcaps.filter((one) => one !== chosen) };
