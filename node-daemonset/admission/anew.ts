@@ -5,15 +5,24 @@
  */
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
-import { refuseNode } from './ask.ts';
-import { named, type Weigh } from './decide.ts';
-import type { Ledger } from './ledger.ts';
+import { readRecovered, refuseNode } from './ask.ts';
+import { grantOf, named, type Weigh } from './decide.ts';
+import type { Entry, Ledger } from './ledger.ts';
+import { inOrderOfGrants } from './order.ts';
 import type { Decision } from './plan.ts';
 import type { Register } from './register.ts';
 import { heldOf } from './split.ts';
 import { isTransferred } from './transfer.ts';
 
 const FORMER_UIDS = 8;
+
+/** The Node as it is now. */
+export interface Here {
+  nodeName: string;
+  nodeUID: string;
+  /** ms since the epoch */
+  now: number;
+}
 
 /**
  * The books of the Node of this uid. What passed to another stays so for good, and a value that showed nothing until the rcap is edited:
@@ -32,6 +41,29 @@ export function forNode(ledger: Ledger, uid: string | undefined, decisions: Deci
     return isTransferred(entry) || entry.refusal?.reason === CapabilityReason.NotRedeemable ? [entry] : [];
   });
   return { ...ledger, nodeUID: uid, formerNodeUIDs, entries };
+}
+
+/**
+ * The same where the ledger is lost, too, as with a new disk: by statuses that an earlier Node of this name wrote, of specs that were
+ * not edited since: an edit may have moved them here. What they hold is put into the register, to be asked for anew.
+ */
+export function recall(rcaps: readonly ResourceCapability[], register: Register, here: Here): void {
+  const { nodeName, nodeUID, now } = here;
+  const held = new Map<string, Entry>();
+  for (const entry of register.values()) if (heldOf(entry)) held.set(keyOf(entry), entry);
+  const claiming = rcaps.filter((rcap) => rcap.status?.granted && !refuseNode(rcap, nodeName));
+  const claimed = new Set(claiming.map(({ metadata }) => keyOf(metadata)));
+  for (const rcap of inOrderOfGrants(rcaps)) {
+    const { nodeUID: by, from = '', time = '' } = rcap.status?.granted ?? {};
+    const ask = by === undefined || by === nodeUID ? undefined : readRecovered(rcap, nodeName, by);
+    if (!ask || ask.generation !== rcap.metadata.generation || register.has(ask.uid)) continue;
+    // Whoever holds what it was part of has a say over it: never without that, where it is there.
+    if (!held.has(from) && claimed.has(from)) continue;
+    const former = { ...grantOf(ask, held.get(from), now), time: Math.min(now, Date.parse(time) || now) };
+    const entry = { ...named(ask), former };
+    register.set(entry.uid, entry);
+    held.set(keyOf(entry), entry);
+  }
 }
 
 /**
@@ -57,4 +89,8 @@ export function grantAnew(
     decisions.push({ event: 'granted', ...named(entry), grant: former, reason: 'RegisteredAnew' });
   }
   return decisions;
+}
+
+function keyOf({ namespace, name }: { namespace?: string; name: string }): string {
+  return `${namespace}/${name}`;
 }

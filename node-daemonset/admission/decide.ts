@@ -43,7 +43,7 @@ export function decide(
     : isAsHeld(ask, entry?.grant)
       ? undefined
       : (refuseMove(rcap, entry, ledger) ??
-        refuseRebinding(ask, entry?.grant?.sliceName ?? bindings.get(ask.uid)?.sliceName) ??
+        refuseRebinding(ask, held?.sliceName ?? bindings.get(ask.uid)?.sliceName) ??
         refuseFrom(ask, held, parent) ??
         weigh(ask, parent));
   if (!refused) {

@@ -5,7 +5,7 @@
 import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { adopt } from './adopt.ts';
-import { forNode, grantAnew } from './anew.ts';
+import { forNode, grantAnew, recall } from './anew.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
 import { beyondIn, evict } from './beyond.ts';
 import { answeredUntil, decide, named } from './decide.ts';
@@ -90,8 +90,8 @@ export function planAdmission(input: AdmissionInput): Admission {
   let bindings = boundBefore(before.bindings ?? [], input.ledger.entries, byUid, now);
   if (seen && node && policy) {
     const books = offered(policy, node, input.otherRequests, input.lineRate);
-    const ordered = inOrder([...seen.values()], byUid);
-    const common = { policy, offered: books, register: byUid, localTo: localRights(ordered), now };
+    const all = [...seen.values()];
+    const common = { policy, offered: books, register: byUid, localTo: localRights(all), now };
     const weigh = (ask: Ask, parent: Entry | undefined, held = input.held ?? []): Refused | undefined => {
       const aside = [ask.uid];
       const bench = { ...common, aside, parent, held };
@@ -104,13 +104,15 @@ export function planAdmission(input: AdmissionInput): Admission {
       return byUid.aside(aside, () => judgeTransfer(ask, bench));
     };
     if (!before.recovered) {
-      decisions.push(...adopt({ rcaps: ordered, register: byUid, nodeName, node, policy, now }));
-      adoptRefusals(ordered, byUid, now);
+      decisions.push(...adopt({ rcaps: all, register: byUid, nodeName, node, policy, now }));
+      adoptRefusals(all, byUid, now);
+      recall(all, byUid, { nodeName, nodeUID: node.uid, now });
       const adopted = [...byUid.values()];
       if (policy.evict) decisions.push(...evict(byUid, policy, node, now));
       bindings = boundBefore([...bindings.values()], adopted, byUid, now);
     }
     recovered = true;
+    const ordered = inOrder(all, byUid);
     decisions.push(...grantAnew(ordered, byUid, nodeName, (ask, parent) => weigh(ask, parent, [])));
     const offers = new Offers(ordered);
     const skipped = new Set<string>();

@@ -94,8 +94,8 @@ export function saysTransferred({ status }: ResourceCapability): boolean {
  * When the ledger is lost, what passed to another must not be granted again, and what was refused stays so until it is edited:
  * else a redemption that was refused long ago would take a right that runs.
  */
-export function adoptRefusals(ordered: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
-  for (const rcap of ordered) {
+export function adoptRefusals(rcaps: readonly ResourceCapability[], byUid: Map<string, Entry>, now: number): void {
+  for (const rcap of rcaps) {
     const { uid = '', namespace = '', name } = rcap.metadata;
     const { status } = rcap;
     const { status: verdict, reason = '', message = '' } = getCondition(status?.conditions, 'Granted') ?? {};

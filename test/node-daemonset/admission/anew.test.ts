@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { newPorts } from '../../../node-daemonset/admission/held.ts';
-import type { Ledger } from '../../../node-daemonset/admission/ledger.ts';
+import { EMPTY_LEDGER, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
 import { EMPTY_STATE, parseCheckpoint } from '../../../node-daemonset/checkpoint.ts';
-import { admit, edited, granted, NODE, NOW, offering, redeeming, right, shares } from '../rights.ts';
+import { admit, edited, granted, NODE, NOW, offering, redeeming, right, shares, statusIn } from '../rights.ts';
 
 const VALUE = 'a1'.repeat(32);
 const HOUR = 3_600_000;
@@ -71,6 +71,17 @@ describe('a Node that is registered anew', () => {
     assert.deepEqual(heldIn(admit(passed, [busy, taker], { node, spec: pending }).ledger), { b: [200, undefined] });
   });
 
+  it('counts nothing as asked for in vain that was not answered yet', () => {
+    const spec = { shares: 250, budget: { pending: 1, shares: 1000, ports: 9 } };
+    const port = { protocol: 'TCP' as const, port: 9000 };
+    const large = right('y', { ...shares(252), ports: [port] });
+    // it waits until it is known who has the port
+    const asked = [edited(large, {}), right('z')];
+    const { ledger } = admit(granted(large), asked, { node, spec, held: undefined });
+    assert.deepEqual(heldIn(ledger), { z: [1, undefined] });
+    assert.ok(entryOf(ledger, 'y')!.former);
+  });
+
   it('asks for it again at each edit where it did not fit, and not by the value', () => {
     const denied = admit(passed, [offered, taker], { node: small }).ledger;
     assert.deepEqual(heldIn(denied), {});
@@ -105,6 +116,25 @@ describe('a Node that is registered anew', () => {
     const brief = right('c', shares(10), { window: { end: at(1) } });
     const later = admit(admit(granted(brief), undefined, { node }).ledger, [brief], { node, now: NOW + 2 * HOUR });
     assert.equal(reasonOf(later.ledger, 'c'), 'Expired');
+  });
+
+  it('does so by statuses where it lost its ledger, too, but not by one of a spec that was edited since', () => {
+    const told = [offered, taker].map(statusIn(passed));
+    const { ledger, decisions } = admit(EMPTY_LEDGER, told, { node, now: NOW + HOUR });
+    assert.deepEqual(heldIn(ledger), { b: [200, undefined] });
+    assert.deepEqual(
+      decisions.map(({ uid, reason }) => [uid, reason]),
+      [['b', 'RegisteredAnew']],
+    );
+    assert.equal(entryOf(ledger, 'b')!.grant!.time, NOW, 'as old as it was');
+    assert.deepEqual(heldIn(admit(ledger, [without(told[0]!), told[1]!], { node }).ledger), { b: [200, undefined] });
+    const moved = edited(told[1]!, { contact: 'x@example.org' });
+    assert.equal(reasonOf(admit(EMPTY_LEDGER, [moved], { node }).ledger, 'b'), undefined, 'its Secret is to be read');
+    const denied = admit(EMPTY_LEDGER, told, { node: small }).ledger;
+    const rebound = edited(told[1]!, { sliceName: 'other' });
+    assert.equal(reasonOf(admit(denied, [told[0]!, rebound], { node }).ledger, 'b'), 'InvalidSpec');
+    const late = admit(admit(EMPTY_LEDGER, [], { node }).ledger, [told[1]!], { node }).ledger;
+    assert.equal(reasonOf(late, 'b'), 'NotRedeemable', 'a status proves nothing once there is a ledger');
   });
 
   describe('and parts', () => {
@@ -154,6 +184,15 @@ describe('a Node that is registered anew', () => {
       });
       const free = admit(ledger, [edited(given, {}), deep], { node: small }).ledger;
       assert.deepEqual(heldIn(free), { given: [100, undefined] }, 'it was released');
+    });
+
+    it('gives them back by statuses as parts of what they were part of, or not at all', () => {
+      const told = all.map(statusIn(before));
+      assert.deepEqual(heldIn(admit(EMPTY_LEDGER, told, { node }).ledger), promised);
+      const freed = { given: [100, undefined], deep: [10, 'given'] };
+      assert.deepEqual(heldIn(admit(EMPTY_LEDGER, told.slice(2), { node }).ledger), freed);
+      const touched = edited(told[0]!, {});
+      assert.deepEqual(heldIn(admit(EMPTY_LEDGER, [touched, ...told.slice(2)], { node }).ledger), {});
     });
 
     it('makes them wait for the answer to their whole', () => {

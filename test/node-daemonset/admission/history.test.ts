@@ -1,6 +1,7 @@
 /** Random histories of every operation: what is promised fits, and every part of a right is somewhere once. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import type { ResourceCapability } from '../../../crds/types.ts';
 import {
   EMPTY_LEDGER,
   type Entry,
@@ -13,10 +14,10 @@ import type { Admission } from '../../../node-daemonset/admission/plan.ts';
 import { beyondPolicy } from '../../../node-daemonset/admission/beyond.ts';
 import { offered, type Policy, policyOf } from '../../../node-daemonset/admission/policy.ts';
 import { offeredToOthers } from '../../../node-daemonset/admission/reserve.ts';
-import { heldBy, under } from '../../../node-daemonset/admission/split.ts';
+import { heldBy, lineageOf, under } from '../../../node-daemonset/admission/split.ts';
 import { admit, NODE, statusIn } from '../rights.ts';
 import { checkBooks } from './books.ts';
-import { act, BOOKS, BUDGET, EMPTY_WORLD, RUNS, seen as seenIn, SPEC, steps } from './world.ts';
+import { act, BOOKS, BUDGET, EMPTY_WORLD, RUNS, seen as seenIn, SPEC, type Step, steps, type World } from './world.ts';
 
 /** Giving back takes nothing from the node, at no instant: what others held of it is not booked anew. */
 function checkNothingGrew(before: Ledger, after: Ledger, now: number): void {
@@ -53,6 +54,18 @@ function checkReserve(ledger: Ledger, policy: Policy, now: number): void {
       assert.ok(sums[kind] <= limits[kind], `${kind}: others have ${sums[kind]} of ${limits[kind]}`);
     }
   }
+}
+
+function isUnedited({ metadata, status }: ResourceCapability): boolean {
+  return status?.granted?.observedGeneration === metadata.generation;
+}
+
+function lived(sequence: readonly Step[]): World {
+  return sequence.reduce((before, step, index): World => {
+    const world = act(before, step, index);
+    const { node, now } = world;
+    return { ...world, ledger: admit(world.ledger, seenIn(world), { spec: SPEC, node, now }).ledger };
+  }, EMPTY_WORLD);
 }
 
 describe('a history of rights', () => {
@@ -164,14 +177,7 @@ describe('a history of rights', () => {
     const met = { rights: 0, parts: 0, handedOn: 0 };
     fc.assert(
       fc.property(steps, says, (sequence, { shares, budget, percent, pods, refused, othersRequest }) => {
-        let world = EMPTY_WORLD;
-        for (const [index, step] of sequence.entries()) {
-          world = act(world, step, index);
-          world = {
-            ...world,
-            ledger: admit(world.ledger, seenIn(world), { spec: SPEC, node: world.node, now: world.now }).ledger,
-          };
-        }
+        const world = lived(sequence);
         const { ledger: before, node, now } = world;
         const policy = policyOf({
           ...{ shares, budget, pods },
@@ -196,6 +202,32 @@ describe('a history of rights', () => {
           met.rights++;
           if (parent) met.parts++;
           if (parent && parent.namespace !== namespace) met.handedOn++;
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    for (const [what, times] of Object.entries(met)) assert.ok(times > 0, `no history came to ${what}`);
+  });
+
+  it('is granted anew from what the node told, where it is registered anew without its ledger', () => {
+    const met = { rights: 0, parts: 0, redeemed: 0 };
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const world = lived(sequence);
+        const { ledger: before, now } = world;
+        const told = seenIn(world).map(statusIn(before, world.node.uid));
+        const after = admit(EMPTY_LEDGER, told, { spec: SPEC, node: { ...NODE, uid: 'next' }, now });
+        checkBooks(after.ledger, BOOKS, BUDGET, now);
+        const was = new Map(before.entries.map((entry) => [entry.uid, entry]));
+        const unedited = new Set(told.filter((one) => isUnedited(one)).map(({ metadata }) => metadata.uid));
+        const whole = before.entries.filter((entry) => lineageOf(was, entry).every(({ uid }) => unedited.has(uid)));
+        checkAllIsBack({ ...before, entries: whole }, after);
+        for (const { uid, grant } of after.ledger.entries) {
+          if (!grant) continue;
+          assert.notEqual(was.get(uid)?.refusal?.reason, 'Transferred', 'a former holder has a right again');
+          met.rights++;
+          if (grant.parent !== undefined) met.parts++;
+          if (told.some(({ metadata, spec }) => metadata.uid === uid && spec.redeem)) met.redeemed++;
         }
       }),
       { numRuns: RUNS },
