@@ -2,6 +2,7 @@
 import { LABEL_LOCAL, LABEL_NODE } from '../../crds/names.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Ledger } from './ledger.ts';
+import { heldOf } from './split.ts';
 import { isTransferred, saysTransferred } from './transfer.ts';
 
 /** Answers that a namespace gets at once, far above what any budget lets it hold; each is a line of the grant log. */
@@ -63,7 +64,7 @@ export function bounded(rcaps: ResourceCapability[], ledger: Ledger): ResourceCa
   // Where the ledger was lost, statuses alone tell until it is rebuilt from what is seen.
   const told = ledger.recovered ? [] : rcaps;
   const granted = new Set([
-    ...ledger.entries.flatMap(({ uid, grant }) => (grant ? [uid] : [])),
+    ...ledger.entries.flatMap((entry) => (heldOf(entry) ? [entry.uid] : [])),
     ...told.flatMap(({ metadata: { uid = '' }, status }) => (status?.granted ? [uid] : [])),
   ]);
   const transferred = new Set([

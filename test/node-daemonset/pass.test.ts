@@ -304,6 +304,28 @@ describe('pass', () => {
     assert.equal(condition('a', 'Granted'), 'True Granted');
   });
 
+  it('says nothing new of a right until it has looked at it as a Node that was registered anew', async () => {
+    world.rcaps = [right('a')];
+    await runPass(world.parts, true);
+    world.reports.clear();
+    world.sliceNode!.status!.node!.uid = 'registered-anew';
+    const { otherRequests } = world.parts;
+    world.parts = {
+      ...world.parts,
+      otherRequests: () => {
+        throw new Error('no cgroups');
+      },
+    };
+    await runPass(world.parts, true);
+    assert.equal(world.reports.get('a'), undefined);
+    const before = world.parts.store.get().ledger.entries[0]!;
+    assert.deepEqual([before.grant, before.former?.amounts.shares], [undefined, 1]);
+    world.parts = { ...world.parts, otherRequests };
+    await runPass(world.parts, true);
+    const { granted } = world.reports.get('a')!.status as ResourceCapabilityStatus;
+    assert.equal(granted!.nodeUID, 'registered-anew');
+  });
+
   it('refuses a port that somebody has, and grants it to the right whose own pod has it', async () => {
     const asked: RspecPort[][] = [];
     const port = { protocol: 'TCP' as const, port: 5001 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
 import { hasQuestions } from '../../../node-daemonset/admission/plan.ts';
 import { bounded, lean, Turns } from '../../../node-daemonset/admission/turns.ts';
-import { admit, edited, granted, NOW, right, shares, statusIn } from '../rights.ts';
+import { admit, edited, granted, NODE, NOW, right, shares, statusIn } from '../rights.ts';
 
 describe('turns', () => {
   it('let a namespace that asks without end wait, and nobody else', () => {
@@ -52,6 +52,8 @@ describe('turns', () => {
     const left = bounded([...many, youngest, right('b', {}, {}, { namespace: 'other' })], granted(youngest));
     assert.equal(left.length, 1001);
     for (const uid of ['granted', 'b']) assert.ok(left.some(({ metadata }) => metadata.uid === uid));
+    const anew = admit(granted(youngest), undefined, { node: { ...NODE, uid: 'registered-anew' } }).ledger;
+    assert.ok(bounded([...many, youngest], anew).includes(youngest), 'nor what was, and is to be granted anew');
     const refusal = { generation: Number.MAX_SAFE_INTEGER, reason: 'Transferred', message: '', time: NOW };
     const passed = many.map(({ metadata: { uid = '', name } }) => ({ uid, namespace: 'team', name, refusal }));
     const asking = { ...youngest, metadata: { ...youngest.metadata, uid: 'asking' } };
