@@ -157,32 +157,26 @@ function portsAreNotKept({ amounts }: Ask): Refused | undefined {
 }
 
 function budgetOfShares(ask: Ask, bench: Bench): Refused | undefined {
-  if (isOwn(ask, bench)) return undefined;
+  return budgetFits(ask, bench, 'shares', ask.amounts.shares);
+}
+
+function budgetOfPorts(ask: Ask, bench: Bench): Refused | undefined {
+  return budgetFits(ask, bench, 'ports', ask.amounts.ports.length);
+}
+
+/** At every instant of the window, as the sums of the node itself. */
+function budgetFits(ask: Ask, bench: Bench, kind: 'shares' | 'ports', wanted: number): Refused | undefined {
+  if (wanted === 0 || isOwn(ask, bench)) return undefined;
   const { policy, register, now } = bench;
-  const budget = budgetOf(policy, ask.namespace).shares;
-  const { shares } = ask.amounts;
+  const budget = budgetOf(policy, ask.namespace)[kind];
   const period = ahead(ask.period, now);
   const parts = besides(bench, ask.namespace).filter(({ grant }) => grant?.parent !== undefined);
   const ofOthers = heldIn(parts, register, ask.namespace);
   const timeline = register.timelineOf(ask.namespace);
-  const tight = timeline.with(ofOthers, () => timeline.firstTight(period, 'shares', shares, budget));
+  const tight = timeline.with(ofOthers, () => timeline.firstTight(period, kind, wanted, budget));
   if (!tight) return undefined;
   const left = Math.max(0, budget - tight.most);
-  const message = `asks ${shares} shares, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
-  return { reason: CapabilityReason.NamespaceBudget, message };
-}
-
-function budgetOfPorts(ask: Ask, bench: Bench): Refused | undefined {
-  const { policy, register } = bench;
-  const wanted = ask.amounts.ports.length;
-  if (wanted === 0 || isOwn(ask, bench)) return undefined;
-  const budget = budgetOf(policy, ask.namespace).ports;
-  // counted over the whole window rather than at each instant: simpler, and never too few
-  const used = heldIn(besides(bench, ask.namespace), register, ask.namespace)
-    .filter((grant) => overlaps(grant.period, ask.period))
-    .reduce((sum, grant) => sum + grant.amounts.ports.length, 0);
-  if (used + wanted <= budget) return undefined;
-  const message = `asks ${wanted} ports, ${Math.max(0, budget - used)} of ${budget} left for namespace ${ask.namespace}`;
+  const message = `asks ${wanted} ${kind}, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
   return { reason: CapabilityReason.NamespaceBudget, message };
 }
 

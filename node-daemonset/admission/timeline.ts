@@ -4,6 +4,8 @@ import { type Books, type Grant, NO_BOOKS, type Period, taken } from './ledger.t
 /** When something starts or ends, and what is granted more from then on; ends have negative amounts. */
 interface Edge extends Readonly<Books> {
   at: number;
+  /** No node gives them by number, but a namespace's budget has so many. */
+  ports: number;
 }
 
 /** A time in which there is too little: from `start` up to but without `end`, and the most that is granted in it. */
@@ -71,7 +73,12 @@ export class Timeline {
   }
 
   /** The first time within a period in which so much more does not fit; undefined where it always does. */
-  firstTight({ start = -Infinity, end = Infinity }: Period, kind: keyof Books, wanted: number, limit: number) {
+  firstTight(
+    { start = -Infinity, end = Infinity }: Period,
+    kind: keyof Books | 'ports',
+    wanted: number,
+    limit: number,
+  ) {
     let sum = 0;
     let index = 0;
     for (; index < this.#edges.length && this.#edges[index]!.at <= start; index++) sum += this.#edges[index]![kind];
@@ -103,9 +110,13 @@ export class Timeline {
 function edgesOf(grant: Grant): Edge[] {
   const { start = -Infinity, end } = grant.period;
   const { shares, egress, memory, disk, pods } = taken(grant);
-  const first = { at: start, shares, egress, memory, disk, pods };
+  const ports = grant.parent === undefined ? grant.amounts.ports.length : 0;
+  const first = { at: start, shares, egress, memory, disk, pods, ports };
   if (end === undefined) return [first];
-  return [first, { at: end, shares: -shares, egress: -egress, memory: -memory, disk: -disk, pods: -pods }];
+  return [
+    first,
+    { at: end, shares: -shares, egress: -egress, memory: -memory, disk: -disk, pods: -pods, ports: -ports },
+  ];
 }
 
 function isSame(a: Edge, b: Edge): boolean {
@@ -115,7 +126,8 @@ function isSame(a: Edge, b: Edge): boolean {
     a.egress === b.egress &&
     a.memory === b.memory &&
     a.disk === b.disk &&
-    a.pods === b.pods
+    a.pods === b.pods &&
+    a.ports === b.ports
   );
 }
 

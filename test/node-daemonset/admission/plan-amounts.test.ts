@@ -1,8 +1,8 @@
 /** What is refused because there is not enough of it: on the node, or for its namespace. */
 import assert from 'node:assert/strict';
 import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
-import { admit, right, shares } from '../rights.ts';
-import { at, type Case, port, refuses } from './answers.ts';
+import { admit, granted, right, shares } from '../rights.ts';
+import { at, type Case, grantOf, port, refusalOf, refuses } from './answers.ts';
 
 const REFUSALS: Case[] = [
   {
@@ -87,7 +87,19 @@ const REFUSALS: Case[] = [
     rcap: right('b', port(8001)),
     change: { spec: { namespaces: [{ name: 'team', budget: { ports: 1 } }] } },
     reason: 'NamespaceBudget',
-    message: /asks 1 ports, 0 of 1 left/,
+    message: /^asks 1 ports, 0 of 1 left for namespace team$/,
+  },
+  {
+    what: 'more ports than are left in a part of its window, and says which',
+    held: [
+      right('a', port(8000), { window: { start: at(1), end: at(2) } }),
+      right('w', port(8001), { window: { start: at(3), end: at(5) } }),
+      right('v', port(8002), { window: { start: at(4), end: at(6) } }),
+    ],
+    rcap: right('b', port(8003), { window: { end: at(9) } }),
+    change: { spec: { namespaces: [{ name: 'team', budget: { ports: 2 } }] } },
+    reason: 'NamespaceBudget',
+    message: /^asks 1 ports, 0 of 2 left for namespace team from 2026-11-05T00:00:00Z until 2026-11-06T00:00:00Z$/,
   },
   {
     what: 'a right in a namespace with too many refused ones',
@@ -108,6 +120,29 @@ const REFUSALS: Case[] = [
 
 describe('admission', () => {
   refuses(REFUSALS);
+
+  it('counts the ports of a namespace at each instant, also those of its parts of other namespaces’ rights', () => {
+    const spec = { namespaces: [{ name: 'team', budget: { ports: 2 } }] };
+    const day = (from: number) => ({ window: { start: at(from), end: at(from + 1) } });
+    const lab = { namespace: 'lab' };
+    const whole = right('whole', port(8000), { window: { end: at(9) } }, lab);
+    const part = right('part', port(8000), { ...day(0), from: 'right-whole' }, lab);
+    const one = granted(whole, part);
+    // as if it had passed
+    const handed = one.entries.map((entry) => (entry.uid === 'part' ? { ...entry, namespace: 'team' } : entry));
+    const before = { ...one, entries: handed };
+    const others = [right('c', port(8001), day(2)), right('d', port(8001), day(4))];
+    const held = [whole, { ...part, metadata: { ...part.metadata, namespace: 'team' } }, ...others];
+    const asked = right('b', port(8003), { window: { end: at(9) } });
+    const more = right('e', port(8004), { window: { end: at(9) } });
+    const { ledger } = admit(before, [...held, asked, more], { spec });
+    assert.equal(grantOf(ledger, 'b').amounts.ports.length, 1);
+    assert.deepEqual(refusalOf(ledger, 'e'), {
+      ...refusalOf(ledger, 'e'),
+      reason: 'NamespaceBudget',
+      message: 'asks 1 ports, 0 of 2 left for namespace team until 2026-11-02T00:00:00Z',
+    });
+  });
 
   it('grants what fits, and says so once', () => {
     const rcaps = [right('a', shares(600)), right('b', shares(300))];

@@ -9,10 +9,15 @@ const period = fc
   .record({ start: fc.option(instant, { nil: undefined }), hours: fc.option(fc.integer({ min: 1, max: 8 })) })
   .map(({ start, hours }) => ({ start, end: hours === null ? undefined : (start ?? 0) + hours }));
 const grant = fc
-  .record({ shares: fc.integer({ min: 1, max: 5 }), memory: fc.nat(3), period })
-  .map(({ shares, memory, period: time }): Grant => ({
+  .record({ shares: fc.integer({ min: 1, max: 5 }), memory: fc.nat(3), ports: fc.nat(2), period })
+  .map(({ shares, memory, ports, period: time }): Grant => ({
     generation: 1,
-    amounts: amounts({ cpu: { shares }, memory, egress: { guarantee: '1M', limit: '2M' } }),
+    amounts: amounts({
+      cpu: { shares },
+      memory,
+      egress: { guarantee: '1M', limit: '2M' },
+      ports: Array.from({ length: ports }, (_, i) => ({ protocol: 'TCP', port: 5001 + i })),
+    }),
     period: time,
     contact: 'ops@example.org',
     sliceName: undefined,
@@ -46,6 +51,9 @@ describe('the sums of what is granted over time', () => {
         ] as const) {
           assert.deepEqual(timeline.firstTight(asked, kind, wanted, limit), slowly(left, kind, wanted, limit, asked));
         }
+        // ports like memory of as many bytes
+        const alike = left.map((one) => ({ ...one, amounts: { ...one.amounts, memory: one.amounts.ports.length } }));
+        assert.deepEqual(timeline.firstTight(asked, 'ports', 1, 3), slowly(alike, 'memory', 1, 3, asked));
       }),
       { numRuns: 2000 },
     );
