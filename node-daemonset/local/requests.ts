@@ -4,6 +4,7 @@
  */
 import type { LocalRefusal, LocalRequest } from '../../crds/types.ts';
 import { LOCAL_BOUNDS } from './bounds.ts';
+import { planPlace } from './places.ts';
 import { codeOf, Refusal } from './refusal.ts';
 
 export interface RequestsOptions {
@@ -16,8 +17,9 @@ export interface RequestsOptions {
 
 interface Pending {
   request: LocalRequest;
-  /** The pod that asks. */
+  /** The pod that asks, and its namespace. */
   sliver: string;
+  namespace: string;
   isDone(): boolean;
   settle(refusal?: Refusal): void;
 }
@@ -43,10 +45,7 @@ export class Requests {
 
   /** Resolves when `isDone` says so after a `look`. Rejects with Refusal, whatever happens, after a while. */
   async carry(request: LocalRequest, sliver: string, isDone: () => boolean): Promise<void> {
-    const own = [...this.#pending.values()].filter((one) => one.sliver === sliver).length;
-    if (own >= LOCAL_BOUNDS.waiting || this.#pending.size >= LOCAL_BOUNDS.waitingInAll) {
-      throw new Refusal('Busy', 'too much is asked for at once: ask again in a second');
-    }
+    const instead = this.#placeFor(request.namespace, sliver);
     const { timeoutMs = LOCAL_BOUNDS.operationMs } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const late = setTimeout(() => {
@@ -56,6 +55,7 @@ export class Requests {
     const pending: Pending = {
       request,
       sliver,
+      namespace: request.namespace,
       isDone,
       settle: (refusal) => {
         clearTimeout(late);
@@ -66,7 +66,8 @@ export class Requests {
       },
     };
     this.#pending.set(request.id, pending);
-    this.#change();
+    if (instead) giveUp(instead);
+    else this.#change();
     await promise;
   }
 
@@ -98,6 +99,17 @@ export class Requests {
     for (const { settle } of this.#pending.values()) settle(new Refusal('Failed', 'the node manager ends: ask again'));
   }
 
+  /** For one more; what must go for it, if anything. Throws Refusal where there is none. */
+  #placeFor(namespace: string, sliver: string): Pending | undefined {
+    const pending = [...this.#pending.values()];
+    const own = pending.filter((one) => one.sliver === sliver).length;
+    const place = planPlace(pending, namespace, LOCAL_BOUNDS.waitingInAll);
+    if (own >= LOCAL_BOUNDS.waiting || place.kind === 'none') {
+      throw new Refusal('Busy', 'too much is asked for at once: ask again in a second');
+    }
+    return place.kind === 'instead' ? place.of : undefined;
+  }
+
   #change(): void {
     this.#isStale = true;
     void this.#write();
@@ -127,4 +139,9 @@ export class Requests {
       this.#isWriting = false;
     }
   }
+}
+
+function giveUp({ namespace, settle }: Pending): void {
+  const why = `slivers of ${namespace} ask for most on this node at once, and others must have a place`;
+  settle(new Refusal('Busy', `${why}: ask whether it was done, or again under the same name`));
 }

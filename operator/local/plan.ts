@@ -102,8 +102,13 @@ function create(asked: AskedSpec, { request, by, target, from, count }: LocalInp
   const object = askedRight(by, request, asked);
   if (target) {
     if (isDeleting(target)) throw new LocalRefused('NameTaken', 'a right of this name is being released: try again');
-    if (isLocalTo(target, by) && isAsAsked(target.spec, object.spec)) return { kind: 'done' };
-    throw new LocalRefused('NameTaken', `there is another right of this name, ${target.metadata.name}`);
+    const { name } = target.metadata;
+    if (!isLocalTo(target, by) || !isAsAsked(target.spec, object.spec)) {
+      throw new LocalRefused('NameTaken', `there is another right of this name, ${name}`);
+    }
+    if (isInSight(target, by)) return { kind: 'done' };
+    const label = `${LABEL_NODE}: ${nodeLabelValue(by.spec.nodeName)}`;
+    throw new LocalRefused('NameTaken', `${name} is there without the label ${label}, so that its node can't see it`);
   }
   if (request.operation === 'Split' && !isOwn(from, by) && !(from && isLocalTo(from, by))) {
     throw new LocalRefused('NotFound', `there is no right ${asked.from} of this sliver to split`);
@@ -137,8 +142,13 @@ function known(
   by: ResourceCapability,
   { name, uid }: LocalRequest,
 ): ResourceCapability {
-  if (target && target.metadata.uid === uid && isLocalTo(target, by)) return target;
+  if (target && target.metadata.uid === uid && isLocalTo(target, by) && isInSight(target, by)) return target;
   throw new LocalRefused('NotFound', `there is no right ${name} of this sliver`);
+}
+
+/** Nobody is told that something was done to a right which the node does not see: it would wait for it in vain. */
+function isInSight({ metadata }: ResourceCapability, by: ResourceCapability): boolean {
+  return metadata.labels?.[LABEL_NODE] === nodeLabelValue(by.spec.nodeName);
 }
 
 function isOwn(right: ResourceCapability | undefined, by: ResourceCapability): boolean {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import type { LocalRequest } from '../../../crds/types.ts';
 import { Requests } from '../../../node-daemonset/local/requests.ts';
 
-const request = (id: string): LocalRequest => ({
+const request = (id: string, namespace = 'team'): LocalRequest => ({
   id,
   operation: 'Acquire',
-  namespace: 'team',
+  namespace,
   right: 'own',
   rightUID: 'uid',
   name: id,
@@ -87,5 +87,23 @@ describe('requests to the operator', () => {
     await assert.rejects(carry('more', 'sliver-9'), { code: 'Busy' });
     requests.close();
     for (const one of all) await assert.rejects(one, { code: 'Failed' });
+  });
+  it('of one namespace keep those of no other waiting', async () => {
+    const outcomes = new Map<string, string>();
+    const carry = (id: string, namespace: string, sliver: string, isDone = never): void =>
+      void requests.carry(request(id, namespace), sliver, isDone).then(
+        () => outcomes.set(id, 'done'),
+        (error: { code: string }) => outcomes.set(id, error.code),
+      );
+    for (let n = 0; n < 16; n++) carry(`e${n}`, 'evil', `evil-${n % 4}`);
+    await settled();
+    carry('v0', 'victim', 'victim-0', () => true);
+    carry('e16', 'evil', 'evil-4');
+    await settled();
+    requests.look({});
+    await settled();
+    assert.deepEqual(Object.fromEntries(outcomes), { e15: 'Busy', v0: 'done', e16: 'Busy' });
+    assert.equal(written.at(-1)!.length, 15);
+    assert.equal(Math.max(...written.map(({ length }) => length)), 16, 'the schema has room for no more');
   });
 });

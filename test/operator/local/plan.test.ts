@@ -40,6 +40,12 @@ function made(name: string, spec: Partial<ResourceCapability['spec']> = {}, labe
   return { ...rcap, metadata, spec: { ...rest, ...(spec.sliceName && { sliceName: spec.sliceName }) } };
 }
 
+/** The same, as the node does not find it. */
+function unseen(right: ResourceCapability): ResourceCapability {
+  const { [LABEL_NODE]: _, ...labels } = right.metadata.labels ?? {};
+  return { ...right, metadata: { ...right.metadata, labels } };
+}
+
 describe('who asks the operator over a node', () => {
   it('may, where the namespace, the owner and the operator’s own pod agree with the node', () => {
     assert.equal(planAsker(asker), by);
@@ -119,12 +125,17 @@ describe('what a sliver asks the operator for', () => {
       made(name, { resources: { cpu: { shares: 11 } } }),
       made(name, { resources: { cpu: { shares: 10 } } }, 'other'),
       { ...same, metadata: { ...same.metadata, deletionTimestamp: at(0) } },
+      unseen(same),
+      { ...same, metadata: { ...same.metadata, labels: { [LABEL_NODE]: 'n2', [LABEL_LOCAL]: 'web' } } },
     ]) {
       assert.equal(
         refused(() => plan({ target })),
         'NameTaken',
       );
     }
+    assert.throws(() => plan({ target: unseen(same) }), {
+      message: `${name} is there without the label slice-operator.io/node: n1, so that its node can't see it`,
+    });
   });
 
   it('is not too much', () => {
@@ -196,7 +207,13 @@ describe('what a sliver asks the operator for', () => {
         'Invalid',
       );
     }
-    for (const other of [undefined, made('it', {}, 'other'), by]) {
+    for (const other of [
+      undefined,
+      made('it', {}, 'other'),
+      by,
+      unseen(target),
+      unseen(made('it', { sliceName: 'course' })),
+    ]) {
       assert.equal(
         refused(() => bind(other)),
         'NotFound',
