@@ -14,8 +14,6 @@ export interface EventOptions {
   client: ApiClient;
   /** For example `slice-operator`. */
   component: string;
-  /** Where events of cluster-scoped objects go. */
-  namespace?: string;
   log: Log;
   now?: () => Date;
 }
@@ -89,7 +87,8 @@ export class EventRecorder {
     const event = {
       apiVersion: Resources.Event.apiVersion,
       kind: Resources.Event.kind,
-      metadata: { namespace: namespace ?? this.#options.namespace ?? 'default', name: id },
+      // a server takes those of objects without a namespace nowhere else
+      metadata: { namespace: namespace ?? 'default', name: id },
       involvedObject: { apiVersion: object.apiVersion, kind: object.kind, namespace, name, uid, resourceVersion },
       type,
       reason,

@@ -109,7 +109,7 @@ export async function startManager({
       if (whole) await client.apply(whole, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' });
     },
   });
-  const recorder = new EventRecorder({ client, component: 'slice-operator-node', namespace, log });
+  const recorder = new EventRecorder({ client, component: 'slice-operator-node', log });
   const turns = new Turns();
   let soon: NodeJS.Timeout | undefined;
   /** Our own writes come back as changes; what they say is known. */

@@ -61,7 +61,7 @@ const identity = `${podName}_${randomUUID()}`;
 // the leader's own requests go past the fence that they hold up
 const leader = new Leader({ client: await createClient({ onRequest }), namespace, name: LEASE, identity, log });
 const client = await createClient({ onRequest, fence: leader.fence, lost: leader.lost, connections: 32 });
-const recorder = new EventRecorder({ client, component: 'slice-operator', namespace, log });
+const recorder = new EventRecorder({ client, component: 'slice-operator', log });
 const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
 const askers = { audit: createAsker(), sensors: createSensorAsker() };
 // connections of their own: whoever asks the operator for something slow keeps no watchdog from its readings

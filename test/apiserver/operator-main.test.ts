@@ -1,6 +1,8 @@
 /** The operator's process as the chart starts it: settings, probes, metrics, leadership, and an orderly end. */
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
+import { API_VERSION } from '../../crds/names.ts';
+import type { SliceNodePolicy } from '../../crds/types.ts';
 import type { LeaseObject } from '../../kube/leader.ts';
 import { Resources } from '../../kube/resources.ts';
 import { apiServer, until, type ApiServer } from './fixture.ts';
@@ -55,6 +57,37 @@ describe("the operator's process", () => {
     one.child.kill('SIGTERM');
     assert.equal(await one.exited, 0, one.output.join(''));
     assert.equal(await holder(), '');
+  });
+
+  it('tells in an Event, as kubectl describe shows it, what is wrong with an object of no namespace', async () => {
+    const metadata = { name: 'main-nonsense' };
+    const window = { start: '2030-01-02T00:00:00Z', end: '2030-01-01T00:00:00Z' };
+    const policy: SliceNodePolicy = {
+      apiVersion: API_VERSION,
+      kind: 'SliceNodePolicy',
+      metadata,
+      spec: { policy: { blackouts: [window] } },
+    };
+    const { uid } = (await server.client.create(policy)).metadata;
+    await server.client.create({ apiVersion: 'v1', kind: 'Node', metadata });
+    try {
+      const one = await start('one');
+      await until('the Event', async () => {
+        const query = { fieldSelector: `involvedObject.uid=${uid}` };
+        const { items } = await server.client.request<{ items: { reason: string }[] }>('GET', '/api/v1/events', {
+          query,
+        });
+        assert.deepEqual(
+          items.map(({ reason }) => reason),
+          ['InvalidSpec'],
+          one.output.join(''),
+        );
+      });
+    } finally {
+      await server.client.remove(Resources.SliceNodePolicy, metadata);
+      await server.client.remove(Resources.Node, metadata);
+      await ignore(404, server.client.remove(Resources.SliceNode, metadata));
+    }
   });
 
   it('stands by ready while another leads, and takes over at once when that one ends', async () => {

@@ -23,7 +23,6 @@ describe('EventRecorder', () => {
   let seconds = 0;
   const options = {
     component: 'slice-operator',
-    namespace: 'release',
     log: silentLog(),
     now: () => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)),
   };
