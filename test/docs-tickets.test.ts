@@ -22,10 +22,19 @@ import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../kube/resources.ts';
 import type { Listening } from '../kube/listen.ts';
 import { silentLog } from '../kube/log.ts';
+import { bytesOf, MAX_BOOK } from '../operator/brokers/tickets/books.ts';
+import { MAX_DAYS } from '../operator/brokers/tickets/claim.ts';
 import { type KeyPair, readPrivateKey } from '../operator/brokers/tickets/key.ts';
-import { readRequest } from '../operator/brokers/tickets/request.ts';
+import { MOST_REFUSED } from '../operator/brokers/tickets/replays.ts';
+import { FRESH_SECONDS, MAX_REQUEST, readRequest } from '../operator/brokers/tickets/request.ts';
+import { MOST_ON_NODE } from '../operator/brokers/tickets/room.ts';
 import { seal } from '../operator/brokers/tickets/seal.ts';
 import { serveTickets } from '../operator/brokers/tickets/server.ts';
+import { PATIENCE_MS } from '../operator/brokers/tickets/sweep.ts';
+import { MAX_LINKS } from '../operator/brokers/tickets/ticket.ts';
+import { TURN_LIMITS } from '../operator/brokers/tickets/turns.ts';
+import { redeemed } from './operator/brokers/tickets/redeeming.ts';
+import { ANNA, BEN, give, shares, ticketFor } from './operator/brokers/tickets/tickets.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -165,6 +174,26 @@ describe('docs/tickets.md, typed', () => {
     const [, home = ''] = /^WORKDIR (\S+)\n(?:COPY .*\n)*COPY operator operator$/m.exec(read('Dockerfile')) ?? [];
     assert.equal(file, `${home}/operator/brokers/tickets/main.ts`);
   });
+});
+
+describe('docs/tickets.md, its figures', () => {
+  const { atOnce, perSecond, burst } = TURN_LIMITS;
+  const [entry] = redeemed([give(ticketFor(), ANNA, BEN, { resources: shares(40) }), BEN]).entries;
+  for (const figure of [
+    `at most ${MAX_LINKS} links`,
+    `at most ${MAX_DAYS} days`,
+    `at most ${MAX_REQUEST / 1024} KiB`,
+    `holds ${MAX_BOOK / 1000} KB`,
+    `${Math.floor(MAX_BOOK / bytesOf(entry!) / 100) * 100} tickets of two links`,
+    `${MOST_ON_NODE} entries a node`,
+    `for ${PATIENCE_MS / 60_000} minutes is given up`,
+    `fresh for ${FRESH_SECONDS / 60} minutes`,
+    `more than ${FRESH_SECONDS / 60} minutes away`,
+    `at most ${MOST_REFUSED} of an issuer's`,
+    `${atOnce} at a time and ${perSecond} a second, and ${burst} in a row`,
+  ]) {
+    it(`has ${figure}`, () => assert.ok(page.includes(figure)));
+  }
 });
 
 describe('the examples of brokers', () => {

@@ -5,7 +5,8 @@ import { parseAllDocuments } from 'yaml';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { resourcePath, Resources } from '../../kube/resources.ts';
 import { ask } from '../../operator/brokers/tickets/command/redeem.ts';
-import { KEPT_MS, PATIENCE_MS } from '../../operator/brokers/tickets/plan.ts';
+import { KEPT_MS } from '../../operator/brokers/tickets/books.ts';
+import { PATIENCE_MS } from '../../operator/brokers/tickets/sweep.ts';
 import { Refusal } from '../../operator/brokers/tickets/refusal.ts';
 import type { Ticket } from '../../operator/brokers/tickets/ticket.ts';
 import { refused } from '../operator/brokers/tickets/tickets.ts';
@@ -79,7 +80,7 @@ describe('a broker of tickets that ends at any instant', () => {
         const asked = { ...request(ticket, ANNA, cluster, next.url), nonce: same };
         await assert.rejects(
           ask(asked),
-          (error) => error instanceof Refusal && /NodeDenied|NotAnswered/.test(error.reason),
+          (error) => error instanceof Refusal && /NodeDenied|NotAnswered|AlreadyRefused/.test(error.reason),
         );
         await until('nothing to be left of it', async () => {
           const { entries } = await bookOf(cluster, SITE_EAST);
@@ -87,6 +88,8 @@ describe('a broker of tickets that ends at any instant', () => {
           assert.equal((await rights()).length, before);
         });
         cluster.node.offer(1000);
+        // there is room now, and whoever heard it sends it once more
+        await assert.rejects(ask(asked), refused('AlreadyRefused'));
         assert.ok((await ask(request(ticket, ANNA, cluster, next.url))).value);
         await next.stop();
       });

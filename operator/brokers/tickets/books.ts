@@ -32,10 +32,14 @@ export interface Book {
   /** The issuer's key. */
   issuer: string;
   entries: Entry[];
+  /** Requests that were refused (replays.ts), and until when each is remembered, in s since the epoch. */
+  refused?: Record<string, number>;
 }
 
-/** An object of the API has 1 MiB at most. */
+/** Of all entries, in bytes: an object of the API has 1 MiB at most, and what was refused has its place in it, too. */
 export const MAX_BOOK = 900_000;
+/** So long after its end an entry is kept: no clock may be set back by more, or a ticket would be good again. In ms. */
+export const KEPT_MS = 3_600_000;
 
 export function ticketOf({ ids }: Pick<Entry, 'ids'>): string {
   return ids.at(-1)!;
@@ -137,7 +141,7 @@ function subtract(a: Left, b: Left): Left {
   };
 }
 
-/** The size of a book as it is kept. */
-export function bytesOf(book: Book): number {
-  return Buffer.byteLength(JSON.stringify(book));
+/** Of an entry as it is kept, in its longest state and with the comma after it. */
+export function bytesOf(entry: Entry): number {
+  return Buffer.byteLength(JSON.stringify({ ...entry, state: 'Dropped' satisfies State })) + 1;
 }

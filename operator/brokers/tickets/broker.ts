@@ -11,22 +11,14 @@ import { pause } from '../../../kube/pause.ts';
 import { type Entry, ticketOf } from './books.ts';
 import type { KeyPair } from './key.ts';
 import { LABEL_TICKETS } from './names.ts';
-import {
-  planDrop,
-  planForget,
-  planHandOver,
-  planOrphans,
-  planRedemption,
-  planSweep,
-  planTaken,
-  type RedemptionInput,
-} from './plan.ts';
+import { type Declined, planDrop, planHandOver, planRequest, type Redemption, type RedemptionInput } from './plan.ts';
 import { Refusal } from './refusal.ts';
 import { type Asked, readRequest, type Redeemed } from './request.ts';
 import { type Rights, verdictOn } from './rights.ts';
 import { seal } from './seal.ts';
 import type { Settings } from './settings.ts';
 import type { Shelf } from './shelf.ts';
+import { planForget, planOrphans, planSweep, planTaken } from './sweep.ts';
 import { createTurns, TURN_LIMITS } from './turns.ts';
 
 export interface BrokerOptions {
@@ -75,11 +67,13 @@ export function createBroker(options: BrokerOptions): Broker {
     signal: AbortSignal,
   ): Promise<Redeemed> {
     const { issuer } = terms;
-    const { entry } = await shelf.change(
+    const planned = await shelf.change<Redemption | Declined>(
       issuer.key,
-      (book) => planRedemption({ book, asked, ...terms, now: now() }),
+      (book) => planRequest({ book, asked, ...terms, now: now() }),
       signal,
     );
+    if ('refusal' in planned) throw planned.refusal;
+    const { entry } = planned;
     const value = await awaitValue(entry, issuer.key, signal);
     const { ok } = await shelf.change(issuer.key, (book) => planHandOver(book, entry), signal);
     if (!ok) throw new Refusal('NotAnswered', 'it took too long and was given up: ask with another nonce');
@@ -163,7 +157,7 @@ export function createBroker(options: BrokerOptions): Broker {
 
   async function forget(issuer: string, names: string[], signal: AbortSignal): Promise<void> {
     if (names.length === 0) return;
-    await shelf.change(issuer, (book) => ({ book: planForget(book, new Set(names)) }), signal);
+    await shelf.change(issuer, (book) => ({ book: planForget(book, new Set(names), now()) }), signal);
   }
 
   async function sweepBook(issuer: string, signal: AbortSignal): Promise<void> {

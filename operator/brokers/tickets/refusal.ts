@@ -28,11 +28,13 @@ export const REASONS = {
   OverIssued: 409,
   /** The ticket was redeemed before. */
   AlreadyRedeemed: 409,
+  /** This very request was refused before, or given up: whoever heard it must not have it redeemed later. */
+  AlreadyRefused: 409,
   /** The node refused; its own reason is in `node`. */
   NodeDenied: 409,
   /** The node, or the operator, has not answered yet: ask again with the same nonce. */
   NotAnswered: 504,
-  /** As many entries are kept of what one holder was given, or of the issuer on this node, as there may be. */
+  /** What is redeemed of what one holder was given, or of the issuer on this node, takes as much room as it may. */
   TooMany: 507,
   /** The issuer's book has no room before entries of it end. */
   BookFull: 507,

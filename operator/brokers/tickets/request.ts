@@ -62,7 +62,7 @@ export interface Asked extends Omit<Request, 'ticket'> {
 /** Of the whole of a request as JSON. */
 export const MAX_REQUEST = MAX_TICKET + 4096;
 /** Clocks of two clusters need not agree better than that. */
-const FRESH_SECONDS = 300;
+export const FRESH_SECONDS = 300;
 const REQUEST = 'ticket-request';
 const ANSWER = 'ticket-answer';
 const NODE = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;

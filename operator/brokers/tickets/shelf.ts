@@ -117,7 +117,11 @@ function read({ metadata, data }: ConfigMap, issuer?: string): Book {
     throw new Refusal('BookLost', `${what} holds no book: restore it`);
   }
   const entries = book?.entries;
-  const isWhole = typeof book?.issuer === 'string' && Array.isArray(entries) && entries.every(isEntry);
+  const isWhole =
+    typeof book?.issuer === 'string' &&
+    Array.isArray(entries) &&
+    entries.every(isEntry) &&
+    typeof (book.refused ?? {}) === 'object';
   if (!isWhole || book?.issuer !== (issuer ?? book?.issuer)) {
     throw new Refusal('BookLost', `${what} holds no book${issuer === undefined ? '' : ` of ${issuer}`}: restore it`);
   }

@@ -67,9 +67,12 @@ export async function ask(options: RedeemOptions): Promise<{ redeemed: Redeemed;
   });
   const answer = readAnswer(text, { broker, nonce });
   if (answer.outcome === 'Refused') {
-    const again = answer.reason === 'NotAnswered' ? ` (the nonce is ${nonce})` : '';
     const { left, node: by } = answer;
-    throw new Refusal(answer.reason, `${answer.message}${again}`, { ...(left && { left }), ...(by && { node: by }) });
+    // without it nobody but the broker could ever tell what became of this request
+    throw new Refusal(answer.reason, `${answer.message} (the nonce is ${nonce})`, {
+      ...(left && { left }),
+      ...(by && { node: by }),
+    });
   }
   return { redeemed: answer, value: open(answer.value, key, nonce) };
 }

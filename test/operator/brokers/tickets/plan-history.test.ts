@@ -2,17 +2,11 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { amounts } from '../../../../crds/rspec.ts';
-import { type Book, ticketOf } from '../../../../operator/brokers/tickets/books.ts';
+import { type Book, KEPT_MS, ticketOf } from '../../../../operator/brokers/tickets/books.ts';
 import { formatSeconds } from '../../../../operator/brokers/tickets/claim.ts';
 import type { KeyPair } from '../../../../operator/brokers/tickets/key.ts';
-import {
-  KEPT_MS,
-  planDrop,
-  planForget,
-  planHandOver,
-  planRedemption,
-  planSweep,
-} from '../../../../operator/brokers/tickets/plan.ts';
+import { planDrop, planHandOver, planRedemption } from '../../../../operator/brokers/tickets/plan.ts';
+import { planForget, planSweep } from '../../../../operator/brokers/tickets/sweep.ts';
 import { Refusal } from '../../../../operator/brokers/tickets/refusal.ts';
 import { type Ticket, verify } from '../../../../operator/brokers/tickets/ticket.ts';
 import { ANNA, asked, BEN, CARL, EMPTY, give, ISSUER, nonceOf, NOW, ticketFor, WINDOW } from './tickets.ts';
@@ -59,7 +53,7 @@ describe('whatever is given to whomever', () => {
             if (!entry) continue;
             if (one.how === 'drop') book = planDrop(book, entry.name) ?? book;
             else if (one.how === 'forget') {
-              book = planForget(book, new Set(planSweep(book, now).gone.map(({ name }) => name))) ?? book;
+              book = planForget(book, new Set(planSweep(book, now).gone.map(({ name }) => name)), now) ?? book;
             } else {
               const { ok, book: next } = planHandOver(book, entry);
               if (ok && next) {
@@ -104,7 +98,7 @@ describe('whatever is given to whomever', () => {
         const end = Date.parse(WINDOW.end) + KEPT_MS;
         const { book: swept = book, gone } = planSweep(book, end);
         const names = new Set(gone.map(({ name }) => name));
-        assert.deepEqual((planForget(swept, names) ?? swept).entries, []);
+        assert.deepEqual((planForget(swept, names, end) ?? swept).entries, []);
       }),
       { numRuns: 200 },
     );

@@ -161,7 +161,7 @@ describe('tickets, the command', () => {
 
     it('or says why not, as the broker did', async () => {
       answer = () => Promise.reject(new Refusal('OverIssued', 'asks 40 shares'));
-      await assert.rejects(run('--node=node1'), refused('OverIssued', /^asks 40 shares$/));
+      await assert.rejects(run('--node=node1'), refused('OverIssued', /^asks 40 shares \(the nonce is [\w-]{22}\)$/));
       answer = () => Promise.reject(new Refusal('NotAnswered', 'not yet'));
       await assert.rejects(run('--node=node1', `--nonce=${'A'.repeat(22)}`), refused('NotAnswered', /nonce is A{22}/));
     });
