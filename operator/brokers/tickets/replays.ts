@@ -12,10 +12,13 @@ export interface Sent {
   nonce: string;
 }
 
-/** In characters of base64url: 132 bits. */
-const KEY_LENGTH = 22;
-/** Of one issuer: what holders of his tickets can ask in ten minutes (turns.ts). The book has room for them in its 1 MiB. */
-export const MOST_REFUSED = 3000;
+/** In characters of base64url: 96 bits. */
+const KEY_LENGTH = 16;
+/**
+ * Of one issuer: what holders of his tickets can ask in a quarter of an hour (turns.ts), which is how long one that is signed by a clock
+ * ahead is remembered. The book has room for them in its 1 MiB.
+ */
+export const MOST_REFUSED = 4500;
 /** So long after it was signed, in s: the clocks of two brokers of one namespace may differ by the half of it. */
 const REMEMBERED_SECONDS = 2 * FRESH_SECONDS;
 

@@ -46,8 +46,9 @@ export function checkRoom({ book, proof, issuer, issuers }: RoomInput): void {
     }
     const bytes = Math.floor(MAX_BOOK * partOf(shares, issuer.amounts.shares * issuer.nodes.length));
     if (sizeOf(entries.filter(isThrough)) > bytes) {
-      const message = `${whose} tickets are redeemed that take as much of ${issuer.name}'s book as so many shares may`;
-      throw new Refusal('TooMany', `${message}, ${bytes} bytes: redeem fewer, larger ones`);
+      const filled = `what is redeemed ${whose} would fill more than the ${bytes} bytes of ${issuer.name}'s book`;
+      const message = `${filled} that are for so many shares`;
+      throw new Refusal('TooMany', `${message}: redeem fewer, larger ones`);
     }
   }
   if (sizeOf(entries) <= MAX_BOOK) return;
