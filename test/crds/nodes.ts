@@ -13,6 +13,7 @@ export function capability(spec: Partial<ResourceCapability['spec']> = {}): Reso
 
 export function badCapabilities(): [string, ResourceCapability][] {
   return [
+    ['a name that no Slice can have', capability({ sliceName: 'web.v2' })],
     ['from and redeem', capability({ from: 'a', redeem: 'b' })],
     ['no node', capability({ nodeName: '' })],
     ['a guarantee above its limit', capability({ resources: { egress: { guarantee: '2M', limit: '1M' } } })],
