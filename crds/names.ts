@@ -35,6 +35,8 @@ export const LABEL_SITE = `${GROUP}/site`;
 export const ANNOTATION_OVERRIDES = `${GROUP}/overrides`;
 /** On rcaps: how often this right was asked for before and refused; it survives a restart of the operator. */
 export const ANNOTATION_ATTEMPT = `${GROUP}/attempt`;
+/** On rcaps: shares and windows that a Slice asked for before its last edit, and that the node may hold still; JSON, oldest first. */
+export const ANNOTATION_ASKED_BEFORE = `${GROUP}/asked-before`;
 /** On Slices that wait for the queue broker: the length of the window that they ask for, in seconds. */
 export const ANNOTATION_WINDOW = `${GROUP}/window-seconds`;
 /** On rcaps of the queue broker's: the namespace of the Slice that they are for. */

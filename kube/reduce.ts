@@ -3,6 +3,7 @@
  * to each of his objects; a process that keeps them all has no memory left for the others'.
  */
 import {
+  ANNOTATION_ASKED_BEFORE,
   ANNOTATION_ATTEMPT,
   ANNOTATION_OVERRIDES,
   ANNOTATION_QUEUED_IN,
@@ -19,6 +20,8 @@ import type { KubeObject } from './resources.ts';
 /** Those that are read from stores, and the longest value that is believed. What is not among them must be asked of the API server. */
 const ANNOTATIONS: ReadonlyMap<string, number> = new Map([
   [ANNOTATION_ATTEMPT, 64],
+  // eight pieces of time
+  [ANNOTATION_ASKED_BEFORE, 1024],
   [ANNOTATION_WINDOW, 64],
   [ANNOTATION_QUEUED_IN, 63],
   // as many names as a Slice may have overrides

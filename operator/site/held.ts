@@ -1,20 +1,19 @@
 /** What a right takes of its site's pool. */
-import type { ResourceCapability, Rspec } from '../../crds/types.ts';
-import { grantedCondition, isJudged } from '../slice/plan/grant.ts';
+import type { ResourceCapability } from '../../crds/types.ts';
+import { grantedCondition, isJudged, isResizeDenied } from '../slice/plan/grant.ts';
+import { askedBefore, askedOf, sharesIn } from './before.ts';
 import { beyond, pieceOf, type Piece } from './profile.ts';
 
 /**
  * What was granted, and what is asked for as long as its node has not answered: of both, the larger counts at each instant. A
- * right that was refused, or is over, takes nothing.
+ * right that was refused, or is over, takes nothing. What the node says that it granted counts no more than what was asked for: a
+ * node's word is about itself, and the pool is for all nodes.
  */
 export function hasOf(capability: ResourceCapability): Piece[] {
-  const { spec, status } = capability;
-  const condition = grantedCondition(capability);
-  const isGranted = condition?.status === 'True';
-  return [
-    ...(isGranted && status?.granted ? [pieceOf(sharesIn(status.granted.resources), status.granted.window)] : []),
-    ...(condition && isJudged(capability) ? [] : [pieceOf(sharesIn(spec.resources), spec.window)]),
-  ];
+  const isGranted = grantedCondition(capability)?.status === 'True';
+  if (!isAnswered(capability)) return [...(isGranted ? oldGrant(capability) : []), askedOf(capability)];
+  if (!isGranted) return [];
+  return isResizeDenied(capability) ? oldGrant(capability) : [askedOf(capability)];
 }
 
 /** The same in pieces that may be added up. */
@@ -22,6 +21,23 @@ export function heldBy(capability: ResourceCapability): Piece[] {
   return hasOf(capability).reduce((held: Piece[], piece) => [...held, ...beyond(held, piece)], []);
 }
 
-function sharesIn(resources: Rspec | undefined): number {
-  return resources?.cpu?.shares ?? 1;
+/** All that the node may say that it granted, when it sees the next edit. */
+export function mayHold(capability: ResourceCapability): Piece[] {
+  return isAnswered(capability) ? hasOf(capability) : [...askedBefore(capability), askedOf(capability)];
+}
+
+function isAnswered(capability: ResourceCapability): boolean {
+  return grantedCondition(capability) !== undefined && isJudged(capability);
+}
+
+/** What the node says that it is, where somebody asked for as much; else all that somebody asked for. */
+function oldGrant(capability: ResourceCapability): Piece[] {
+  const asked = [...askedBefore(capability), askedOf(capability)];
+  const granted = capability.status?.granted;
+  if (!granted) return asked;
+  const told = pieceOf(sharesIn(granted.resources), granted.window);
+  // nodes write whole seconds
+  const wide = asked.map((one) => ({ ...one, start: Math.floor(one.start / 1000) * 1000 }));
+  const isPlausible = !Number.isNaN(told.start) && !Number.isNaN(told.end) && beyond(wide, told).length === 0;
+  return isPlausible ? [told] : asked;
 }

@@ -1,5 +1,6 @@
 /** The rcaps of a slice: what each must say, and the writes that bring them there. */
 import {
+  ANNOTATION_ASKED_BEFORE,
   ANNOTATION_OVERRIDES,
   API_VERSION,
   LABEL_NODE,
@@ -9,6 +10,8 @@ import {
 } from '../../../crds/names.ts';
 import type { ResourceCapability, ResourceCapabilitySpec, Slice } from '../../../crds/types.ts';
 import { controllerReference, refOf } from '../../kinds.ts';
+import { askedOf, beforeText } from '../../site/before.ts';
+import { mayHold } from '../../site/held.ts';
 import type { Asked } from './asked.ts';
 import { attemptAnnotation, attemptOf } from './backoff.ts';
 import type { Effect } from './input.ts';
@@ -113,26 +116,25 @@ function overridesAnnotation({ overrides }: Asked): Record<string, string> {
 function renewal(slice: Slice, capability: ResourceCapability, asked: Asked): Effect | undefined {
   const node = capability.spec.nodeName;
   const present = capability.metadata.labels ?? {};
-  const { [ANNOTATION_OVERRIDES]: told, ...annotations } = capability.metadata.annotations ?? {};
+  const before = capability.metadata.annotations ?? {};
   // whoever wants to pass the right on, or to suspend what runs by its parts, may say so
   const { valueSecret, suspended } = capability.spec;
   const said = { ...(valueSecret !== undefined && { valueSecret }), ...(suspended && { suspended }) };
   const spec = { ...desiredSpec(slice, node, asked), ...said };
+  const { [ANNOTATION_OVERRIDES]: _, ...others } = before;
+  const annotations = { ...others, ...overridesAnnotation(asked), ...beforeAnnotation(capability, spec) };
   const patch = mergePatch(
-    {
-      metadata: {
-        labels: present,
-        annotations: { ...annotations, ...(told !== undefined && { [ANNOTATION_OVERRIDES]: told }) },
-      },
-      spec: capability.spec,
-    },
-    {
-      metadata: {
-        labels: { ...present, ...labels(slice, node) },
-        annotations: { ...annotations, ...overridesAnnotation(asked) },
-      },
-      spec,
-    },
+    { metadata: { labels: present, annotations: before }, spec: capability.spec },
+    { metadata: { labels: { ...present, ...labels(slice, node) }, annotations }, spec },
   );
   return patch && { kind: 'edit', ref: refOf(capability), patch, node };
+}
+
+/** What the node may hold still, whatever becomes of the edit, is noted by the edit itself. */
+function beforeAnnotation(
+  capability: ResourceCapability,
+  spec: ResourceCapabilitySpec,
+): Record<string, string | undefined> {
+  if (mergePatch(capability.spec, spec) === undefined) return {};
+  return { [ANNOTATION_ASKED_BEFORE]: beforeText(mayHold(capability), askedOf({ spec })) };
 }

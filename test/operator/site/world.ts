@@ -1,11 +1,11 @@
 /** A site’s slices and rights, with nodes and writes that are stepped by hand. */
 import { LABEL_SITE } from '../../../crds/names.ts';
-import type { ResourceCapability, Slice, SliceSpec } from '../../../crds/types.ts';
+import type { ResourceCapability, Slice, SliceSpec, Window } from '../../../crds/types.ts';
 import { MutableStore } from '../../../kube/store.ts';
 import type { KubeObject } from '../../../kube/resources.ts';
 import { Books } from '../../../operator/site/books.ts';
 import { heldBy } from '../../../operator/site/held.ts';
-import { Profile } from '../../../operator/site/profile.ts';
+import { beyond, type Piece, pieceOf, Profile } from '../../../operator/site/profile.ts';
 import { parseSiteShares } from '../../../operator/site/sites.ts';
 import { planDefaultBroker } from '../../../operator/brokers/default/plan.ts';
 import { gather } from '../../../operator/slice/gather.ts';
@@ -13,7 +13,7 @@ import type { Effect } from '../../../operator/slice/plan/input.ts';
 import { planSlice } from '../../../operator/slice/plan/plan.ts';
 import { Taken } from '../../../operator/slice/taken.ts';
 import { type Stores, watched } from '../../../operator/stores.ts';
-import { aNode, aSlice, at, denied, granted, NOW } from '../slice/objects.ts';
+import { aNode, aSlice, at, condition, denied, granted, NOW } from '../slice/objects.ts';
 
 const NODES = new Map(['n1', 'n2', 'n3'].map((name) => [name, aNode(name)]));
 const SHARES = parseSiteShares('50', '{"mit":100}', '{"lonely":10}');
@@ -30,6 +30,8 @@ export class World {
   #version = 0;
   readonly #decided = new Map<string, Effect[]>();
   #uid = 0;
+  /** By the right's uid: whatever its spec ever asked for. */
+  readonly #asked = new Map<string, Piece[]>();
 
   constructor() {
     this.namespace('a', { [LABEL_SITE]: 'mit' });
@@ -49,6 +51,10 @@ export class World {
   /** With a version of its own, as each write gets. */
   put(store: 'slices' | 'capabilities', object: KubeObject): void {
     const metadata = { ...object.metadata, resourceVersion: String(++this.#version) };
+    if (store === 'capabilities') {
+      const { uid = '' } = object.metadata;
+      this.#asked.set(uid, [...(this.#asked.get(uid) ?? []), specOf(object as ResourceCapability)]);
+    }
     this.stores[store].put({ ...object, metadata });
   }
 
@@ -113,8 +119,9 @@ export class World {
       else {
         const right = this.stores.capabilities.get(`${effect.ref.namespace}/${effect.ref.name}`)!;
         const generation = right.metadata.generation! + 1;
-        const spec = apply((right as ResourceCapability).spec, effect.patch['spec']);
-        this.put('capabilities', { ...right, metadata: { ...right.metadata, generation }, spec } as KubeObject);
+        const spec = apply((right as ResourceCapability).spec, effect.patch['spec'] ?? {});
+        const metadata = apply(right.metadata, effect.patch['metadata'] ?? {}) as typeof right.metadata;
+        this.put('capabilities', { ...right, metadata: { ...metadata, generation }, spec } as KubeObject);
       }
     }
     this.#decided.delete(key);
@@ -126,9 +133,29 @@ export class World {
     const right = open[index % Math.max(1, open.length)];
     if (!right) return;
     const before = right.status?.granted;
-    const keeps = { ...granted(right), status: { ...right.status!, observedGeneration: right.metadata.generation! } };
-    const refused = before ? keeps : denied(right, 600_000);
+    const conditions = [condition('Granted', 'True', 'ResizeDenied')];
+    const status = { ...right.status!, conditions, observedGeneration: right.metadata.generation! };
+    const refused = before ? { ...right, status } : denied(right, 600_000);
     this.put('capabilities', isGranted ? granted(right) : refused);
+  }
+
+  /** The node n1 was stolen, and says of one of its rights what it likes. */
+  lie(index: number, each: number, window: Window | undefined, reason: 'Granted' | 'ResizeDenied', seen: number): void {
+    const own = this.rights().filter(({ spec }) => spec.nodeName === 'n1');
+    const right = own[index % Math.max(1, own.length)];
+    if (!right) return;
+    const resources = { cpu: { shares: each } };
+    const grant = { nodeUID: 'uid-of-n1', resources, ...(window && { window }), observedGeneration: 1 };
+    const observedGeneration = Math.max(1, right.metadata.generation! - 1 + seen);
+    const conditions = [condition('Granted', 'True', reason)];
+    this.put('capabilities', { ...right, status: { observedGeneration, conditions, granted: grant } } as KubeObject);
+  }
+
+  /** What is counted of a right beyond all that it ever asked for. */
+  beyondAsked(): Piece[] {
+    return this.rights().flatMap((right) =>
+      heldBy(right).flatMap((piece) => beyond(this.#asked.get(right.metadata.uid!)!, piece)),
+    );
   }
 
   rights(): ResourceCapability[] {
@@ -145,10 +172,18 @@ export class World {
     }
   }
 
-  /** Of site mit, at the busiest instant. */
-  held(): number {
-    const own = this.rights().filter(({ metadata }) => metadata.namespace === 'a' || metadata.namespace === 'b');
-    return new Profile(own.flatMap(heldBy)).most(-Infinity, Infinity);
+  /** Of site mit, at the busiest instant, by what its nodes granted and were asked for and have not answered; `on`: by these alone. */
+  held(on: readonly string[] = [...NODES.keys()]): number {
+    const own = this.rights().filter(({ metadata, spec }) => {
+      return (metadata.namespace === 'a' || metadata.namespace === 'b') && on.includes(spec.nodeName);
+    });
+    const pieces = own.flatMap((right) => {
+      const { resources, window } = right.status?.granted ?? {};
+      const has = right.status?.granted ? [pieceOf(resources?.cpu?.shares ?? 1, window)] : [];
+      const isOpen = right.status?.observedGeneration !== right.metadata.generation;
+      return isOpen ? [...has, ...beyond(has, specOf(right))] : has;
+    });
+    return new Profile(pieces).most(-Infinity, Infinity);
   }
 
   settle(keys: readonly string[]): void {
@@ -162,7 +197,11 @@ export class World {
   }
 }
 
-/** A merge patch of a spec. */
+function specOf({ spec }: ResourceCapability): Piece {
+  return pieceOf(spec.resources?.cpu?.shares ?? 1, spec.window);
+}
+
+/** A merge patch. */
 function apply(before: unknown, patch: unknown): unknown {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch ?? undefined;
   const after: Record<string, unknown> = { ...(before as object) };

@@ -69,9 +69,11 @@ describe('overrides', () => {
   it('touch the slivers that they are about when they are edited, and no others', () => {
     const before = settled(slice([BIG, N1]));
     const edited = { ...BIG, resources: { cpu: { shares: 200 } } };
+    // as long as the node has not said that it granted less
+    const metadata = { annotations: { 'slice-operator.io/asked-before': '[{"shares":300}]' } };
     assert.deepEqual(edits({ ...before, slice: slice([edited, N1]) }), [
-      ['edit', 'n1', { spec: { resources: { cpu: { shares: 200 } } } }],
-      ['edit', 'n2', { spec: { resources: { cpu: { shares: 200 } } } }],
+      ['edit', 'n1', { metadata, spec: { resources: { cpu: { shares: 200 } } } }],
+      ['edit', 'n2', { metadata, spec: { resources: { cpu: { shares: 200 } } } }],
     ]);
     const limit = { ...N1, resources: { egress: { limit: '60M' } } };
     assert.deepEqual(edits({ ...before, slice: slice([BIG, limit]) }), [
