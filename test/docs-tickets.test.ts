@@ -143,9 +143,9 @@ describe('docs/tickets.md, typed', () => {
     const key = keys.get('broker')!;
     const issuers = new Set([keys.get('riverside')!.publicKey]);
     const answer = (text: string) => {
-      const { nonce, node, proof, seal: to } = readRequest(text, { broker: key.publicKey, issuers, now: Date.now() });
+      const { node, proof, seal: to } = readRequest(text, { broker: key.publicKey, issuers, now: Date.now() });
       const { resources, window } = proof.leaf;
-      const said = { nonce, node, resources, window, ticket: proof.ids.at(-1)!, right: 'tickets/x' };
+      const said = { node, resources, window, ticket: proof.ids.at(-1)!, right: 'tickets/x' };
       return Promise.resolve({ outcome: 'Redeemed' as const, ...said, value: seal(VALUE, to) });
     };
     server = await serveTickets({

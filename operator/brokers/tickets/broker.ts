@@ -78,20 +78,19 @@ export function createBroker(options: BrokerOptions): Broker {
     const { ok } = await shelf.change(issuer.key, (book) => planHandOver(book, entry), signal);
     if (!ok) throw new Refusal('NotAnswered', 'it took too long and was given up: ask with another nonce');
     log.info({ ticket: ticketOf(entry), right: entry.name, node: entry.node }, 'a ticket was redeemed');
-    return answerOf(entry, asked, value);
+    return answerOf(entry, value, asked.seal);
   }
 
-  function answerOf(entry: Entry, asked: Asked, value: string): Redeemed {
+  function answerOf(entry: Entry, value: string, to: string): Redeemed {
     const { node, resources, window } = entry;
     return {
       outcome: 'Redeemed',
       ticket: ticketOf(entry),
-      nonce: asked.nonce,
       node,
       right: `${namespace}/${entry.name}`,
       resources,
       window,
-      value: seal(value, asked.seal),
+      value: seal(value, to),
     };
   }
 

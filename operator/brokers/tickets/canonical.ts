@@ -5,8 +5,15 @@ import { Refusal } from './refusal.ts';
 /** What may be in a claim: no fractions, no null. */
 export type Canonical = string | number | readonly Canonical[] | { readonly [name: string]: Canonical | undefined };
 
-/** JSON without spaces, names in the order of their code units, absent values left out. */
+/** More levels than tickets, requests and answers have; and so few that nobody's text is too deep for the stack. */
+const MAX_DEPTH = 16;
+
+/** JSON without spaces, names in the order of their code units, absent values left out. Throws Refusal where it can't be written. */
 export function canonical(value: Canonical): string {
+  return textOf(value, MAX_DEPTH);
+}
+
+function textOf(value: Canonical, levels: number): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
@@ -14,11 +21,13 @@ export function canonical(value: Canonical): string {
     }
     return String(value);
   }
-  if (isList(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) throw new Refusal('Malformed', `${String(value)} can't be signed`);
+  if (levels === 0) throw new Refusal('Malformed', `what has more than ${MAX_DEPTH} levels can't be signed`);
+  const inner = (one: Canonical) => textOf(one, levels - 1);
+  if (isList(value)) return `[${value.map(inner).join(',')}]`;
   const fields = Object.entries(value).filter((field): field is [string, Canonical] => field[1] !== undefined);
   fields.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([name, one]) => `${JSON.stringify(name)}:${canonical(one)}`).join(',')}}`;
+  return `{${fields.map(([name, one]) => `${JSON.stringify(name)}:${inner(one)}`).join(',')}}`;
 }
 
 function isList(value: Canonical): value is readonly Canonical[] {

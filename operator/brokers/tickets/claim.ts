@@ -69,11 +69,13 @@ export function readClaim(value: unknown): Claim {
 
 /** By the rules of rights, and written out in full. */
 function checkResources({ resources, window, node = 'any' }: Claim): void {
+  // first: this bounds how deep it is, and nothing after it does
+  const text = textOf(resources);
   const spec = { nodeName: node, contact: 'ticket', resources, window };
   const right = { apiVersion: API_VERSION, kind: 'ResourceCapability', metadata: { name: 'ticket' }, spec };
   const violations = validateCapability(right);
   if (violations.length > 0) throw new Refusal('Malformed', describe(violations));
-  if (textOf(resources) !== textOf(inFull(resources))) {
+  if (text !== textOf(inFull(resources))) {
     throw new Refusal('Malformed', `resources must be written out in full, as ${textOf(inFull(resources))}`);
   }
 }

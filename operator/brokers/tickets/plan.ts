@@ -81,6 +81,9 @@ export function planRedemption({ book, asked, issuer, revoked, issuers, now }: R
     const message = 'this request was refused, or given up, and stays so: ask with another nonce';
     throw new Refusal('AlreadyRefused', message);
   }
+  if (same && same.node !== node) {
+    throw new Refusal('AlreadyRedeemed', `the request with this nonce was for ${same.node}: ask for that node again`);
+  }
   if (same) return { entry: same };
   const spent = known.find(({ state }) => state !== 'Dropped');
   if (spent) {

@@ -1,4 +1,5 @@
 /** What a holder asks and what a broker answers: both signed, so that nothing but public keys is needed between them. */
+import { createHash } from 'node:crypto';
 import { canonical, type Canonical, readBytes, readFields, readText, underHeading } from './canonical.ts';
 import { NONCE_BYTES } from './claim.ts';
 import { isSignedBy, type KeyPair, shortKey, SIGNATURE_BYTES, signWith } from './key.ts';
@@ -28,7 +29,6 @@ export interface Redeemed {
   outcome: 'Redeemed';
   /** The ticket's id. */
   ticket: string;
-  nonce: string;
   node: string;
   /** The right in the broker's namespace, for questions: `namespace/name`. */
   right: string;
@@ -42,11 +42,16 @@ export interface Refused extends Details {
   outcome: 'Refused';
   reason: Reason;
   message: string;
-  /** Of the request, where it could be read. */
-  nonce?: string;
 }
 
-export type Answer = Redeemed | Refused;
+/** What a broker has to say. */
+export type Said = Redeemed | Refused;
+
+/** The same, to one request. */
+export type Answer = Said & {
+  /** The SHA-256 of the request's text as the broker got it, in base64url: whatever it was, also where it could not be read. */
+  request: string;
+};
 
 export interface SignedAnswer {
   answer: Answer;
@@ -125,28 +130,22 @@ function parseRequest(text: string): { request: Request; signature: string } {
   return { request, signature: signature as string };
 }
 
-/** The nonce in a text that may be anything: so that also the answer to a wrong request is good for that request alone. */
-export function nonceIn(text: string): string | undefined {
-  try {
-    const { nonce } = JSON.parse(text) as { nonce?: unknown };
-    readBytes(nonce, 'nonce', NONCE_BYTES);
-    return nonce as string;
-  } catch {
-    return undefined;
-  }
+export function refusedAs({ reason, message, details }: Refusal): Refused {
+  return { outcome: 'Refused', reason, message, ...details };
 }
 
-export function refusedAs(refusal: Refusal, nonce: string | undefined): Refused {
-  const { reason, message, details } = refusal;
-  return { outcome: 'Refused', reason, message, ...details, ...(nonce !== undefined && { nonce }) };
-}
-
-export function signAnswer(answer: Answer, broker: KeyPair): SignedAnswer {
+/** `request` is the whole text that is answered: anybody may send another one with the same nonce. */
+export function signAnswer(said: Said, request: string, broker: KeyPair): SignedAnswer {
+  const answer: Answer = { ...said, request: hashOf(request) };
   return { answer, signature: signWith(broker, underHeading(ANSWER, answer as unknown as Canonical)) };
 }
 
-/** The answer of this very broker to this very request. Throws Refusal where it is anybody else's. */
-export function readAnswer(text: string, { broker, nonce }: { broker: string; nonce: string }): Answer {
+function hashOf(request: string): string {
+  return createHash('sha256').update(request).digest('base64url');
+}
+
+/** The answer of this very broker to this very request, whose text is given. Throws Refusal where it is any other. */
+export function readAnswer(text: string, { broker, request }: { broker: string; request: string }): Answer {
   let value: { answer?: Answer; signature?: unknown };
   try {
     value = JSON.parse(text) as typeof value;
@@ -159,6 +158,11 @@ export function readAnswer(text: string, { broker, nonce }: { broker: string; no
   if (!isSignedBy(broker, bytes, value.signature as string)) {
     throw new Refusal('Forged', `the answer is not signed by ${shortKey(broker)}, at whom the ticket is redeemed`);
   }
-  if (value.answer!.nonce !== nonce) throw new Refusal('Forged', 'the answer is one to another request');
+  if (value.answer!.request !== hashOf(request)) {
+    throw new Refusal(
+      'Forged',
+      'the answer is one to another request: who carries the packets sent another, or changed this one',
+    );
+  }
   return value.answer!;
 }

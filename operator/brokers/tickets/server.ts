@@ -11,7 +11,7 @@ import type { Broker } from './broker.ts';
 import type { SettingsState } from './following.ts';
 import type { KeyPair } from './key.ts';
 import { type Reason, REASONS, Refusal } from './refusal.ts';
-import { type Answer, MAX_REQUEST, nonceIn, refusedAs, signAnswer } from './request.ts';
+import { MAX_REQUEST, refusedAs, type Said, signAnswer } from './request.ts';
 
 export interface TicketServerOptions {
   /** 0 takes a free one. */
@@ -43,7 +43,7 @@ export async function serveTickets(options: TicketServerOptions): Promise<Listen
   const redeemed = { Redeemed: 0 };
   const refused: Partial<Record<Reason | 'Failed', number>> = {};
 
-  async function redeem(text: string): Promise<Answer> {
+  async function redeem(text: string): Promise<Said> {
     try {
       const answer = await inTurn(() => options.broker.redeem(text, options.signal));
       redeemed.Redeemed++;
@@ -53,7 +53,7 @@ export async function serveTickets(options: TicketServerOptions): Promise<Listen
       if (!(refusal instanceof Refusal)) throw error;
       refused[refusal.reason] = (refused[refusal.reason] ?? 0) + 1;
       log.info({ reason: refusal.reason, why: refusal.message }, 'a ticket was refused');
-      return refusedAs(refusal, nonceIn(text));
+      return refusedAs(refusal);
     }
   }
 
@@ -64,8 +64,9 @@ export async function serveTickets(options: TicketServerOptions): Promise<Listen
     } else if (url !== '/redeem') send(response, 404, { message: 'there are GET / and POST /redeem' });
     else if (method !== 'POST') send(response, 405, { message: 'only POST' });
     else {
-      const said = await redeem(await bodyOf(request));
-      send(response, said.outcome === 'Redeemed' ? 200 : REASONS[said.reason], signAnswer(said, key));
+      const text = await bodyOf(request);
+      const said = await redeem(text);
+      send(response, said.outcome === 'Redeemed' ? 200 : REASONS[said.reason], signAnswer(said, text, key));
     }
   }
 

@@ -1,6 +1,7 @@
 /** Asks a broker, and writes what takes the right over: both objects are for a namespace in the broker's cluster. */
 import { stringify } from 'yaml';
 import { API_VERSION, LABEL_NODE, nodeLabelValue, SECRET_KEY, SECRET_TYPE } from '../../../../crds/names.ts';
+import { canonical, type Canonical } from '../canonical.ts';
 import type { KeyPair } from '../key.ts';
 import { Refusal } from '../refusal.ts';
 import { MAX_REQUEST, readAnswer, type Redeemed, signRequest } from '../request.ts';
@@ -53,7 +54,7 @@ export async function redeem(options: RedeemOptions): Promise<string> {
 /** The right's value, from the broker's own hand. */
 export async function ask(options: RedeemOptions): Promise<{ redeemed: Redeemed; value: string }> {
   const { ticket, key, at, contact, nonce } = options;
-  const { broker, leaf } = verify(ticket);
+  const { broker, leaf, ids } = verify(ticket);
   const node = options.node ?? leaf.node;
   if (node === undefined) throw new UsageError('the ticket is for any node: say --node');
   const time = Math.floor(options.now() / 1000);
@@ -65,16 +66,27 @@ export async function ask(options: RedeemOptions): Promise<{ redeemed: Redeemed;
     const cause = (error.cause as Error | undefined)?.message ?? error.message;
     throw new Error(`no answer from ${at} (${cause}): ask again with --nonce=${nonce}, which never redeems twice`);
   });
-  const answer = readAnswer(text, { broker, nonce });
-  if (answer.outcome === 'Refused') {
-    const { left, node: by } = answer;
+  try {
+    const answer = readAnswer(text, { broker, request: body });
+    if (answer.outcome === 'Refused') {
+      const { reason, message, left, node: by } = answer;
+      throw new Refusal(reason, message, { ...(left && { left }), ...(by && { node: by }) });
+    }
+    checkRedeemed(answer, { ...leaf, ticket: ids.at(-1)!, node });
+    return { redeemed: answer, value: open(answer.value, key, nonce) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
     // without it nobody but the broker could ever tell what became of this request
-    throw new Refusal(answer.reason, `${answer.message} (the nonce is ${nonce})`, {
-      ...(left && { left }),
-      ...(by && { node: by }),
-    });
+    throw new Refusal(error.reason, `${error.message} (the nonce is ${nonce})`, error.details);
   }
-  return { redeemed: answer, value: open(answer.value, key, nonce) };
+}
+
+/** What was redeemed is what was asked for, whatever the broker says and signs. Throws Refusal. */
+function checkRedeemed(redeemed: Redeemed, asked: Pick<Redeemed, 'ticket' | 'node' | 'resources' | 'window'>): void {
+  for (const field of ['ticket', 'node', 'resources', 'window'] as const) {
+    const [said, meant] = [redeemed, asked].map((one) => canonical(one[field] as Canonical));
+    if (said !== meant) throw new Refusal('Forged', `the broker redeemed ${field} ${said}, and ${meant} was asked for`);
+  }
 }
 
 async function post(url: URL, body: string): Promise<string> {

@@ -31,6 +31,8 @@ describe('a redemption', () => {
     assert.deepEqual([entry.state, entry.node, entry.time], ['Asked', 'node1', NOW]);
     const again = plan(book!, ticket, ANNA, { nonce: nonceOf('one') });
     assert.deepEqual(again, { entry });
+    const elsewhere = () => plan(book!, ticket, ANNA, { nonce: nonceOf('one'), node: 'node2' });
+    assert.throws(elsewhere, refused('AlreadyRedeemed', /was for node1: ask for that node again$/));
   });
 
   it('is refused the second time', () => {

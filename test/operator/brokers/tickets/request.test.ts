@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { Refusal } from '../../../../operator/brokers/tickets/refusal.ts';
 import {
   MAX_REQUEST,
-  nonceIn,
   readAnswer,
   readRequest,
   refusedAs,
@@ -11,10 +11,12 @@ import {
   signRequest,
 } from '../../../../operator/brokers/tickets/request.ts';
 import { open, seal, sealingKey } from '../../../../operator/brokers/tickets/seal.ts';
-import { encode } from '../../../../operator/brokers/tickets/ticket.ts';
+import { encode, type Link } from '../../../../operator/brokers/tickets/ticket.ts';
 import { ANNA, BEN, BROKER, CARL, give, NOW, nonceOf, refused, requestText, SITE, ticketFor } from './tickets.ts';
 
 const HERE = { broker: BROKER.publicKey, issuers: new Set([SITE.publicKey]), now: NOW };
+/** More levels than a stack has room for. */
+const DEEP = '['.repeat(10_000) + ']'.repeat(10_000);
 const VALUE = '5f1c0e6a6f0b4f0e9d3c6f4a9a1b7c2d';
 
 describe('a request', () => {
@@ -76,6 +78,42 @@ describe('a request', () => {
     });
   }
 
+  for (const [what, resources] of [
+    ['a field that there is none of', `{"x":${DEEP}}`],
+    ['an amount', `{"cpu":{"shares":${DEEP}}}`],
+    ['a port', `{"ports":[{"protocol":"TCP","port":${DEEP}},{"protocol":"TCP","port":80}]}`],
+    ['a privilege', `{"privileges":[${DEEP}]}`],
+    ['their place', DEEP],
+  ] as const) {
+    it(`is refused with however much in ${what} of its resources`, () => {
+      const [{ claim, signature }] = ticketFor() as [Link];
+      const deep = JSON.stringify([[{ ...claim, resources: 0 }, signature]]).replace('"resources":0', () => {
+        return `"resources":${resources}`;
+      });
+      const fields = JSON.parse(requestText(ticket, BEN)) as object;
+      const asTicket = `ticket1.${Buffer.from(deep).toString('base64url')}`;
+      const text = JSON.stringify({ ...fields, ticket: asTicket });
+      assert.throws(() => readRequest(text, HERE), refused('Malformed', /more than 16 levels/));
+    });
+  }
+
+  it('is refused with however much in any of its fields, and of its ticket', () => {
+    const fields = JSON.parse(requestText(ticket, BEN)) as Record<string, unknown>;
+    // JSON.stringify has a stack, too
+    const around = (text: string) => text.replace('"HERE"', () => DEEP);
+    for (const name of Object.keys(fields)) {
+      const text = around(JSON.stringify({ ...fields, [name]: 'HERE' }));
+      assert.throws(() => readRequest(text, HERE), refused('Malformed'), name);
+    }
+    const [{ claim, signature }] = ticketFor() as [Link];
+    const claims = Object.keys(claim).map((name) => [[{ ...claim, [name]: 'HERE' }, signature]]);
+    for (const links of [...claims, ['HERE'], 'HERE', [['HERE', signature]], [[claim, 'HERE']]]) {
+      const asTicket = `ticket1.${Buffer.from(around(JSON.stringify(links))).toString('base64url')}`;
+      const text = JSON.stringify({ ...fields, ticket: asTicket });
+      assert.throws(() => readRequest(text, HERE), refused('Malformed'));
+    }
+  });
+
   it('has no field that there is none of', () => {
     const fields = JSON.parse(requestText(ticket, BEN)) as object;
     assert.throws(() => readRequest(JSON.stringify({ ...fields, more: 1 }), HERE), refused('Malformed', /"more"/));
@@ -91,9 +129,10 @@ describe('an answer', () => {
   const nonce = nonceOf('answer');
   const value = seal(VALUE, sealingKey(ANNA, nonce));
   const window = { start: 'a', end: 'b' };
-  const said = { nonce, node: 'node1', right: 'tickets/x', resources: {}, window, ticket: 't', value };
-  const text = JSON.stringify(signAnswer({ outcome: 'Redeemed', ...said }, BROKER));
-  const expected = { broker: BROKER.publicKey, nonce };
+  const request = requestText(ticketFor(), ANNA, { nonce });
+  const said = { node: 'node1', right: 'tickets/x', resources: {}, window, ticket: 't', value };
+  const text = JSON.stringify(signAnswer({ outcome: 'Redeemed', ...said }, request, BROKER));
+  const expected = { broker: BROKER.publicKey, request };
 
   it('opens to the holder who asked, again and again, and to nobody else', () => {
     const answer = readAnswer(text, expected);
@@ -118,26 +157,34 @@ describe('an answer', () => {
 
   it('is of this broker, to this request, as it was said', () => {
     assert.throws(() => readAnswer(text, { ...expected, broker: CARL.publicKey }), refused('Forged', /not signed by/));
-    assert.throws(
-      () => readAnswer(text, { ...expected, nonce: nonceOf('other') }),
-      refused('Forged', /another request/),
-    );
+    const other = requestText(ticketFor(), ANNA, { nonce: nonceOf('other') });
+    assert.throws(() => readAnswer(text, { ...expected, request: other }), refused('Forged', /another request/));
     assert.throws(() => readAnswer(text.replace('node1', 'node2'), expected), refused('Forged'));
-    for (const other of ['', '{}', 'null', '[]', '{"answer":{"nonce":null}}', '{"answer":1,"signature":"x"}']) {
-      assert.throws(() => readAnswer(other, expected), Refusal);
+    const deep = `{"answer":${DEEP},"signature":"x"}`;
+    for (const none of ['', '{}', 'null', '[]', '{"answer":{"request":null}}', '{"answer":1,"signature":"x"}', deep]) {
+      assert.throws(() => readAnswer(none, expected), Refusal);
     }
   });
 
   it('that refuses says why, and what is left', () => {
     const left = { shares: 3, egress: 0, memory: 0, disk: 0 };
-    const refusal = refusedAs(new Refusal('OverIssued', 'asks 4', { left }), nonce);
-    const read = readAnswer(JSON.stringify(signAnswer(refusal, BROKER)), expected);
-    assert.deepEqual(read, { outcome: 'Refused', reason: 'OverIssued', message: 'asks 4', left, nonce });
+    const refusal = refusedAs(new Refusal('OverIssued', 'asks 4', { left }));
+    const { request: hash, ...read } = readAnswer(JSON.stringify(signAnswer(refusal, request, BROKER)), expected);
+    assert.deepEqual(read, { outcome: 'Refused', reason: 'OverIssued', message: 'asks 4', left });
+    assert.equal(hash, createHash('sha256').update(request).digest('base64url'));
   });
 
-  it('to what can hardly be read has its nonce all the same', () => {
-    assert.equal(nonceIn(JSON.stringify({ nonce, more: 1 })), nonce);
-    for (const other of ['', 'null', '{"nonce":1}', '{"nonce":"AA"}']) assert.equal(nonceIn(other), undefined);
+  it('to what another sent under the same nonce is none to the holder', () => {
+    const refusal = refusedAs(new Refusal('Malformed', 'no request'));
+    const ours = JSON.parse(request) as object;
+    const others = [{ nonce }, { ...ours, more: 1 }, { ...ours, ticket: 'x' }].map((one) => JSON.stringify(one));
+    for (const sent of [...others, ` ${request}`, requestText(ticketFor(), BEN, { nonce })]) {
+      for (const one of [refusal, { outcome: 'Redeemed' as const, ...said }]) {
+        const answer = JSON.stringify(signAnswer(one, sent, BROKER));
+        assert.ok(readAnswer(answer, { ...expected, request: sent }));
+        assert.throws(() => readAnswer(answer, expected), refused('Forged', /another request/));
+      }
+    }
   });
 });
 

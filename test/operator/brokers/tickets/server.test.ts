@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Listening } from '../../../../kube/listen.ts';
@@ -6,7 +7,7 @@ import { silentLog } from '../../../../kube/log.ts';
 import { Refusal } from '../../../../operator/brokers/tickets/refusal.ts';
 import { MAX_REQUEST, readAnswer } from '../../../../operator/brokers/tickets/request.ts';
 import { serveTickets } from '../../../../operator/brokers/tickets/server.ts';
-import { BROKER, nonceOf } from './tickets.ts';
+import { BROKER } from './tickets.ts';
 
 describe('the server of tickets', () => {
   let server: Listening;
@@ -34,14 +35,16 @@ describe('the server of tickets', () => {
   const post = (body: string) => fetch(`${url}/redeem`, { method: 'POST', body });
 
   it('signs what it refuses, and counts it', async () => {
-    const nonce = nonceOf('one');
     redeem = () => Promise.reject(new Refusal('Expired', 'too late'));
-    const response = await post(JSON.stringify({ nonce }));
-    assert.equal(response.status, 410);
-    const answer = readAnswer(await response.text(), { broker: BROKER.publicKey, nonce });
-    assert.deepEqual(answer, { outcome: 'Refused', reason: 'Expired', message: 'too late', nonce });
+    for (const request of ['{}', 'no request at all: é']) {
+      const response = await post(request);
+      assert.equal(response.status, 410);
+      const answer = readAnswer(await response.text(), { broker: BROKER.publicKey, request });
+      const hash = createHash('sha256').update(request).digest('base64url');
+      assert.deepEqual(answer, { outcome: 'Refused', reason: 'Expired', message: 'too late', request: hash });
+    }
     const state = (await (await fetch(url)).json()) as object;
-    assert.deepEqual(state, { broker: BROKER.publicKey, Redeemed: 0, refused: { Expired: 1 }, settings: settings() });
+    assert.deepEqual(state, { broker: BROKER.publicKey, Redeemed: 0, refused: { Expired: 2 }, settings: settings() });
   });
 
   it('knows two addresses, and one way to ask each', async () => {

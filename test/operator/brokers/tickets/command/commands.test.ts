@@ -1,5 +1,9 @@
 /** The command line, from keys to a redeemed right, with a server of tickets that is not there and one that is. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { silentLog } from '../../../../../kube/log.ts';
 import type { Listening } from '../../../../../kube/listen.ts';
@@ -7,9 +11,10 @@ import { parseCommand, UsageError } from '../../../../../operator/brokers/ticket
 import { COMMANDS } from '../../../../../operator/brokers/tickets/command/commands.ts';
 import { readPrivateKey } from '../../../../../operator/brokers/tickets/key.ts';
 import { Refusal } from '../../../../../operator/brokers/tickets/refusal.ts';
-import { readRequest } from '../../../../../operator/brokers/tickets/request.ts';
+import { readRequest, type Redeemed, signRequest } from '../../../../../operator/brokers/tickets/request.ts';
 import { seal } from '../../../../../operator/brokers/tickets/seal.ts';
 import { serveTickets } from '../../../../../operator/brokers/tickets/server.ts';
+import { decode, idOf } from '../../../../../operator/brokers/tickets/ticket.ts';
 import { NOW, refused, WINDOW } from '../tickets.ts';
 
 interface KeySecret {
@@ -107,15 +112,16 @@ describe('tickets, the command', () => {
   describe('redeems', () => {
     let server: Listening;
     let answer: (text: string) => Promise<never> | Parameters<typeof seal>[0];
+    /** Where the broker says something else than it was asked. */
+    let redeemed: Partial<Redeemed> = {};
     before(async () => {
       const key = readPrivateKey((parse(files.get('broker')!) as KeySecret).stringData.private);
       const redeem = async (text: string) => {
         const asked = readRequest(text, { broker: key.publicKey, issuers: new Set([site!]), now: NOW });
         const value = await answer(text);
-        const { nonce, node } = asked;
         const { resources, window } = asked.proof.leaf;
-        const said = { nonce, node, resources, window, ticket: 'AbC-_0123456789', right: 'tickets/x' };
-        return { outcome: 'Redeemed' as const, ...said, value: seal(value, asked.seal) };
+        const said = { node: asked.node, resources, window, ticket: asked.proof.ids.at(-1)!, right: 'tickets/x' };
+        return { outcome: 'Redeemed' as const, ...said, ...redeemed, value: seal(value, asked.seal) };
       };
       const { signal } = new AbortController();
       server = await serveTickets({
@@ -142,7 +148,9 @@ describe('tickets, the command', () => {
       const [secret, right] = parseAllDocuments(await run('--node=node1', '--namespace=mine')).map(
         (one) => one.toJS() as object,
       );
-      const metadata = { name: 'ticket-abc012345678', namespace: 'mine' };
+      const id = idOf(decode(files.get('ticket')!.trim())[0]!.claim);
+      const name = `ticket-${id.replace(/[-_]/g, '').slice(0, 12).toLowerCase()}`;
+      const metadata = { name, namespace: 'mine' };
       const type = 'slice-operator.io/capability';
       assert.deepEqual(secret, {
         apiVersion: 'v1',
@@ -164,6 +172,71 @@ describe('tickets, the command', () => {
       await assert.rejects(run('--node=node1'), refused('OverIssued', /^asks 40 shares \(the nonce is [\w-]{22}\)$/));
       answer = () => Promise.reject(new Refusal('NotAnswered', 'not yet'));
       await assert.rejects(run('--node=node1', `--nonce=${'A'.repeat(22)}`), refused('NotAnswered', /nonce is A{22}/));
+    });
+
+    for (const [field, change] of [
+      ['ticket', { ticket: 'another' }],
+      ['node', { node: 'node2' }],
+      ['resources', { resources: { cpu: { shares: 1 } } }],
+      ['window', { window: { start: WINDOW.start, end: '2026-11-02T00:00:00Z' } }],
+    ] as const) {
+      it(`and takes nothing where ${field} is not what was asked for, though the broker signs it`, async () => {
+        answer = () => 'f'.repeat(32);
+        redeemed = change;
+        const message = new RegExp(`^the broker redeemed ${field} .* was asked for \\(the nonce is `);
+        await assert.rejects(run('--node=node1'), refused('Forged', message)).finally(() => (redeemed = {}));
+      });
+    }
+
+    describe('through somebody who carries the packets', () => {
+      let between: Server;
+      let forge: (request: { nonce: string; seal: string }) => string;
+      before(async () => {
+        between = createServer((request, response) => {
+          void text(request)
+            .then((body) => forge(JSON.parse(body) as { nonce: string; seal: string }))
+            .then((body) => fetch(`http://127.0.0.1:${server.port}/redeem`, { method: 'POST', body }))
+            .then(async (said) => response.writeHead(said.status).end(await said.text()));
+        });
+        await once(between.listen(0, '127.0.0.1'), 'listening');
+      });
+      after(() => between.close());
+
+      const through = () => {
+        const { port } = between.address() as AddressInfo;
+        const argv = ['redeem', '--key=anna', '--ticket=ticket', '--node=node1', '--contact=a@b.org'];
+        return tickets(...argv, `--at=http://127.0.0.1:${port}`);
+      };
+
+      it('takes the answer to what was asked', async () => {
+        answer = () => 'f'.repeat(32);
+        forge = (request) => JSON.stringify(request);
+        assert.match(await through(), /value: f{32}/);
+      });
+
+      it('takes no refusal of something else under the same nonce', async () => {
+        forge = ({ nonce }) => JSON.stringify({ nonce });
+        await assert.rejects(through(), refused('Forged', /another request.*the nonce is/));
+      });
+
+      it('takes no right by the ticket of another under the same nonce, for the same key', async () => {
+        answer = () => 'f'.repeat(32);
+        const resources = '{cpu: {shares: 1}, egress: {guarantee: 5k, limit: 8M}}';
+        const bens = await tickets(
+          'delegate',
+          '--key=anna',
+          `--to=${ben}`,
+          '--ticket=ticket',
+          '--resources',
+          resources,
+        );
+        const key = readPrivateKey((parse(files.get('ben')!) as KeySecret).stringData.private);
+        forge = ({ nonce, seal: to }) => {
+          const asked = { ticket: bens.trim(), broker: broker!, node: 'node2', contact: 'ben@b.org' };
+          return signRequest({ ...asked, nonce, time: NOW / 1000, seal: to }, key);
+        };
+        await assert.rejects(through(), refused('Forged', /another request.*the nonce is/));
+      });
     });
 
     it('and says how to go on where it failed half of the way', async () => {
