@@ -8,7 +8,7 @@ import { fitsInParent, holdsItsParts } from './parts.ts';
 import { budgetOfPending } from './pending.ts';
 import { budgetOf, isKeptPort, type Policy, portRefusal } from './policy.ts';
 import { reserveIsKept } from './reserve.ts';
-import { heldIn, isWithin, lineageOf } from './split.ts';
+import { lineageOf } from './split.ts';
 import type { Register } from './register.ts';
 import { ahead, KINDS, when } from './tight.ts';
 
@@ -169,11 +169,7 @@ function budgetFits(ask: Ask, bench: Bench, kind: 'shares' | 'ports', wanted: nu
   if (wanted === 0 || isOwn(ask, bench)) return undefined;
   const { policy, register, now } = bench;
   const budget = budgetOf(policy, ask.namespace)[kind];
-  const period = ahead(ask.period, now);
-  const parts = besides(bench, ask.namespace).filter(({ grant }) => grant?.parent !== undefined);
-  const ofOthers = heldIn(parts, register, ask.namespace);
-  const timeline = register.timelineOf(ask.namespace);
-  const tight = timeline.with(ofOthers, () => timeline.firstTight(period, kind, wanted, budget));
+  const tight = register.timelineOf(ask.namespace).firstTight(ahead(ask.period, now), kind, wanted, budget);
   if (!tight) return undefined;
   const left = Math.max(0, budget - tight.most);
   const message = `asks ${wanted} ${kind}, ${left} of ${budget} left for namespace ${ask.namespace}${when(tight, now)}`;
@@ -223,14 +219,4 @@ function sumsFit(ask: Ask, { offered, register, parent, now }: Bench): Refused |
 /** Part of what its namespace holds already: the budget has it. */
 function isOwn({ namespace }: Ask, { register, parent }: Bench): boolean {
   return parent !== undefined && lineageOf(register, parent).some((one) => one.namespace === namespace);
-}
-
-/** Everything of a namespace but what the new grant would take the place of. */
-function othersIn({ register, aside }: Bench, namespace: string): Entry[] {
-  return register.inNamespace(namespace).filter(({ uid }) => !aside.includes(uid));
-}
-
-/** Of those, what is no part of what the new grant takes the place of: that will be part of the namespace's own. */
-function besides(bench: Bench, namespace: string): Entry[] {
-  return othersIn(bench, namespace).filter((entry) => !isWithin(bench.register, entry, bench.aside));
 }

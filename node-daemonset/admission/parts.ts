@@ -5,9 +5,7 @@ import { portKey } from '../../crds/rspec.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
 import type { Bench } from './judge.ts';
 import { booked, type Entry, type Grant, overlaps, type Period } from './ledger.ts';
-import { under } from './split.ts';
 import { ahead, KINDS, when } from './tight.ts';
-import { Timeline } from './timeline.ts';
 
 type Right = Pick<Grant, 'amounts' | 'period'>;
 
@@ -18,9 +16,8 @@ export function fitsInParent(ask: Ask, { register, aside, parent, now }: Bench):
   const name = `${parent.namespace}/${parent.name}`;
   const why = notWithin(ask, whole, now);
   if (why) return { reason: CapabilityReason.OutsideParent, message: `${name} ${why}` };
-  const siblings = register.partsOf(parent.uid).filter(({ uid }) => !aside.includes(uid));
   const wanted = booked(ask.amounts);
-  const parts = new Timeline(siblings.map(({ grant }) => under(undefined, grant!)));
+  const parts = register.timelineOfParts(parent.uid);
   for (const [kind, reason, format] of KINDS) {
     if (kind === 'pods' || wanted[kind] === 0) continue;
     const has = booked(whole.amounts)[kind];
@@ -30,18 +27,21 @@ export function fitsInParent(ask: Ask, { register, aside, parent, now }: Bench):
     const message = `asks ${format(wanted[kind])}, ${free} of ${format(has)} of ${name} free${when(tight, now)}`;
     return { reason, message };
   }
+  if (ask.amounts.ports.length === 0) return undefined;
+  const siblings = register.partsOf(parent.uid).filter(({ uid }) => !aside.includes(uid));
   return portTaken(ask, siblings);
 }
 
 /** What asks to be another than it was must still hold all that was split from it. */
 export function holdsItsParts(ask: Ask, { register, now }: Bench): Refused | undefined {
   const own = register.partsOf(ask.uid);
+  if (own.length === 0) return undefined;
   const reason = CapabilityReason.GivenAway;
   for (const { namespace, name, grant } of own) {
     const why = notWithin(grant!, ask, now);
     if (why) return { reason, message: `${namespace}/${name} was split from it: as asked, it ${why}` };
   }
-  const parts = new Timeline(own.map(({ grant }) => under(undefined, grant!)));
+  const parts = register.timelineOfParts(ask.uid);
   for (const [kind, , format] of KINDS) {
     const has = booked(ask.amounts)[kind];
     const tight = kind === 'pods' ? undefined : parts.firstTight({ start: now, end: undefined }, kind, 0, has);

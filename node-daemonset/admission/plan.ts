@@ -101,7 +101,7 @@ export function planAdmission(input: AdmissionInput): Admission {
       const aside = [ask.uid, holder.uid];
       const parent = holder.grant?.parent === undefined ? undefined : byUid.get(holder.grant.parent);
       const bench = { ...common, aside, parent, held: [] };
-      return byUid.aside(aside, () => judgeTransfer(ask, bench));
+      return byUid.aside(aside, () => byUid.asHeldIn(ask.namespace, holder.uid, () => judgeTransfer(ask, bench)));
     };
     if (!before.recovered) {
       decisions.push(...adopt({ rcaps: all, register: byUid, nodeName, node, policy, now }));

@@ -3,7 +3,7 @@ import type { Ask, Refused } from './ask.ts';
 import type { Bench } from './judge.ts';
 import { type Books, taken } from './ledger.ts';
 import type { Reserve } from './policy.ts';
-import { heldBy, isWithin, lineageOf } from './split.ts';
+import { lineageOf } from './split.ts';
 import { ahead, KINDS, when } from './tight.ts';
 
 /** What is left of an offer for namespaces for which nothing is reserved. */
@@ -14,7 +14,7 @@ export function offeredToOthers(books: Books, { percent }: Reserve): Books {
 }
 
 /** What is reserved for some namespaces is no other's, whoever lets it lie idle. */
-export function reserveIsKept(ask: Ask, { policy, offered, register, aside, parent, now }: Bench): Refused | undefined {
+export function reserveIsKept(ask: Ask, { policy, offered, register, parent, now }: Bench): Refused | undefined {
   const { reserved } = policy;
   if (!reserved || reserved.namespaces.has(ask.namespace)) return undefined;
   const isOther = (namespace: string): boolean => !reserved.namespaces.has(namespace);
@@ -22,15 +22,11 @@ export function reserveIsKept(ask: Ask, { policy, offered, register, aside, pare
   const wanted = taken({ amounts: ask.amounts, ...(isPart && { parent: parent.uid }) });
   const limits = offeredToOthers(offered, reserved);
   const period = ahead(ask.period, now);
-  // what others have of the named ones' rights, which `others` counts as parts: all of it but the pod
-  const parts = register.parts().filter((one) => isOther(one.namespace) && !isWithin(register, one, aside));
-  const handedOn = heldBy(parts, register, isOther).filter((grant) => grant.parent === undefined);
   const { others } = register;
-  const peak = others.with(handedOn, () => others.peak(period));
+  const peak = others.peak(period);
   for (const [kind, reason, format] of KINDS) {
     if (wanted[kind] === 0 || peak[kind] + wanted[kind] <= limits[kind]) continue;
-    const look = () => others.firstTight(period, kind, wanted[kind], limits[kind]);
-    const tight = kind === 'pods' ? look() : others.with(handedOn, look);
+    const tight = others.firstTight(period, kind, wanted[kind], limits[kind]);
     if (!tight) continue;
     const free = format(Math.max(0, limits[kind] - tight.most));
     const kept = `${reserved.percent} % of ${format(offered[kind])} is reserved for others`;

@@ -48,14 +48,6 @@ export function lineageOf(entries: Entries, of: Entry): Entry[] {
   return line;
 }
 
-/** Whether it is one of these rights, or part of one. */
-export function isWithin(entries: Entries, of: Entry, uids: readonly string[]): boolean {
-  return (
-    uids.includes(of.uid) ||
-    (of.grant?.parent !== undefined && lineageOf(entries, of).some(({ uid }) => uids.includes(uid)))
-  );
-}
-
 function above(entries: Entries, { grant }: Entry): Entry | undefined {
   return grant?.parent === undefined ? undefined : entries.get(grant.parent);
 }
@@ -70,9 +62,13 @@ export function heldBy(others: readonly Entry[], entries: Entries, isOne: (names
   return others.flatMap((entry) => {
     const { grant } = entry;
     if (!grant || !isOne(entry.namespace)) return [];
-    const isOwnPart = () => lineageOf(entries, entry).some((one) => one !== entry && isOne(one.namespace));
-    return grant.parent === undefined || isOwnPart() ? [grant] : [under(undefined, grant)];
+    return grant.parent === undefined || isOwnPart(entries, entry, isOne) ? [grant] : [under(undefined, grant)];
   });
+}
+
+/** Whether some of these namespaces hold what it is part of. */
+export function isOwnPart(entries: Entries, of: Entry, isOne: (namespace: string) => boolean): boolean {
+  return of.grant?.parent !== undefined && lineageOf(entries, of).some((one) => one !== of && isOne(one.namespace));
 }
 
 /**

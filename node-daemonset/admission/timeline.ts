@@ -1,9 +1,10 @@
 /** The sums of what is granted, at every instant, kept sorted: one pass asks it many questions. */
-import { type Books, type Grant, NO_BOOKS, type Period, taken } from './ledger.ts';
+import { booked, type Books, type Grant, NO_BOOKS, type Period } from './ledger.ts';
 
 /** When something starts or ends, and what is granted more from then on; ends have negative amounts. */
 interface Edge extends Readonly<Books> {
   at: number;
+  of: Grant;
   /** No node gives them by number, but a namespace's budget has so many. */
   ports: number;
 }
@@ -15,33 +16,41 @@ export interface Tight extends Period {
 
 export class Timeline {
   /** By time; what has no start is at -Infinity, and what has no end has no second edge. */
-  readonly #edges: Edge[];
+  #edges: Edge[];
 
-  constructor(grants: readonly Grant[] = []) {
-    this.#edges = grants.flatMap(edgesOf).sort((a, b) => a.at - b.at);
+  /** `isWhole`: whether a grant counts with all its amounts; if not, with its pod alone. */
+  constructor(grants: readonly Grant[] = [], isWhole: (grant: Grant) => boolean = isOfNode) {
+    this.#edges = grants.flatMap((grant) => edgesOf(grant, isWhole(grant))).sort((a, b) => a.at - b.at);
   }
 
-  add(grant: Grant): void {
-    for (const edge of edgesOf(grant)) this.#edges.splice(this.#after(edge.at), 0, edge);
+  add(grant: Grant, isWhole = isOfNode(grant)): void {
+    for (const edge of edgesOf(grant, isWhole)) this.#edges.splice(this.#after(edge.at), 0, edge);
   }
 
-  /** One that was added, or one of the same amounts and times. */
+  /** One that was added, as it was. */
   remove(grant: Grant): void {
-    for (const edge of edgesOf(grant)) {
-      let index = this.#after(edge.at) - 1;
-      while (index >= 0 && !isSame(this.#edges[index]!, edge)) index--;
+    const { start = -Infinity, end } = grant.period;
+    for (const at of end === undefined ? [start] : [start, end]) {
+      let index = this.#after(at) - 1;
+      while (index >= 0 && this.#edges[index]!.of !== grant) index--;
       if (index < 0) throw new Error('what is to be taken off the books is not in them');
       this.#edges.splice(index, 1);
     }
   }
 
-  /** What is asked while these are there, too. */
-  with<T>(grants: readonly Grant[], ask: () => T): T {
-    for (const grant of grants) this.add(grant);
+  /** What is asked while these count with their pods alone: one look at all, however many they are. */
+  asParts<T>(grants: ReadonlySet<Grant>, ask: () => T): T {
+    const edges = this.#edges;
+    if (grants.size > 0) {
+      this.#edges = edges.map((edge) => {
+        const { at, of, pods } = edge;
+        return grants.has(of) ? { ...NO_BOOKS, at, of, pods, ports: 0 } : edge;
+      });
+    }
     try {
       return ask();
     } finally {
-      for (const grant of grants) this.remove(grant);
+      this.#edges = edges;
     }
   }
 
@@ -107,28 +116,21 @@ export class Timeline {
   }
 }
 
-function edgesOf(grant: Grant): Edge[] {
-  const { start = -Infinity, end } = grant.period;
-  const { shares, egress, memory, disk, pods } = taken(grant);
-  const ports = grant.parent === undefined ? grant.amounts.ports.length : 0;
-  const first = { at: start, shares, egress, memory, disk, pods, ports };
+/** What is part of another takes from the node no more than its pod. */
+function isOfNode({ parent }: Grant): boolean {
+  return parent === undefined;
+}
+
+function edgesOf(of: Grant, isWhole: boolean): Edge[] {
+  const { start = -Infinity, end } = of.period;
+  const { shares, egress, memory, disk, pods } = isWhole ? booked(of.amounts) : { ...NO_BOOKS, pods: 1 };
+  const ports = isWhole ? of.amounts.ports.length : 0;
+  const first = { at: start, of, shares, egress, memory, disk, pods, ports };
   if (end === undefined) return [first];
   return [
     first,
-    { at: end, shares: -shares, egress: -egress, memory: -memory, disk: -disk, pods: -pods, ports: -ports },
+    { at: end, of, shares: -shares, egress: -egress, memory: -memory, disk: -disk, pods: -pods, ports: -ports },
   ];
-}
-
-function isSame(a: Edge, b: Edge): boolean {
-  return (
-    a.at === b.at &&
-    a.shares === b.shares &&
-    a.egress === b.egress &&
-    a.memory === b.memory &&
-    a.disk === b.disk &&
-    a.pods === b.pods &&
-    a.ports === b.ports
-  );
 }
 
 function tight(start: number, end: number, most: number): Tight {

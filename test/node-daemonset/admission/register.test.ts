@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
 import { amounts } from '../../../crds/rspec.ts';
-import type { Entry } from '../../../node-daemonset/admission/ledger.ts';
+import { type Entry, peak } from '../../../node-daemonset/admission/ledger.ts';
 import { Register } from '../../../node-daemonset/admission/register.ts';
+import { heldBy, under } from '../../../node-daemonset/admission/split.ts';
 
 const ALWAYS = { start: undefined, end: undefined };
 
@@ -43,5 +45,56 @@ describe('the register of a pass', () => {
     );
     assert.throws(() => books.aside(['a'], () => assert.fail('no')));
     assert.equal(books.timeline.peak(ALWAYS).shares, 30);
+  });
+
+  it('keeps what each namespace has, and what those have who are not named, as if it were added up anew', () => {
+    const uids = fc.constantFrom('a', 'b', 'c', 'd', 'e');
+    const namespace = fc.constantFrom('team', 'lab', 'shop');
+    const changes = fc.record({ uid: uids, namespace, parent: fc.option(uids), gone: fc.constantFrom(0, 0, 0, 1, 2) });
+    const isOther = (one: string): boolean => one !== 'lab';
+    const seen = { others: 0, handedOn: 0 };
+    const check = (books: Register): void => {
+      const held = heldBy([...books.values()], books, isOther);
+      assert.deepEqual(books.others.peak(ALWAYS), peak(held, ALWAYS));
+      if (held.some(({ parent }) => parent !== undefined)) seen.others++;
+      for (const one of ['team', 'lab', 'shop']) {
+        const own = heldBy([...books.values()], books, (other) => other === one);
+        assert.deepEqual(books.timelineOf(one).peak(ALWAYS), peak(own, ALWAYS), one);
+        if (own.some(({ parent }) => parent === undefined)) seen.handedOn++;
+      }
+      for (const uid of ['a', 'b']) {
+        const parts = books.partsOf(uid).map(({ grant }) => under(undefined, grant!));
+        assert.deepEqual(books.timelineOfParts(uid).peak(ALWAYS), peak(parts, ALWAYS));
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(changes, { maxLength: 20 }), uids, namespace, (history, uid, to) => {
+        const books = new Register([], new Set(['lab']));
+        for (const [i, change] of history.entries()) {
+          // nothing is above itself
+          const parent = change.parent !== null && change.parent < change.uid ? change.parent : undefined;
+          const { grant } = entry(change.uid, 2 ** i, 80, parent);
+          const { uid: who, namespace: where, gone } = change;
+          if (gone === 2) books.delete(who);
+          else books.set(who, { uid: who, namespace: where, name: who, ...(gone === 0 && { grant: grant! }) });
+          if (i % 3 > 0) check(books);
+        }
+        if (!books.has(uid)) return;
+        const without = new Register(
+          [...books.values()].map((one) => (one.uid === uid ? { ...one, namespace: to } : one)),
+          new Set(['lab']),
+        );
+        const asked = (of: Register) =>
+          [of.timelineOf(to), ...(isOther(to) ? [of.others] : [])].map((one) => one.peak(ALWAYS).shares);
+        const moved = books.aside([uid], () => books.asHeldIn(to, uid, () => asked(books)));
+        assert.deepEqual(
+          moved,
+          without.aside([uid], () => asked(without)),
+        );
+        check(books);
+      }),
+      { numRuns: 1000 },
+    );
+    for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no history came to ${what}`);
   });
 });
