@@ -1,5 +1,6 @@
 /** The admission of one pass: decided with what is known of the node, and on the disk before anybody is told. */
 import type { ResourceCapability } from '../crds/types.ts';
+import { MOST_ANSWERS } from './admission/answers.ts';
 import { askedPorts, type KnownHolder } from './admission/held.ts';
 import { type Decision, planAdmission } from './admission/plan.ts';
 import { attempt, type Gathered } from './gather.ts';
@@ -14,7 +15,7 @@ export async function admit(
   parts: PassParts,
   { node, reading, otherRequests, lineRate }: Gathered,
   problems: Problem[],
-): Promise<{ waiting: boolean }> {
+): Promise<{ waiting: boolean; more: boolean }> {
   const { store, grantLog, metrics, log, nodeName, now, turns } = parts;
   // One look at them: what comes while ports are looked for is answered in the next pass.
   const rcaps = parts.rcaps();
@@ -31,6 +32,7 @@ export async function admit(
     lineRate,
     held,
     turns: turns.left.bind(turns),
+    answers: MOST_ANSWERS,
     now: now(),
   };
   const tell = (decisions: readonly Decision[]): void => {
@@ -50,14 +52,15 @@ export async function admit(
     return true;
   });
   const waiting = (decided?.waiting.size ?? 0) > 0;
-  if (saved) return { waiting };
+  if (saved) return { waiting, more: decided?.more ?? false };
   attempt(problems, 'AdmissionFailed', () => {
     const ended = planAdmission({ ...input, policy: undefined });
     grantLog.owe(ended.decisions, now());
     store.accept({ ledger: ended.ledger });
     tell(ended.decisions);
   });
-  return { waiting };
+  // nothing was answered: that is tried again as what failed is
+  return { waiting, more: false };
 }
 
 /** Decisions that somebody caused by asking. */

@@ -67,6 +67,8 @@ export interface PassResult {
 const FORGET_MS = 60_000;
 /** A namespace whose turn was over is heard again after this. */
 const WAITING_MS = 1_000;
+/** Questions beyond what one pass answers go on after this: whoever else waits for the process is heard between. */
+const MORE_MS = 10;
 /** One enforcer that hangs must not keep the others from their work. */
 const ENFORCER_MS = 30_000;
 
@@ -76,7 +78,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const problems: Problem[] = [];
   const gathered = gather(parts, full || hasQuestions(store.get().ledger, parts.rcaps() ?? []), problems);
   const { node, reading } = gathered;
-  const { waiting } = await admit(parts, gathered, problems);
+  const { waiting, more } = await admit(parts, gathered, problems);
 
   const wordsDue = hearSuspended(store, parts.rcaps(), now());
   if (full) forgetGone(parts);
@@ -114,6 +116,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
     nextBlackout(reading.policy, now()),
   ];
   if (waiting) edges.push(now() + WAITING_MS);
+  if (more) edges.push(now() + MORE_MS);
   const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
   const failed = problems.some(({ reason }) => RETRIED.has(reason));
   return { problems, failed, wakeAt: Number.isFinite(wakeAt) ? wakeAt : undefined };

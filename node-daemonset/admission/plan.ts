@@ -6,6 +6,7 @@ import { CapabilityReason } from '../../crds/conditions.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import { adopt } from './adopt.ts';
 import { forNode, grantAnew, recall } from './anew.ts';
+import { Answers } from './answers.ts';
 import { type Ask, formatInstant, type Refused } from './ask.ts';
 import { beyondIn, evict } from './beyond.ts';
 import { answeredUntil, decide, named } from './decide.ts';
@@ -38,6 +39,8 @@ export interface AdmissionInput {
   held: readonly KnownHolder[] | undefined;
   /** How many answers a namespace may have now; without it, any number. */
   turns?: (namespace: string) => number;
+  /** How many answers there may be in all; without it, any number. */
+  answers?: number;
   /** ms since the epoch */
   now: number;
 }
@@ -59,6 +62,8 @@ export interface Admission {
   decisions: Decision[];
   /** Namespaces with questions beyond their turn: they are answered later. */
   waiting: ReadonlySet<string>;
+  /** Whether there were more questions than answers: the next pass goes on. */
+  more: boolean;
 }
 
 /** Takes what is past off the books, then answers every new generation, oldest rcap first. */
@@ -69,6 +74,7 @@ export function planAdmission(input: AdmissionInput): Admission {
   let recovered = before.recovered ?? false;
   const turns = new Map<string, number>();
   const waiting = new Set<string>();
+  let more = false;
   const byUid = new Register(
     before.entries.map((entry) => expire(entry, now, decisions)),
     policy?.reserved?.namespaces,
@@ -115,6 +121,9 @@ export function planAdmission(input: AdmissionInput): Admission {
     const ordered = inOrder(all, byUid);
     decisions.push(...grantAnew(ordered, byUid, nodeName, (ask, parent) => weigh(ask, parent, [])));
     const offers = new Offers(ordered);
+    const questions = ordered.filter((rcap) => isQuestion(rcap, byUid.get(rcap.metadata.uid ?? '')));
+    const asking = new Set(questions.map(({ metadata }) => metadata.namespace ?? ''));
+    const answers = new Answers(input.answers ?? Infinity, asking);
     const skipped = new Set<string>();
     for (const rcap of ordered) {
       const { namespace = '', name } = rcap.metadata;
@@ -126,8 +135,9 @@ export function planAdmission(input: AdmissionInput): Admission {
         continue;
       }
       const left = turns.get(namespace) ?? input.turns?.(namespace) ?? Infinity;
-      if (left < 1 && answeredUntil(entry) < (rcap.metadata.generation ?? 0)) {
-        waiting.add(namespace);
+      const asks = answeredUntil(entry) < (rcap.metadata.generation ?? 0);
+      if (asks && left < 1) waiting.add(namespace);
+      if (asks && (left < 1 || !answers.has(namespace))) {
         skipped.add(`${namespace}/${name}`);
         continue;
       }
@@ -138,6 +148,7 @@ export function planAdmission(input: AdmissionInput): Admission {
           continue;
         }
         turns.set(namespace, left - 1);
+        answers.give(namespace);
         for (const one of moved.entries) byUid.set(one.uid, one);
         decisions.push(...moved.decisions);
         continue;
@@ -145,31 +156,36 @@ export function planAdmission(input: AdmissionInput): Admission {
       const answer = decide(rcap, entry, { ledger: before, entries: byUid, bindings, nodeName, weigh, now });
       if (!answer) continue;
       turns.set(namespace, left - 1);
+      answers.give(namespace);
       byUid.set(answer.entry.uid, answer.entry);
       if (entry && heldOf(entry) && !heldOf(answer.entry)) relink(byUid, [entry]);
       decisions.push(answer.decision);
     }
+    more = answers.more;
   }
   const entries = [...byUid.values()];
   const same = before === input.ledger && decisions.length === 0 && recovered === (before.recovered ?? false);
-  if (same && entries.length === input.ledger.entries.length) return { ledger: input.ledger, decisions, waiting };
+  if (same && entries.length === input.ledger.entries.length) {
+    return { ledger: input.ledger, decisions, waiting, more };
+  }
   const lost = boundBefore([...bindings.values()], input.ledger.entries, byUid, now);
   // while the API server was not heard all may be seen
   const kept = keptBindings(lost.values(), byUid, (uid) => seen?.has(uid) ?? true);
   const { bindings: _, ...rest } = before;
   const ledger = { ...rest, entries, ...(kept.length > 0 && { bindings: kept }), ...(recovered && { recovered }) };
-  return { ledger, decisions, waiting };
+  return { ledger, decisions, waiting, more };
 }
 
 /** Whether some rcap has a generation that was not answered yet; one that goes without having been granted gets no answer. */
 export function hasQuestions(ledger: Ledger, rcaps: readonly ResourceCapability[]): boolean {
   const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
-  return rcaps.some((rcap) => {
-    const { uid = '', generation = 0, deletionTimestamp } = rcap.metadata;
-    const entry = entries.get(uid);
-    if (awaitsValue(rcap, entry) && !isRead(rcap)) return false;
-    return answeredUntil(entry) < generation && !(deletionTimestamp && !entry?.grant);
-  });
+  return rcaps.some((rcap) => isQuestion(rcap, entries.get(rcap.metadata.uid ?? '')));
+}
+
+function isQuestion(rcap: ResourceCapability, entry: Entry | undefined): boolean {
+  const { generation = 0, deletionTimestamp } = rcap.metadata;
+  if (awaitsValue(rcap, entry) && !isRead(rcap)) return false;
+  return answeredUntil(entry) < generation && !(deletionTimestamp && !entry?.grant);
 }
 
 function expire(entry: Entry, now: number, decisions: Decision[]): Entry {

@@ -229,6 +229,14 @@ describe('pass', () => {
     assert.deepEqual(world.log, ['expired a']);
   });
 
+  it('answers so many questions at once, and goes on at once with the rest', async () => {
+    world.rcaps = Array.from({ length: 150 }, (_, i) => right(`r${i}`));
+    const first = await runPass(world.parts, false);
+    assert.deepEqual([world.log.length, first.wakeAt], [100, NOW + 10]);
+    const second = await runPass(world.parts, false);
+    assert.deepEqual([world.log.length, second.wakeAt], [150, undefined]);
+  });
+
   it('promises nothing that is not on the disk', async () => {
     world.rcaps = [right('a')];
     world.parts = {

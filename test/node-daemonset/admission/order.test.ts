@@ -28,6 +28,8 @@ const lasts = fc.record({
   owner: fc.option(fc.record({ shares: fc.integer({ min: 100, max: 900 }), percent: fc.nat(60) }), { nil: undefined }),
   /** Answers that a namespace may have. */
   turns: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+  /** Answers that there may be in all. */
+  answers: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
   /** Whether the ledger is lost, and what it was is known from statuses alone. */
   lost: fc.nat(4).map((one) => one === 0),
 });
@@ -46,11 +48,11 @@ function shuffled(rcaps: readonly ResourceCapability[], order: readonly number[]
 }
 
 /** Everything that was decided; the order of what is kept tells nothing. */
-function outcome({ ledger, decisions, waiting }: Admission): unknown {
+function outcome({ ledger, decisions, waiting, more }: Admission): unknown {
   const byUid = <T extends { uid: string }>(all: readonly T[] = []): T[] =>
     all.toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
   const { entries, bindings, ...rest } = ledger;
-  return { ...rest, entries: byUid(entries), bindings: byUid(bindings), decisions, waiting: [...waiting].sort() };
+  return { ...rest, entries: byUid(entries), bindings: byUid(bindings), decisions, waiting: [...waiting].sort(), more };
 }
 
 function lived(world: World, step: Step, index: number): World {
@@ -78,14 +80,19 @@ describe('what one pass decides', () => {
         const { shares, percent } = last.owner ?? {};
         const reserved = percent === undefined ? {} : { reserved: { percent, namespaces: ['lab'] } };
         const policy = policyOf({ ...SPEC, ...(shares !== undefined && { shares, evict: true }), ...reserved });
-        const { turns } = last;
+        const { turns, answers } = last;
+        const bounds = {
+          ...(turns !== undefined && { turns: () => turns }),
+          ...(answers !== undefined && { answers }),
+        };
         const { node, now } = world;
-        const change = { policy, node, now, ...(turns !== undefined && { turns: () => turns }) };
+        const change = { policy, node, now, ...bounds };
         const ledger = last.lost ? EMPTY_LEDGER : before;
         const [one, other] = [told, shuffled(told, last.order)].map((rcaps) => admit(ledger, rcaps, change));
         assert.deepEqual(outcome(one!), outcome(other!));
         for (const { event, reason } of one!.decisions) meet(reason === 'Recovered' ? reason : event);
         if (one!.waiting.size > 0) meet('waiting');
+        if (one!.more) meet('more');
         const rival = shows.map((_, i) => one!.ledger.entries.find(({ uid }) => uid === `uid-${sequence.length + i}`));
         if (rival.filter((entry) => entry?.grant).length === 1 && rival.every(Boolean)) meet('rivals');
         if (one!.ledger.entries.some(({ grant }) => grant && grant.parent !== undefined)) meet('parts');
@@ -93,7 +100,7 @@ describe('what one pass decides', () => {
       { numRuns: RUNS },
     );
     const all =
-      'granted renewed denied resizeDenied expired released transferred evicted Recovered waiting rivals parts';
+      'granted renewed denied resizeDenied expired released transferred evicted Recovered waiting more rivals parts';
     for (const what of all.split(' ')) assert.ok(met[what], `no history came to ${what}: ${JSON.stringify(met)}`);
   });
 
