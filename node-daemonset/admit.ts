@@ -46,7 +46,7 @@ export async function admit(
   const decided = attempt(problems, 'AdmissionFailed', () => planAdmission({ ...input, policy }));
   const saved = attempt(problems, 'StateNotSaved', () => {
     if (!decided) return false;
-    grantLog.append(decided.decisions, now());
+    grantLog.append(decided.decisions, now(), ledger);
     store.set({ ledger: decided.ledger });
     tell(decided.decisions);
     return true;

@@ -1,6 +1,7 @@
 /** Every grant and refusal of this node, one JSON object a line: on the disk before any status says so. */
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Ledger } from './admission/ledger.ts';
 import type { Decision } from './admission/plan.ts';
 import { appendFile, DISK, type Disk, syncDirectory } from './durable.ts';
 
@@ -13,6 +14,13 @@ export interface GrantLogOptions {
   disk?: Disk;
 }
 
+/** What the ledger holds: whatever else was granted by the lines before it is not. Of each right the generation that was granted. */
+export interface Holds {
+  event: 'holds';
+  /** By uid. */
+  grants: Record<string, number>;
+}
+
 const MAX_OWED = 1000;
 
 /** Append-only and bounded: the oldest file goes when a new one is begun. */
@@ -22,6 +30,8 @@ export class GrantLog {
   readonly #files: number;
   readonly #disk: Disk;
   #torn = true;
+  /** Whether lines may say what never came into the ledger: those of an earlier run, or before a write that failed. */
+  #inDoubt = true;
   /** Lines of what holds already although the disk did not take them. */
   #owed: string[] = [];
 
@@ -32,12 +42,16 @@ export class GrantLog {
     this.#disk = disk;
   }
 
-  /** All of them in one write; at least once: after a crash a decision may be there twice. */
-  append(decisions: readonly Decision[], now: number): void {
-    if (decisions.length === 0 && this.#owed.length === 0) return;
+  /**
+   * All of them in one write; at least once: after a crash a decision may be there twice, or be none at all. So the first write of a
+   * run, and the one after a failure, says what the ledger held before them.
+   */
+  append(decisions: readonly Decision[], now: number, before: Ledger): void {
+    if (decisions.length === 0 && this.#owed.length === 0 && !this.#inDoubt) return;
     const begun = !existsSync(this.#path);
     if (!begun && statSync(this.#path).size >= this.#maxBytes) this.#rotate();
-    const lines = [...this.#owed, ...linesOf(decisions, now)].join('');
+    const holds = this.#inDoubt ? linesOf([holdsOf(before)], now) : [];
+    const lines = [...this.#owed, ...holds, ...linesOf(decisions, now)].join('');
     // A crash, ours or of an earlier run, may have left the last line cut.
     const text = this.#torn ? `\n${lines}` : lines;
     this.#torn = true;
@@ -45,10 +59,15 @@ export class GrantLog {
     this.#torn = false;
     if (begun) syncDirectory(dirname(this.#path), this.#disk);
     this.#owed = [];
+    this.#inDoubt = false;
   }
 
-  /** Decisions that could not wait for the disk: they are written with the next. Bounded: the oldest are lost. */
+  /**
+   * After a write of the log or of the ledger failed: what was decided all the same, which could not wait for the disk. It is written
+   * with the next. Bounded: the oldest are lost.
+   */
   owe(decisions: readonly Decision[], now: number): void {
+    this.#inDoubt = true;
     this.#owed = [...this.#owed, ...linesOf(decisions, now)].slice(-MAX_OWED);
   }
 
@@ -65,7 +84,12 @@ export class GrantLog {
   }
 }
 
-function linesOf(decisions: readonly Decision[], now: number): string[] {
+function holdsOf({ entries }: Ledger): Holds {
+  const grants = entries.flatMap(({ uid, grant }): [string, number][] => (grant ? [[uid, grant.generation]] : []));
+  return { event: 'holds', grants: Object.fromEntries(grants) };
+}
+
+function linesOf(decisions: readonly (Decision | Holds)[], now: number): string[] {
   const time = new Date(now).toISOString();
   return decisions.map((decision) => `${JSON.stringify({ time, ...decision })}\n`);
 }

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EMPTY_LEDGER } from '../../node-daemonset/admission/ledger.ts';
+import { offered, policyOf } from '../../node-daemonset/admission/policy.ts';
 import { EMPTY_STATE, loadCheckpoint, type NodeState, saveCheckpoint } from '../../node-daemonset/checkpoint.ts';
 import { DISK, type Disk } from '../../node-daemonset/durable.ts';
 import { GrantLog } from '../../node-daemonset/grantlog.ts';
 import { StateStore } from '../../node-daemonset/state.ts';
-import { granted, NODE, NOW, pod, right, shares } from './rights.ts';
+import { readLog, replay } from './admission/replay.ts';
+import { admit, edited, granted, NODE, NOW, pod, right, shares } from './rights.ts';
 
 /** A disk that fails at its n-th step, as a crash or a full disk would; a write that fails wrote a part. */
 function failingDisk(failAt: number): { disk: Disk; steps(): number } {
@@ -136,6 +139,7 @@ describe('grant log', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
+  const holds = { time: '2026-11-01T00:00:00.000Z', event: 'holds', grants: {} };
   const lines = (): unknown[] =>
     readFileSync(path, 'utf8')
       .split('\n')
@@ -149,10 +153,11 @@ describe('grant log', () => {
 
   it('says what was decided, in order', () => {
     const log = new GrantLog({ path });
-    log.append([decision, { ...decision, event: 'released' }], NOW);
-    log.append([], NOW);
-    log.append([{ ...decision, uid: 'b' }], NOW + 1);
+    log.append([decision, { ...decision, event: 'released' }], NOW, EMPTY_LEDGER);
+    log.append([], NOW, EMPTY_LEDGER);
+    log.append([{ ...decision, uid: 'b' }], NOW + 1, EMPTY_LEDGER);
     assert.deepEqual(lines(), [
+      holds,
       { time: '2026-11-01T00:00:00.000Z', ...decision },
       { time: '2026-11-01T00:00:00.000Z', ...decision, event: 'released' },
       { time: '2026-11-01T00:00:00.001Z', ...decision, uid: 'b' },
@@ -161,14 +166,43 @@ describe('grant log', () => {
 
   it('loses no line after one that a crash cut', () => {
     const crashed = new GrantLog({ path, disk: failingDisk(2).disk });
-    assert.throws(() => crashed.append([decision], NOW));
-    new GrantLog({ path }).append([{ ...decision, uid: 'b' }], NOW);
-    assert.deepEqual(lines(), ['cut', { time: '2026-11-01T00:00:00.000Z', ...decision, uid: 'b' }]);
+    assert.throws(() => crashed.append([decision], NOW, EMPTY_LEDGER));
+    new GrantLog({ path }).append([{ ...decision, uid: 'b' }], NOW, EMPTY_LEDGER);
+    assert.deepEqual(lines(), [holds, 'cut', holds, { time: '2026-11-01T00:00:00.000Z', ...decision, uid: 'b' }]);
+  });
+
+  it('says at a start, and after a failure, what the ledger holds: nothing else that it said before was granted', () => {
+    const [x, y] = [right('x', shares(600)), right('y', shares(600))];
+    const offer = offered(policyOf({}), NODE, 0);
+    const replayed = () => replay(readLog(readFileSync(path, 'utf8')), offer).ledger.entries.map(({ uid }) => uid);
+    // the node manager is killed before its ledger is written, and x goes before it runs again
+    new GrantLog({ path }).append(admit(EMPTY_LEDGER, [x]).decisions, NOW, EMPTY_LEDGER);
+    assert.deepEqual(replayed(), ['x']);
+    const log = new GrantLog({ path });
+    log.append([], NOW + 1, EMPTY_LEDGER);
+    assert.deepEqual(replayed(), []);
+    const held = admit(EMPTY_LEDGER, [y]);
+    log.append(held.decisions, NOW + 2, EMPTY_LEDGER);
+    assert.deepEqual(replayed(), ['y']);
+    // a renewal whose ledger the disk did not take
+    const more = admit(held.ledger, [edited(y, { resources: shares(800) })]);
+    assert.equal(more.decisions[0]!.event, 'renewed');
+    log.append(more.decisions, NOW + 3, held.ledger);
+    log.owe([], NOW + 3);
+    log.append([], NOW + 4, held.ledger);
+    const after = replay(readLog(readFileSync(path, 'utf8')), offer).ledger.entries;
+    assert.deepEqual(
+      after.map(({ uid, grant }) => [uid, grant!.amounts.shares]),
+      [['y', 600]],
+    );
+    const before = readFileSync(path, 'utf8');
+    log.append([], NOW + 5, held.ledger);
+    assert.equal(readFileSync(path, 'utf8'), before, 'but not again where nothing failed');
   });
 
   it('is bounded', () => {
     const log = new GrantLog({ path, maxBytes: 200, files: 3 });
-    for (let i = 0; i < 50; i++) log.append([{ ...decision, uid: String(i) }], NOW);
+    for (let i = 0; i < 50; i++) log.append([{ ...decision, uid: String(i) }], NOW, EMPTY_LEDGER);
     assert.deepEqual(readdirSync(directory).sort(), ['grants.jsonl', 'grants.jsonl.1', 'grants.jsonl.2']);
     assert.ok(JSON.stringify(lines()).includes('"uid":"49"'), 'the latest is kept');
   });

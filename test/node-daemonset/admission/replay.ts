@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { CapabilityReason } from '../../../crds/conditions.ts';
 import { type Books, EMPTY_LEDGER, type Entry, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
 import type { Decision } from '../../../node-daemonset/admission/plan.ts';
+import type { Holds } from '../../../node-daemonset/grantlog.ts';
 import { relink } from '../../../node-daemonset/admission/split.ts';
 import { checkBooks } from './books.ts';
 
-/** One line of the log. */
-export interface Logged extends Decision {
+/** One line of the log; one that says what the ledger holds is of no right. */
+export interface Logged extends Omit<Decision, 'event'> {
+  event: Decision['event'] | Holds['event'];
+  grants?: Holds['grants'];
   /** ms since the epoch */
   time: number;
 }
@@ -39,13 +42,18 @@ export function replay(log: readonly Logged[], offer: Books, since = -Infinity):
   const byUid = new Map<string, Entry>();
   const refused: Logged[] = [];
   const granted: Logged[] = [];
+  const known = new Map<string, Entry>();
   let passed: string | undefined;
   const ledger = (): Ledger => ({ ...EMPTY_LEDGER, entries: [...byUid.values()] });
   for (const [index, line] of log.entries()) {
     const { event, uid, namespace, name, grant, reason, message, time } = line;
     const before = [...byUid.values()];
-    if (event === 'granted' || event === 'renewed') {
+    if (event === 'holds') {
+      keep(byUid, known, line.grants!);
+      relink(byUid, before);
+    } else if (event === 'granted' || event === 'renewed') {
       byUid.set(uid, { uid, namespace, name, grant: grant! });
+      known.set(`${uid} ${grant!.generation}`, byUid.get(uid)!);
       // what was split from a right that passed is split from its new holder's
       if (passed !== undefined) move(byUid, passed, uid);
       passed = undefined;
@@ -63,6 +71,15 @@ export function replay(log: readonly Logged[], offer: Books, since = -Infinity):
     if (isLast && time >= since) checkBooks(ledger(), offer, { shares: Infinity, ports: Infinity }, time);
   }
   return { ledger: ledger(), refused, granted };
+}
+
+/** Takes off what never came into the ledger; what it had before that it has still. */
+function keep(byUid: Map<string, Entry>, known: ReadonlyMap<string, Entry>, grants: Readonly<Record<string, number>>) {
+  for (const uid of byUid.keys()) if (grants[uid] === undefined) byUid.delete(uid);
+  for (const [uid, generation] of Object.entries(grants)) {
+    const entry = known.get(`${uid} ${generation}`);
+    if (entry && byUid.get(uid)?.grant?.generation !== generation) byUid.set(uid, entry);
+  }
 }
 
 function move(byUid: Map<string, Entry>, from: string, to: string): void {
