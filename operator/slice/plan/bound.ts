@@ -7,14 +7,17 @@ import { amounts, portKey } from '../../../crds/rspec.ts';
 import type { Grant, ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { isSuspended } from '../../restraint/applied.ts';
+import { isSuspendedByHolder } from '../../restraint/rights.ts';
 import { asking } from './asked.ts';
 import { grantedCondition, leftOf, standing } from './grant.ts';
 import type { Effect, RemoveReason, SliceInput } from './input.ts';
 import { excerpt } from './wording.ts';
 
 /**
- * Those that give the slice a sliver now: one a node, open, and of the network that the slice asks for and was judged by. Of a
- * slice that names no broker none takes the place of a better right of its own.
+ * Those that stand for the slice on their nodes now, one a node: open, and of the network that the slice asks for and was judged
+ * by. Of a slice that names no broker none takes the place of a better right of its own. One that is suspended goes before all
+ * others there, and stands for it also where it gives nothing, unless the slice was granted a right of its own: else its author
+ * would only have to edit it, or to split it off, for another to be acquired in its place.
  */
 export function usableBound(input: SliceInput, now: number): ResourceCapability[] {
   const { slice, nodes, bound, capabilities } = input;
@@ -22,16 +25,39 @@ export function usableBound(input: SliceInput, now: number): ResourceCapability[
   const askedOn = asking(slice);
   const own = slice.spec.broker === undefined ? capabilities : [];
   const held = new Map(own.flatMap((one) => (isOpen(one, nodes, now) ? [[one.spec.nodeName, one]] : [])));
-  for (const capability of bound.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
+  const gives = (capability: ResourceCapability): boolean => {
     const { nodeName } = capability.spec;
-    if (byNode.has(nodeName) || !isOpen(capability, nodes, now)) continue;
+    if (!isOpen(capability, nodes, now)) return false;
     const granted = capability.status!.granted!;
-    if (granted.sliceName !== slice.metadata.name) continue;
-    if ((granted.resources.network ?? 'Pod') !== askedOn(nodes.get(nodeName)!).amounts.network) continue;
+    if (granted.sliceName !== slice.metadata.name) return false;
+    if ((granted.resources.network ?? 'Pod') !== askedOn(nodes.get(nodeName)!).amounts.network) return false;
     const better = held.get(nodeName);
-    if (!better || isAsGood(granted, better.status!.granted!)) byNode.set(nodeName, capability);
+    return !better || isAsGood(granted, better.status!.granted!);
+  };
+  const suspended = suspendedBound(input, now);
+  const kept = new Set(own.flatMap((one) => (isDeleting(one) || !one.status?.granted ? [] : [one.spec.nodeName])));
+  const sorted = bound.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  for (const capability of [...suspended, ...sorted.filter((one) => !suspended.includes(one))]) {
+    const { nodeName } = capability.spec;
+    const stays = suspended.includes(capability) && !kept.has(nodeName);
+    if (!byNode.has(nodeName) && (stays || gives(capability))) byNode.set(nodeName, capability);
   }
   return [...byNode.values()];
+}
+
+/**
+ * Those that are granted to the slice and that somebody suspends, by name, also before their window, with nothing left or of
+ * another network: as long as the slice has one, it has no pod on that node, by whatever right.
+ */
+export function suspendedBound({ slice, nodes, bound }: SliceInput, now: number): ResourceCapability[] {
+  const suspended = bound.filter((capability) => {
+    const { granted } = capability.status ?? {};
+    if (isDeleting(capability) || !isSuspendedByHolder(capability) || !granted) return false;
+    if (granted.sliceName !== slice.metadata.name) return false;
+    const end = granted.window?.end;
+    return standing(capability, nodes.get(capability.spec.nodeName)) === 'granted' && !(end && Date.parse(end) <= now);
+  });
+  return suspended.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 
 /** Whether it is granted by a node that is there, its window is open, and something is left for a sliver of its own. */

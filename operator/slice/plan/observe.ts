@@ -3,6 +3,7 @@ import { CapabilityCondition, CapabilityReason, getCondition, isTrue } from '../
 import { podName } from '../../../crds/names.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, type Pod } from '../../kinds.ts';
+import { shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
 import {
   grantedCondition,
   grantOf,
@@ -32,26 +33,37 @@ export interface Observed {
   lost: string | undefined;
   /** Why the pod does not run, for people; undefined where there is nothing to complain of. */
   problem: string | undefined;
-  /** Its node holds it down because the node's owner said so. */
+  /** Who suspends it on its node: the node's owner, or the holder of a right. */
   suspended: string | undefined;
   /** What the pod is waiting for while all goes well. */
   progress: string | undefined;
 }
 
-/** Slivers on nodes that there are, by name of the node; those of deleted Nodes are counted in `absent`. */
-export function observe(input: SliceInput): { slivers: Observed[]; absent: string[] } {
+/**
+ * Slivers on nodes that there are, by name of the node; those of deleted Nodes are counted in `absent`. `suspended`: rights
+ * of the slice that a holder suspends, also those that give it nothing otherwise.
+ */
+export function observe(
+  input: SliceInput,
+  suspended: readonly ResourceCapability[],
+): { slivers: Observed[]; absent: string[] } {
   const slivers: Observed[] = [];
   const absent: string[] = [];
   for (const capability of input.capabilities) {
     const node = input.nodes.get(capability.spec.nodeName);
     if (isDeleting(capability)) continue;
     if (node?.uid === undefined) absent.push(capability.spec.nodeName);
-    else slivers.push(observeOne(input, capability, node));
+    else slivers.push(observeOne(input, capability, node, suspended));
   }
   return { slivers: slivers.sort((a, b) => (a.node < b.node ? -1 : 1)), absent: absent.sort() };
 }
 
-function observeOne(input: SliceInput, capability: ResourceCapability, node: NodeState): Observed {
+function observeOne(
+  input: SliceInput,
+  capability: ResourceCapability,
+  node: NodeState,
+  suspended: readonly ResourceCapability[],
+): Observed {
   const pod = input.pods.get(podName(capability.metadata.name));
   const state = standing(capability, node);
   const granted = grantOf(capability);
@@ -68,7 +80,7 @@ function observeOne(input: SliceInput, capability: ResourceCapability, node: Nod
     upToDate: pod !== undefined && !isDeleting(pod) && hashOf(pod) === hash,
     lost: node.lost,
     problem: grantProblem(capability) ?? (pod && problemOf(pod, capability, up && !enforced)),
-    suspended: state === 'granted' ? suspensionOf(capability) : undefined,
+    suspended: state === 'granted' ? (suspensionOf(capability) ?? holderOf(node.name, suspended)) : undefined,
     progress: state === 'granted' ? progressOf(pod, node) : undefined,
   };
 }
@@ -121,6 +133,11 @@ function enforcementProblem(capability: ResourceCapability): string | undefined 
 function suspensionOf({ status }: ResourceCapability): string | undefined {
   const ready = getCondition(status?.conditions, CapabilityCondition.Ready);
   return ready?.reason === CapabilityReason.Suspended ? excerpt(ready.message, MAX_QUOTED) : undefined;
+}
+
+function holderOf(node: string, suspended: readonly ResourceCapability[]): string | undefined {
+  const [by] = shownSuspensions(suspended.filter(({ spec }) => spec.nodeName === node));
+  return by && excerpt(`suspended by ${toldSuspension(by)}`, MAX_QUOTED);
 }
 
 /** Three of them fit in a condition. */

@@ -5,6 +5,7 @@ import { holds, isDeleting, refOf, type KubeObject, type Pod } from '../../kinds
 import { attemptOf, earliest, retryAt } from './backoff.ts';
 import { isSuspended } from '../../restraint/applied.ts';
 import { isSuspendedByHolder } from '../../restraint/rights.ts';
+import { suspendedBound } from './bound.ts';
 import { isOpen } from './eligible.ts';
 import { grantOf, isJudged, leftOf, standing } from './grant.ts';
 import { nameKey, type Effect, type NodeState, type RemoveReason, type SliceInput } from './input.ts';
@@ -45,10 +46,11 @@ export interface PodTerms {
 export function planPods(input: SliceInput, { mayCreate, renewing }: PodTerms, now: number): PodPlan {
   const plan: PodPlan = { effects: [], taken: [], wakeAt: undefined };
   const wanted: Sliver[] = [];
+  const suspended = new Set(suspendedBound(input, now).map(({ spec }) => spec.nodeName));
   for (const capability of input.capabilities) {
     if (isDeleting(capability)) continue; // its pod goes with it
     const pod = input.pods.get(podName(capability.metadata.name));
-    const why = mustEnd(input, capability, now);
+    const why = mustEnd(input, capability, suspended, now);
     if (why === undefined) {
       const sliver = sliverOf(input, capability, pod, renewing);
       if (sliver) wanted.push(sliver);
@@ -113,14 +115,19 @@ export function maxUnavailable(update: UpdateStrategy | undefined, wanted: numbe
   return Math.max(1, count);
 }
 
-/** Why the right has no pod now; undefined: it has one. */
-function mustEnd(input: SliceInput, capability: ResourceCapability, now: number): RemoveReason | 'Waiting' | undefined {
+/** Why the right has no pod now; undefined: it has one. `suspended`: nodes where a right that is bound to the slice is. */
+function mustEnd(
+  input: SliceInput,
+  capability: ResourceCapability,
+  suspended: ReadonlySet<string>,
+  now: number,
+): RemoveReason | 'Waiting' | undefined {
   const node = input.nodes.get(capability.spec.nodeName);
   const state = standing(capability, node);
   if (state === 'denied') return 'NotGranted';
   if (state === 'expired') return 'Expired';
-  if (input.slice.spec.suspended || isSuspended(input.restraints) || isSuspendedByHolder(capability))
-    return 'Suspended';
+  if (input.slice.spec.suspended || isSuspended(input.restraints)) return 'Suspended';
+  if (isSuspendedByHolder(capability) || suspended.has(capability.spec.nodeName)) return 'Suspended';
   // a node that came back has yet to grant the right anew: what runs there stays, nothing new is started
   if (state === 'pending') return 'Waiting';
   const granted = capability.status?.granted;

@@ -1,12 +1,12 @@
 /** The status of a slice: counts, the first few refusals, and three conditions that a person can act on. */
 import { setCondition, SliceCondition, SliceReason, type Condition } from '../../../crds/conditions.ts';
-import type { Denial, Slice, SliceStatus } from '../../../crds/types.ts';
+import type { Denial, Slice, SliceStatus, SliverSuspension } from '../../../crds/types.ts';
 import { isDeleting, type KubeObject } from '../../kinds.ts';
 import { shown, told } from '../../restraint/applied.ts';
-import { shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
+import { isSuspendedByHolder, shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
 import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
-import { shutBound } from './bound.ts';
+import { shutBound, suspendedBound } from './bound.ts';
 import type { SliceInput } from './input.ts';
 import { observe, type Observed } from './observe.ts';
 import type { Withheld } from './withhold.ts';
@@ -45,12 +45,15 @@ const MAX_OTHERS = 8;
 
 export function planStatus(of: StatusInput, now: number): SliceStatus {
   const { slice } = of.input;
-  const { slivers, absent } = observe(of.input);
-  const suspendedBy = shownSuspensions(of.input.capabilities);
+  const suspended = [...new Set([...of.input.capabilities, ...suspendedBound(of.input, now)])].filter(
+    isSuspendedByHolder,
+  );
+  const { slivers, absent } = observe(of.input, suspended);
+  const suspendedBy = shownSuspensions(suspended);
   const denials = slivers.filter(({ denial }) => denial).map(({ node, denial }): Denial => ({ node, ...denial! }));
   const accepted = acceptedVerdict(of);
   const allocated = allocatedVerdict(of, slivers, now);
-  const ready = readyVerdict(of, slivers, absent, accepted, allocated, now);
+  const ready = readyVerdict(of, slivers, absent, suspendedBy, accepted, allocated, now);
   const observedGeneration = slice.metadata.generation;
   const verdicts: [string, Verdict][] = [
     [SliceCondition.Ready, ready],
@@ -185,6 +188,7 @@ function readyVerdict(
   { input, refusal, failures, placing: { wanted }, waitingFor }: StatusInput,
   slivers: readonly Observed[],
   absent: readonly string[],
+  suspendedBy: readonly SliverSuspension[],
   accepted: Verdict,
   allocated: Verdict,
   now: number,
@@ -202,7 +206,7 @@ function readyVerdict(
   }
   const refused = failures.map(({ node, message }) => (node ? `${node}: ${message}` : message));
   if (suspended || suspenders.length > 0) {
-    const holders = shownSuspensions(input.capabilities).map(toldSuspension);
+    const holders = suspendedBy.map(toldSuspension);
     const by = first([...(suspended ? ['spec.suspended'] : []), ...suspenders.map(told), ...holders]);
     return no(SliceReason.Suspended, `suspended by ${by}: the rights are kept, the pods are not`);
   }

@@ -140,6 +140,74 @@ describe('rights that others hold for a slice', () => {
     assert.deepEqual(plan(past, state).brief, ['remove Pod gift WindowClosed']);
   });
 
+  describe('of which one is suspended', () => {
+    const on = [aNode('n1')];
+    const by = { right: 'ours/whole', reason: 'probes our customers' };
+    const suspend = (right: ResourceCapability): ResourceCapability => ({
+      ...right,
+      status: { ...right.status!, suspendedBy: [by] },
+    });
+    const slice = aSlice();
+    const right = suspend(gift(slice, 'n1'));
+    const split = { ...right, status: { ...right.status!, granted: { ...right.status!.granted!, givenAway: true } } };
+    const later = suspend(gift(slice, 'n1', 'gift', { window: { start: at(5000) } }));
+    const ofHost = suspend(gift(slice, 'n1', 'gift', { resources: { network: 'Host' } }));
+    const told = (state: Partial<SliceInput>) => {
+      const { conditions, suspendedBy, nodes: counted } = plan(slice, state, on).status([], NOW);
+      const { reason, message } = getCondition(conditions, 'Ready')!;
+      return { reason, message, suspendedBy, wanted: counted!.wanted };
+    };
+    const named = {
+      reason: 'Suspended',
+      message: '0 of 1 running; n1: suspended by the holder of right ours/whole on n1: probes our customers',
+      suspendedBy: [{ node: 'n1', ...by }],
+      wanted: 1,
+    };
+
+    it('nothing is acquired in its place, whatever its author makes of it, and the status names who suspends it', () => {
+      for (const one of [right, split, later, ofHost]) {
+        assert.deepEqual(plan(slice, { bound: [one] }, on).brief, []);
+        assert.deepEqual(plan(slice, { bound: [one], pods: podsOf(slice, one) }, on).brief, [
+          'remove Pod gift Suspended',
+        ]);
+        assert.deepEqual(told({ bound: [one] }), named);
+      }
+    });
+
+    it('no other right has a pod there, and one that the slice was granted is kept where it is the better', () => {
+      const mine = granted(aRight(slice, 'n1'));
+      const last = suspend(gift(slice, 'n1', 'gift', { window: { end: at(60) } }));
+      for (const one of [split, later, last]) {
+        assert.deepEqual(plan(slice, { bound: [one], capabilities: [mine], pods: podsOf(slice, mine) }, on).brief, [
+          `remove Pod ${mine.metadata.name} Suspended`,
+        ]);
+        assert.deepEqual(told({ bound: [one], capabilities: [mine] }), named);
+      }
+      const asked = aRight(slice, 'n1');
+      const surplus = `remove ResourceCapability ${asked.metadata.name} Surplus`;
+      assert.deepEqual(plan(slice, { bound: [later], capabilities: [asked] }, on).brief, [surplus]);
+      const free = gift(slice, 'n1', 'first');
+      assert.deepEqual(plan(slice, { bound: [free, later], pods: podsOf(slice, free) }, on).brief, [
+        'remove Pod first Unused',
+      ]);
+    });
+
+    it('but is over, another slice’s, refused or going, all is as without it', () => {
+      const other = { ...right.status!.granted!, sliceName: 'other' };
+      const others = [
+        suspend(gift(slice, 'n1', 'gift', { window: { end: at(0) } })),
+        { ...right, status: { ...right.status!, granted: other } },
+        suspend({ ...denied(right), metadata: right.metadata }),
+        { ...right, metadata: { ...right.metadata, deletionTimestamp: at(0) } },
+      ];
+      for (const one of others) {
+        const made = plan(slice, { bound: [one] }, on);
+        assert.deepEqual(made.brief, [`create ResourceCapability ${own(slice, 'n1')}`]);
+        assert.equal(made.status([], NOW).suspendedBy, undefined);
+      }
+    });
+  });
+
   describe('of which none is open', () => {
     const slice = aSlice({ broker: 'ours' });
     const told = (bound: ResourceCapability[], on = [aNode('n1')], more: Partial<SliceInput> = {}) => {
