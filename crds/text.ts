@@ -1,5 +1,8 @@
 /** Texts that others wrote, and that go into statuses and Events. */
 
+/** By these words a right's Ready names its node's owner among those who suspend it: nothing else of the right does. */
+export const NODE_OWNER = "the node's owner";
+
 /**
  * At most so many UTF-16 units of a text, without half a character at its end: a server reads what is applied as YAML, and
  * refuses the whole of it for one half.

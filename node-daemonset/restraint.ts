@@ -3,6 +3,7 @@
  * Restraints the operator writes into the status of our SliceNode, where no tenant writes.
  */
 import { parseQuantity } from '../crds/quantity.ts';
+import { NODE_OWNER } from '../crds/text.ts';
 import type { AppliedSuspension } from '../crds/types.ts';
 import type { NodeState } from './checkpoint.ts';
 import { LEAST_EGRESS } from './sliver.ts';
@@ -33,7 +34,7 @@ interface RightsHold {
 export function holdsOf(state: Pick<NodeState, 'restraints' | 'orders' | 'ledger' | 'suspended'>): Hold[] {
   const { restraints, orders, ledger, suspended } = state;
   const own = orders.suspended.map(({ namespace, slice, since, reason }): Hold => {
-    const by = `the node's owner${since && ` since ${since}`}${reason && `: ${reason}`}`;
+    const by = `${NODE_OWNER}${since && ` since ${since}`}${reason && `: ${reason}`}`;
     return { namespace, slice, suspended: true, by };
   });
   const rights = suspensionsIn(ledger, suspended);

@@ -2,6 +2,7 @@
 import { BrokerCondition, getCondition, SliceCondition, type Condition } from '../../crds/conditions.ts';
 import { ANNOTATION_OVERRIDES, LABEL_NODE, nodeLabelValue } from '../../crds/names.ts';
 import { formatRate, quantityOrZero } from '../../crds/quantity.ts';
+import { NODE_OWNER } from '../../crds/text.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
 import { adviceOf, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from './advice.ts';
 import { adviseBroker, type BrokerSeen } from './broker.ts';
@@ -105,8 +106,9 @@ function standingOf({ node, right, pod }: Sliver, nodes: WhyInput['nodes'], susp
   const problem = pod && problemOf(pod);
   if (problem) lines.push(`${node}: the pod ${pod.metadata.name} does not run: ${sentence(problem)}`);
   else if (ready?.status === 'False' && HELD.has(ready.reason)) {
-    // told once for the slice, and not again for each of its nodes
-    if (ready.reason !== 'Suspended' || !suspended) lines.push(`${node} gives it nothing now ${advised(ready)}`);
+    // told once for the slice, and not again for each of its nodes, but where the node's owner does so as well
+    const isTold = ready.reason === 'Suspended' && suspended && !ready.message.includes(NODE_OWNER);
+    if (!isTold) lines.push(`${node} gives it nothing now ${advised(ready)}`);
   } else if (enforced?.status === 'False' && !QUIET.has(enforced.reason)) {
     lines.push(`${node} can't keep its promise ${advised(enforced)}`);
   }

@@ -1,6 +1,7 @@
 /** What has become of a slice's slivers, one by one: what its status counts and tells. */
 import { CapabilityCondition, CapabilityReason, getCondition, isTrue } from '../../../crds/conditions.ts';
 import { podName } from '../../../crds/names.ts';
+import { NODE_OWNER } from '../../../crds/text.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, type Pod } from '../../kinds.ts';
 import { shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
@@ -35,6 +36,8 @@ export interface Observed {
   problem: string | undefined;
   /** Who suspends it on its node: the node's owner, or the holder of a right. */
   suspended: string | undefined;
+  /** The node's owner, since when, and why, where he suspends it: beside others, or alone. */
+  owner: string | undefined;
   /** What the pod is waiting for while all goes well. */
   progress: string | undefined;
 }
@@ -81,6 +84,7 @@ function observeOne(
     lost: node.lost,
     problem: grantProblem(capability) ?? (pod && problemOf(pod, capability, up && !enforced)),
     suspended: state === 'granted' ? (suspensionOf(capability) ?? holderOf(node.name, suspended)) : undefined,
+    owner: state === 'granted' ? ownerOf(capability) : undefined,
     progress: state === 'granted' ? progressOf(pod, node) : undefined,
   };
 }
@@ -130,9 +134,21 @@ function enforcementProblem(capability: ResourceCapability): string | undefined 
   return say(enforced.reason, enforced.message);
 }
 
-function suspensionOf({ status }: ResourceCapability): string | undefined {
+function suspensionOf(capability: ResourceCapability): string | undefined {
+  const message = whoSuspends(capability);
+  return message === undefined ? undefined : excerpt(message, MAX_QUOTED);
+}
+
+function ownerOf(capability: ResourceCapability): string | undefined {
+  const message = whoSuspends(capability) ?? '';
+  const begin = message.indexOf(NODE_OWNER);
+  return begin < 0 ? undefined : excerpt(message.slice(begin), MAX_QUOTED);
+}
+
+/** As the node says it. */
+function whoSuspends({ status }: ResourceCapability): string | undefined {
   const ready = getCondition(status?.conditions, CapabilityCondition.Ready);
-  return ready?.reason === CapabilityReason.Suspended ? excerpt(ready.message, MAX_QUOTED) : undefined;
+  return ready?.reason === CapabilityReason.Suspended ? ready.message : undefined;
 }
 
 function holderOf(node: string, suspended: readonly ResourceCapability[]): string | undefined {

@@ -208,7 +208,9 @@ function readyVerdict(
   if (suspended || suspenders.length > 0) {
     const holders = suspendedBy.map(toldSuspension);
     const by = first([...(suspended ? ['spec.suspended'] : []), ...suspenders.map(told), ...holders]);
-    return no(SliceReason.Suspended, `suspended by ${by}: the rights are kept, the pods are not`);
+    const owners = slivers.flatMap(({ node, owner }) => (owner === undefined ? [] : [`on ${node} ${owner}`]));
+    const also = owners.length > 0 ? `; and ${first(owners)}` : '';
+    return no(SliceReason.Suspended, `suspended by ${by}${also}: the rights are kept, the pods are not`);
   }
   if (window?.start && Date.parse(window.start) > now) {
     return no(SliceReason.WindowNotOpen, `the window opens at ${window.start}`);

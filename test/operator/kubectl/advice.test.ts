@@ -158,14 +158,23 @@ describe('what kubectl slice why advises', () => {
   });
 
   it('tells once who suspends a slice, and of each node that does so itself', () => {
-    const suspended = (slice: Slice) => {
-      const conditions = [condition('Granted', 'True', 'Granted'), condition('Ready', 'False', 'Suspended')];
+    const suspended = (slice: Slice, message = 'by somebody') => {
+      const conditions = [
+        condition('Granted', 'True', 'Granted'),
+        { ...condition('Ready', 'False', 'Suspended'), message },
+      ];
       const right = { ...aRight(slice, 'n1'), status: { conditions } };
       return planWhy({ slice, slivers: [{ node: 'n1', right, pod: undefined }], nodes: undefined }).join('\n');
     };
     const slice = showing([ready('Suspended')]);
     assert.match(suspended(slice), /n1 gives it nothing now \(Suspended\): .* ask whom the message names\./);
     const restraints = [{ name: 'noc', suspended: true, reason: 'floods' }];
-    assert.doesNotMatch(suspended({ ...slice, status: { ...slice.status, restraints } }), /n1 gives/);
+    const restrained = { ...slice, status: { ...slice.status, restraints } };
+    assert.doesNotMatch(suspended(restrained), /n1 gives/);
+    const byOwner = "suspended by a Restraint; by the node's owner: too loud";
+    assert.match(
+      suspended(restrained, byOwner),
+      /n1 gives it nothing now \(Suspended\): .* the node's owner: too loud/,
+    );
   });
 });

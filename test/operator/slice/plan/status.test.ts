@@ -67,6 +67,22 @@ describe('the status of a slice', () => {
     ]);
   });
 
+  it('names that owner also beside others who suspend the slice', () => {
+    const input = running(aSlice({ suspended: true }), nodes);
+    const message = "the right is kept, and suspended by a Restraint; by the node's owner since 2030: too loud";
+    const [first, ...others] = input.capabilities;
+    const conditions = [
+      condition('Granted', 'True', 'Granted'),
+      { ...condition('Ready', 'False', 'Suspended'), message },
+    ];
+    const capabilities = [{ ...first!, status: { ...first!.status, conditions } }, ...others];
+    assert.deepEqual(statusOf({ ...input, capabilities }).ready, [
+      'False',
+      'Suspended',
+      "suspended by spec.suspended; and on n1 the node's owner since 2030: too loud: the rights are kept, the pods are not",
+    ]);
+  });
+
   it('stays Ready without a Node that was deleted, and says that its right is kept', () => {
     const input = running(aSlice(), nodes);
     const gone = new Map(input.nodes).set('n3', aNode('n3', { uid: undefined, lost: 'is gone' }));
