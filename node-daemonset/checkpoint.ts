@@ -23,6 +23,8 @@ export interface NodeState {
   spec: SliceNodeSpec | undefined;
   /** The same of what he says of many nodes. */
   defaults: SliceNodeSpec | undefined;
+  /** The last policy that was valid, of all that the owner says; undefined where there never was one. */
+  policy: SliceNodeSpec | undefined;
   /** What others held slivers to when the API server was last heard. */
   restraints: NodeRestraint[];
   /** Rights whose holders suspended what runs by them when the API server was last heard. */
@@ -41,6 +43,7 @@ export const EMPTY_STATE: NodeState = {
   node: undefined,
   spec: undefined,
   defaults: undefined,
+  policy: undefined,
   restraints: [],
   suspended: [],
   wordsAt: 0,
@@ -83,7 +86,7 @@ export function parseCheckpoint(text: string): NodeState {
   if (read?.version !== CHECKPOINT_VERSION) {
     throw new Error(`its version is ${String(read?.version)}, this node manager reads ${CHECKPOINT_VERSION}`);
   }
-  const { ledger, pods, nextClassId, nextNumber, node, spec, defaults } = read;
+  const { ledger, pods, nextClassId, nextNumber, node, spec, defaults, policy } = read;
   const { restraints = [], suspended = [], wordsAt = 0, orders = NO_ORDERS } = read;
   if (!ledger || !Array.isArray(ledger.entries) || !Array.isArray(ledger.formerNodeUIDs) || !Array.isArray(pods)) {
     throw new Error('it has no ledger or no pods');
@@ -115,6 +118,7 @@ export function parseCheckpoint(text: string): NodeState {
     node,
     spec,
     defaults,
+    policy,
     restraints,
     suspended,
     wordsAt,

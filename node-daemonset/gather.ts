@@ -34,7 +34,7 @@ export function gather(parts: GatherParts, fresh: boolean, problems: Problem[]):
   const generation = hearNode(parts);
   attempt(problems, 'OrdersUnknown', () => hearOwner(parts));
   const { node, pods } = parts.store.get();
-  const reading = parts.policy.read(parts.store.get());
+  const reading = hearPolicy(parts, problems);
   const others = (): number =>
     node ? parts.otherRequests(new Set(pods.map(({ uid }) => uid)), node.cpuMilli, fresh) : 0;
   return {
@@ -67,6 +67,18 @@ function hearNode({ store, sliceNode }: GatherParts): number | undefined {
   if (JSON.stringify(defaults) !== JSON.stringify(before.defaults)) change.defaults = defaults;
   store.accept(change);
   return heard.metadata.generation;
+}
+
+/** The last valid one is kept: what is said may make no sense when the next run begins. */
+function hearPolicy({ store, policy }: GatherParts, problems: Problem[]): PolicyReading {
+  const reading = policy.read(store.get());
+  const { valid } = reading;
+  if (valid && !isDeepStrictEqual(valid, store.get().policy)) store.accept({ policy: valid });
+  if (!reading.policy) {
+    const message = `there never was a valid policy of the node's owner: what was granted is enforced, and nothing else is granted: ${reading.problem}`;
+    problems.push({ reason: 'PolicyUnknown', message });
+  }
+  return reading;
 }
 
 /** Kept too: where the files can't be read, what was said before holds. */

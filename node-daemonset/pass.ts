@@ -4,9 +4,9 @@ import type { ResourceCapability, RspecPort } from '../crds/types.ts';
 import type { AddressWatch } from './addresses/watch.ts';
 import type { HeldPort } from './admission/held.ts';
 import { beyondIn } from './admission/beyond.ts';
-import { grantsOf, nextEdge } from './admission/ledger.ts';
+import { grantsOf, nextEdge, sumsAt } from './admission/ledger.ts';
 import { type Decision, hasQuestions } from './admission/plan.ts';
-import { egressLimitOf, offered, type Policy } from './admission/policy.ts';
+import { egressLimitOf, offered, type Policy, policyOf } from './admission/policy.ts';
 import type { Turns } from './admission/turns.ts';
 import { admit } from './admit.ts';
 import type { Audit } from './audit/start.ts';
@@ -93,12 +93,13 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   const outcome = { ledger, pods: standings.pods, problems, blackouts, holds, now: now() };
   parts.statuses.granted({ ...outcome, rcaps: parts.rcaps() ?? [] });
   let budgeted: ReturnType<Budgets['apply']> | undefined;
-  if (node && reading.policy) {
-    budgeted = parts.budgets.apply(standings.slivers, reading.policy);
+  if (node) {
+    const policy = reading.policy ?? policyOfGrants(ledger, store.get().orders, now());
+    budgeted = parts.budgets.apply(standings.slivers, policy);
     attempt(problems, 'BudgetNotSaved', () => parts.budgets.save());
     const slivers = full ? countSent(parts, budgeted.slivers) : budgeted.slivers;
     const ports = grantsOf(ledger).flatMap(({ amounts, parent }) => (parent === undefined ? amounts.ports : []));
-    const desired = { slivers, ports, facts: factsOf(parts.nodeName, node, reading.policy) };
+    const desired = { slivers, ports, facts: factsOf(parts.nodeName, node, policy) };
     parts.onDesired(desired);
     problems.push(...(await enforce(parts, desired)));
   }
@@ -158,6 +159,11 @@ function settle(
 
 function changedPods(before: NodeState['pods'], after: NodeState['pods']): Partial<NodeState> {
   return after.some((pod, i) => pod !== before[i]) ? { pods: after } : {};
+}
+
+/** What is enforced where nobody knows what the owner says: all that was granted, and no more than that is sent. */
+function policyOfGrants(ledger: NodeState['ledger'], { cap }: NodeState['orders'], now: number): Policy {
+  return { ...policyOf({}, cap?.egressLimit), egressLimit: sumsAt(grantsOf(ledger), now).egress };
 }
 
 function factsOf(nodeName: string, node: NonNullable<NodeState['node']>, policy: Policy): NodeFacts {

@@ -12,7 +12,7 @@ import { describe, validateSliceNode } from '../../crds/validate.ts';
 import type { Orders } from '../owner/orders.ts';
 import { type Policy, policyOf } from './policy.ts';
 
-/** What the owner said elsewhere than in the file. */
+/** What the owner said elsewhere than in the file, and before. */
 export interface Said {
   /** Of SliceNodePolicies. */
   defaults?: SliceNodeSpec | undefined;
@@ -20,12 +20,16 @@ export interface Said {
   spec?: SliceNodeSpec | undefined;
   /** On the node itself. */
   orders?: Orders;
+  /** The last valid policy of an earlier run: what `valid` of its last reading was. */
+  policy?: SliceNodeSpec | undefined;
 }
 
 /** A policy to go by, and what is wrong with the present one where it is an older one. */
 export interface PolicyReading {
   /** undefined where there never was a valid one: then nothing is granted. */
   policy: Policy | undefined;
+  /** What it was made of, for the time after a restart; the same object as long as nothing else is said. */
+  valid: SliceNodeSpec | undefined;
   problem: string | undefined;
 }
 
@@ -33,8 +37,8 @@ const MAX_BYTES = 256 * 1024;
 const SPEC = schemaOf(readCrd('slicenode.yaml')).properties!.spec!;
 
 /**
- * Reads the policy anew whenever it is asked, and keeps the last valid one: a slip of the owner's pen must neither open
- * the node nor end what runs on it.
+ * Reads the policy anew whenever it is asked, and keeps the last valid one, that of an earlier run, too: a slip of the owner's
+ * pen must neither open the node nor end what runs on it. The cap is no part of that: it holds as it was said last.
  */
 export class PolicySource {
   readonly #path: string;
@@ -51,7 +55,7 @@ export class PolicySource {
       text = readFileSync(this.#path, 'utf8');
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT') return { policy: this.#last?.reading.policy, problem: `${this.#path}: ${message}` };
+      if (code !== 'ENOENT') return this.#lastValid(said, `${this.#path}: ${message}`);
       text = '';
     }
     const last = this.#last;
@@ -63,7 +67,8 @@ export class PolicySource {
     return reading;
   }
 
-  #judge(text: string, { defaults = {}, spec = {}, orders }: Said): PolicyReading {
+  #judge(text: string, said: Said): PolicyReading {
+    const { defaults = {}, spec = {}, orders } = said;
     try {
       check(defaults, 'the SliceNodePolicies');
       check(spec, 'the SliceNode');
@@ -71,13 +76,26 @@ export class PolicySource {
       const unknown = unknownFields(file, SPEC, '');
       if (unknown.length > 0) throw new Error(`${this.#path}: there is no field ${unknown.join(', ')}`);
       check(file, this.#path);
-      return {
-        policy: policyOf(mergePolicy(mergePolicy(defaults, spec), file), orders?.cap?.egressLimit),
-        problem: undefined,
-      };
+      const valid = mergePolicy(mergePolicy(defaults, spec), file);
+      return { policy: policyOf(valid, orders?.cap?.egressLimit), valid, problem: undefined };
     } catch (error) {
-      return { policy: this.#last?.reading.policy, problem: (error as Error).message };
+      return this.#lastValid(said, (error as Error).message);
     }
+  }
+
+  #lastValid({ policy: kept, orders }: Said, problem: string): PolicyReading {
+    const valid = this.#last?.reading.valid ?? (kept && isValid(kept) ? kept : undefined);
+    return { policy: valid && policyOf(valid, orders?.cap?.egressLimit), valid, problem };
+  }
+}
+
+/** A newer version may refuse what an older one took: then there is none to go by. */
+function isValid(kept: SliceNodeSpec): boolean {
+  try {
+    check(kept, 'the last valid policy');
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -51,11 +51,13 @@ async function obey(command: Command, config: NodeConfig, since: string): Promis
 
 function list(json: boolean, config: NodeConfig, files: OrderFiles): string {
   const state = { ...readState(config), orders: files.read() };
-  const { policy } = new PolicySource(config.policyFile).read(state);
+  const { policy, problem } = new PolicySource(config.policyFile).read(state);
   const now = Date.now();
   const rows = readRows(state, policy?.blackouts ?? [], now, createCpuMeter({ prefix: config.cgroupPrefix }));
   if (json) return `${JSON.stringify({ time: now, slivers: rows, orders: state.orders }, null, 2)}\n`;
-  return formatTable(rows) + formatSuspenders(readSuspenders(state)) + formatOrders(state.orders);
+  const which = policy ? 'the last valid one holds' : 'there never was a valid one, nothing is granted';
+  const wrong = problem === undefined ? '' : `POLICY ${which}: ${problem}\n`;
+  return formatTable(rows) + formatSuspenders(readSuspenders(state)) + formatOrders(state.orders) + wrong;
 }
 
 /** The order is on the disk, so it holds whether the manager is quick or not: this only says so. */

@@ -89,9 +89,11 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
   };
 }
 
-function ready({ offered, policyProblem, problems }: NodeFactsReported): Verdict {
+function ready({ offered, policy, policyProblem, problems }: NodeFactsReported): Verdict {
   if (policyProblem) {
-    return { status: 'False', reason: Reason.PolicyInvalid, message: `the last valid policy holds: ${policyProblem}` };
+    const unknown = problems.find(({ reason }) => reason === 'PolicyUnknown');
+    const message = !policy && unknown ? unknown.message : `the last valid policy holds: ${policyProblem}`;
+    return { status: 'False', reason: Reason.PolicyInvalid, message };
   }
   if (!offered) {
     const message = 'the operator has not said yet what the Node can allocate';

@@ -42,6 +42,7 @@ describe('checkpoint', () => {
     nextNumber: 0x101,
     node: NODE,
     spec: { shares: 500 },
+    policy: { shares: 400 },
     restraints: [{ namespace: 'team', slice: 'measure', suspended: true }],
     suspended: [{ uid: 'a', reason: 'its holder says so' }],
     wordsAt: 7,
@@ -58,12 +59,12 @@ describe('checkpoint', () => {
   });
 
   it('of a version without numbers of slivers gives each pod one', () => {
-    const { nextNumber: _, pods, restraints: ___, suspended: ____, ...rest } = state;
+    const { nextNumber: _, pods, restraints: ___, suspended: ____, policy: _____, ...rest } = state;
     const { number: __, ...unnumbered } = pods[0]!;
     writeFileSync(path, JSON.stringify({ version: 1, ...rest, pods: [unnumbered] }));
     const loaded = loadCheckpoint(path, NOW);
     assert.equal(loaded.problem, undefined);
-    assert.deepEqual(loaded.state.restraints, []);
+    assert.deepEqual([loaded.state.restraints, loaded.state.policy], [[], undefined]);
     assert.deepEqual([loaded.state.pods[0]!.number, loaded.state.nextNumber], [1, 2]);
   });
 

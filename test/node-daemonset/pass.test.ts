@@ -1,6 +1,6 @@
 /** Whole passes with enforcers, files and an API server that are tables in memory. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -235,6 +235,71 @@ describe('pass', () => {
     assert.deepEqual([world.log.length, first.wakeAt], [100, NOW + 10]);
     const second = await runPass(world.parts, false);
     assert.deepEqual([world.log.length, second.wakeAt], [150, undefined]);
+  });
+
+  it('goes by the last valid policy of the run before where the owner’s file has a slip, also by a cap since', async () => {
+    const file = join(directory, 'policy.yaml');
+    const rcap = right('a', shares(100));
+    writeFileSync(file, 'egressLimit: 50M\nnamespaces: [{ name: mallory, refused: true }]\n');
+    world.rcaps = [rcap];
+    await runPass(world.parts, true);
+    publish('p', rcap, { addresses: ['10.0.0.1'] });
+    writeFileSync(file, 'egresslimit: 50M\n');
+    world = build();
+    world.parts = { ...world.parts, enforcers: world.parts.enforcers.slice(1) };
+    world.rcaps = [rcap, right('b', shares(1), {}, { namespace: 'mallory' }), right('c', shares(1))];
+    const { problems } = await runPass(world.parts, true);
+    assert.deepEqual(problems, []);
+    assert.equal(world.desired.at(-1)!.facts.egressLimit, 50_000_000);
+    assert.equal(condition('b', 'Granted'), 'False NamespaceRefused');
+    assert.equal(condition('c', 'Granted'), 'True Granted');
+    const { conditions } = world.reports.get('node1')!.status as SliceNodeStatus;
+    assert.match(getCondition(conditions, 'Ready')!.message, /^the last valid policy holds: .*no field egresslimit/);
+    world.orders = { cap: { egressLimit: 7_000_000, since: 'now', reason: '' }, suspended: [] };
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.facts.egressLimit, 7_000_000);
+    writeFileSync(file, '{}\n');
+    world.orders = NO_ORDERS;
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.facts.egressLimit, 100_000_000);
+  });
+
+  it('enforces what was granted where there never was a valid policy, says so, and decides nothing', async () => {
+    const egress = { limit: '9M', guarantee: '3M' };
+    const rcap = right('a', { ...shares(100), egress }, { window: { end: new Date(NOW + 300_000).toISOString() } });
+    world.rcaps = [rcap];
+    await runPass(world.parts, true);
+    publish('p', rcap, { addresses: ['10.0.0.1'] });
+    world.parts.store.set({ policy: undefined }); // as an older node manager left it
+    writeFileSync(join(directory, 'policy.yaml'), 'egresslimit: 50M\n');
+    world = build();
+    world.parts = { ...world.parts, enforcers: world.parts.enforcers.slice(1) };
+    world.rcaps = [rcap, right('b', shares(1))];
+    const { problems } = await runPass(world.parts, true);
+    const [problem] = problems;
+    assert.equal(problem!.reason, 'PolicyUnknown');
+    assert.match(problem!.message, /never was a valid policy.*no field egresslimit/);
+    const { slivers, facts } = world.desired.at(-1)!;
+    assert.deepEqual([slivers[0]!.standing, facts.egressLimit], ['entitled', 3_000_000]);
+    assert.equal(world.reports.has('b'), false, 'neither granted nor refused');
+    assert.equal(condition('a', 'Enforced'), 'False EnforcementFailed');
+    const { conditions } = world.reports.get('node1')!.status as SliceNodeStatus;
+    assert.equal(getCondition(conditions, 'Ready')!.message, problem!.message);
+
+    const suspended = [{ namespace: 'team', slice: undefined, since: 'now', reason: 'stop' }];
+    world.orders = { cap: undefined, suspended };
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'penalised');
+    world.now += PENALTY_MS;
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'frozen');
+    world.orders = NO_ORDERS;
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'entitled');
+    world.now = NOW + 300_000;
+    await runPass(world.parts, false);
+    assert.equal(world.desired.at(-1)!.slivers[0]!.standing, 'penalised');
+    assert.deepEqual(world.log, ['expired a']);
   });
 
   it('promises nothing that is not on the disk', async () => {

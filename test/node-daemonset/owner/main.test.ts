@@ -1,7 +1,7 @@
 /** The command as a process of its own, beside a node manager that is no more than its checkpoint. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +70,16 @@ describe('slice-node', function () {
     assert.match((await run('resume', 'team/measure')).stdout, /was not suspended here/);
     assert.match((await run('cap', 'none')).stdout, /the policy holds/);
     assert.deepEqual(files.read(), { cap: undefined, suspended: [] });
+  });
+
+  it('says what is wrong with the policy, and what holds instead', async () => {
+    writeFileSync(join(directory, 'policy.yaml'), 'share: 1\n');
+    assert.match(
+      (await run('ls')).stdout,
+      /\nPOLICY there never was a valid one, nothing is granted: .*no field share\n$/,
+    );
+    saveCheckpoint(join(directory, 'checkpoint.json'), { ...STATE, policy: { shares: 1 } });
+    assert.match((await run('ls')).stdout, /\nPOLICY the last valid one holds: .*no field share\n$/);
   });
 
   it('is found by another name in the PATH', async () => {

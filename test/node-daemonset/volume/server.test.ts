@@ -272,6 +272,7 @@ describe('volume', () => {
   const notEnforced: [string, () => Promise<PassResult>][] = [
     ['its own enforcement fails', problem({ sliver: 'pod-1', reason: 'CpuWriteFailed', message: 'EPERM' })],
     ['the uplink is not ours', problem({ reason: 'UplinkBusy', message: 'fq_codel' })],
+    ['nobody knows the owner’s policy', problem({ reason: 'PolicyUnknown', message: 'no field share' })],
     ['an enforcer fails', problem({ reason: 'EnforcerFailed', message: 'egress: no tc' })],
     ['the pass does not end', () => new Promise(() => undefined)],
   ];
