@@ -34,6 +34,8 @@ export interface PolicyReading {
 }
 
 const MAX_BYTES = 256 * 1024;
+/** What a file says that says nothing on purpose. */
+const NOTHING = '{}';
 const SPEC = schemaOf(readCrd('slicenode.yaml')).properties!.spec!;
 
 /**
@@ -56,7 +58,7 @@ export class PolicySource {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT') return this.#lastValid(said, `${this.#path}: ${message}`);
-      text = '';
+      text = NOTHING;
     }
     const last = this.#last;
     const { defaults, spec, orders } = said;
@@ -103,13 +105,16 @@ function readSpec(text: string, path: string): SliceNodeSpec {
   if (text.length > MAX_BYTES) throw new Error(`${path} is larger than ${MAX_BYTES} bytes`);
   let spec: unknown;
   try {
-    spec = parse(text, { maxAliasCount: 10 }) ?? {};
+    spec = parse(text, { maxAliasCount: 10 });
   } catch (error) {
     throw new Error(`${path} is not YAML: ${(error as Error).message}`, { cause: error });
   }
+  // so it is for a moment while it is written, and for good where the disk was full
+  if (spec === undefined || spec === null)
+    throw new Error(`${path} is empty: write ${NOTHING} into it where it should say nothing, or delete it`);
   if (typeof spec !== 'object' || Array.isArray(spec))
     throw new Error(`${path} must hold the fields of a SliceNode's spec`);
-  return spec as SliceNodeSpec;
+  return spec;
 }
 
 function check(spec: SliceNodeSpec, where: string): void {

@@ -82,6 +82,8 @@ describe('policy', () => {
       ['shares: [\n', /is not YAML/],
       ['- shares\n', /must hold the fields/],
       ['share: 1\n', /share/],
+      ['', /policy.yaml is empty: write \{\}/],
+      ['# shares: 100\n---\n', /is empty/],
     ] as const) {
       writeFileSync(path, text);
       const { policy, problem } = source.read({});
@@ -89,7 +91,7 @@ describe('policy', () => {
       assert.match(problem!, message);
       assert.equal(new PolicySource(path).read({}).policy, undefined);
     }
-    writeFileSync(path, '');
+    writeFileSync(path, '{}\n');
     assert.deepEqual([source.read({}).policy!.shares, source.read({}).problem], [900, undefined]);
   });
 
