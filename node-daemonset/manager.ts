@@ -28,7 +28,7 @@ import { GrantLog } from './grantlog.ts';
 import { startLocal } from './local/start.ts';
 import { Loop } from './loop.ts';
 import { OrderFiles } from './owner/orders.ts';
-import { runPass } from './pass.ts';
+import { runPass, SETTLED_MS } from './pass.ts';
 import { podCgroups } from './podcgroups.ts';
 import { announceTo } from './report/announce.ts';
 import { startHeartbeat } from './report/heartbeat.ts';
@@ -74,7 +74,7 @@ export async function startManager({
   const tree = { prefix: cgroupPrefix };
   const cgroups = podCgroups(tree);
   const directories = new SliverDirectories(paths.slivers, nodeName);
-  const policy = new PolicySource(config.policyFile);
+  const policy = new PolicySource(config.policyFile, { settledMs: SETTLED_MS });
   const nodeMetrics = createNodeMetrics(metrics.registry);
   const orders = new OrderFiles(paths.orders);
   // before all that wakes it: it runs nothing until all parts are there

@@ -69,6 +69,8 @@ const FORGET_MS = 60_000;
 const WAITING_MS = 1_000;
 /** Questions beyond what one pass answers go on after this: whoever else waits for the process is heard between. */
 const MORE_MS = 10;
+/** The owner's file is read again after this where it had changed just before. */
+export const SETTLED_MS = 1_000;
 /** One enforcer that hangs must not keep the others from their work. */
 const ENFORCER_MS = 30_000;
 
@@ -118,6 +120,7 @@ export async function runPass(parts: PassParts, full: boolean): Promise<PassResu
   ];
   if (waiting) edges.push(now() + WAITING_MS);
   if (more) edges.push(now() + MORE_MS);
+  if (reading.unsettled) edges.push(now() + SETTLED_MS);
   const wakeAt = Math.min(...edges.map((edge) => edge ?? Infinity));
   const failed = problems.some(({ reason }) => RETRIED.has(reason));
   return { problems, failed, wakeAt: Number.isFinite(wakeAt) ? wakeAt : undefined };

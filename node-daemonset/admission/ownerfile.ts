@@ -2,7 +2,7 @@
  * The owner's policy from all that he says: the defaults for many nodes, over them the SliceNode, and over both the file on the
  * node, which has the last word.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { parse } from 'yaml';
 import { API_VERSION } from '../../crds/names.ts';
 import { mergePolicy } from '../../crds/ownerpolicy.ts';
@@ -31,6 +31,14 @@ export interface PolicyReading {
   /** What it was made of, for the time after a restart; the same object as long as nothing else is said. */
   valid: SliceNodeSpec | undefined;
   problem: string | undefined;
+  /** The file changed just now, and what it said before holds: it may be half written. */
+  unsettled?: boolean;
+}
+
+export interface PolicySourceOptions {
+  /** So long the file has to say the same before that holds. Default 0. */
+  settledMs?: number;
+  now?(): number;
 }
 
 const MAX_BYTES = 256 * 1024;
@@ -44,22 +52,55 @@ const SPEC = schemaOf(readCrd('slicenode.yaml')).properties!.spec!;
  */
 export class PolicySource {
   readonly #path: string;
+  readonly #settledMs: number;
+  readonly #now: () => number;
+  /** What the file said when it last was let alone, and what it says since. */
+  #taken: string | undefined;
+  #fresh: { text: string; since: number } | undefined;
   #last: ({ text: string; reading: PolicyReading } & Said) | undefined;
 
   /** `path` may be missing: then the SliceNode alone counts. */
-  constructor(path: string) {
+  constructor(path: string, { settledMs = 0, now = Date.now }: PolicySourceOptions = {}) {
     this.#path = path;
+    this.#settledMs = settledMs;
+    this.#now = now;
   }
 
   read(said: Said): PolicyReading {
     let text: string;
+    let writtenAt = -Infinity;
     try {
       text = readFileSync(this.#path, 'utf8');
+      writtenAt = statSync(this.#path).mtimeMs;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT') return this.#lastValid(said, `${this.#path}: ${message}`);
       text = NOTHING;
     }
+    const kept = this.#lastValid(said);
+    const unsettled = !this.#isSettled(text, writtenAt, kept.valid !== undefined);
+    if (unsettled) {
+      if (this.#taken === undefined) return { ...kept, unsettled };
+      text = this.#taken;
+    } else this.#taken = text;
+    return unsettled ? { ...this.#readText(text, said), unsettled } : this.#readText(text, said);
+  }
+
+  /** An editor that empties the file, or moves it away, before it writes must not be taken at its word meanwhile. */
+  #isSettled(text: string, writtenAt: number, isKept: boolean): boolean {
+    const now = this.#now();
+    // the first that is ever read holds at once: there is nothing else to go by
+    const isOld = now - writtenAt >= this.#settledMs;
+    const isFirst = this.#taken === undefined && (isOld || !isKept);
+    if (isFirst || text === this.#taken) {
+      this.#fresh = undefined;
+      return true;
+    }
+    if (this.#fresh?.text !== text || this.#fresh.since > now) this.#fresh = { text, since: now };
+    return now - this.#fresh.since >= this.#settledMs;
+  }
+
+  #readText(text: string, said: Said): PolicyReading {
     const last = this.#last;
     const { defaults, spec, orders } = said;
     const isSame = last?.defaults === defaults && last?.spec === spec && last?.orders === orders;
@@ -85,7 +126,7 @@ export class PolicySource {
     }
   }
 
-  #lastValid({ policy: kept, orders }: Said, problem: string): PolicyReading {
+  #lastValid({ policy: kept, orders }: Said, problem?: string): PolicyReading {
     const valid = this.#last?.reading.valid ?? (kept && isValid(kept) ? kept : undefined);
     return { policy: valid && policyOf(valid, orders?.cap?.egressLimit), valid, problem };
   }

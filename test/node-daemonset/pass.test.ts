@@ -19,7 +19,7 @@ import { loadCheckpoint } from '../../node-daemonset/checkpoint.ts';
 import { DISK, type Disk } from '../../node-daemonset/durable.ts';
 import { GrantLog } from '../../node-daemonset/grantlog.ts';
 import { NO_ORDERS, type Orders } from '../../node-daemonset/owner/orders.ts';
-import { type PassParts, runPass } from '../../node-daemonset/pass.ts';
+import { type PassParts, runPass, SETTLED_MS } from '../../node-daemonset/pass.ts';
 import { createNodeMetrics } from '../../node-daemonset/report/metrics.ts';
 import type { StatusReport } from '../../node-daemonset/report/reporter.ts';
 import { Statuses } from '../../node-daemonset/report/statuses.ts';
@@ -262,6 +262,12 @@ describe('pass', () => {
     world.orders = NO_ORDERS;
     await runPass(world.parts, false);
     assert.equal(world.desired.at(-1)!.facts.egressLimit, 100_000_000);
+  });
+
+  it('looks again soon at a file that changed just now', async () => {
+    const { policy } = world.parts;
+    world.parts = { ...world.parts, policy: { read: (said) => ({ ...policy.read(said), unsettled: true }) } };
+    assert.equal((await runPass(world.parts, true)).wakeAt, NOW + SETTLED_MS);
   });
 
   it('enforces what was granted where there never was a valid policy, says so, and decides nothing', async () => {

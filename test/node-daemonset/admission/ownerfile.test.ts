@@ -95,6 +95,38 @@ describe('policy', () => {
     assert.deepEqual([source.read({}).policy!.shares, source.read({}).problem], [900, undefined]);
   });
 
+  it('takes up what the file says once it has been let alone', () => {
+    let now = Date.now() + 60_000;
+    const options = { settledMs: 1000, now: () => now };
+    const text = 'shares: 100\nnamespaces:\n  - name: mallory\n    refused: true\n';
+    writeFileSync(path, text);
+    const source = new PolicySource(path, options);
+    const refuses = (spec = {}): boolean => source.read({ spec }).policy!.namespaces.has('mallory');
+    assert.equal(refuses(), true);
+    for (const part of [undefined, '', 'shares: 100\n', 'shares: 100\nnamespaces:\n']) {
+      if (part === undefined) rmSync(path);
+      else writeFileSync(path, part);
+      const { problem, unsettled } = source.read({});
+      assert.deepEqual([problem, unsettled, refuses()], [undefined, true, true], part);
+      assert.equal(source.read({ spec: { pods: 7 } }).policy!.pods, 7, 'others are heard meanwhile');
+      now += 500;
+    }
+    writeFileSync(path, 'shares: 200\n');
+    assert.equal(source.read({}).policy!.shares, 100);
+    now += 1000;
+    const { policy, unsettled } = source.read({});
+    assert.deepEqual([policy!.shares, refuses(), unsettled], [200, false, undefined]);
+
+    now = Date.now();
+    writeFileSync(path, 'shares: 300\n');
+    const restarted = new PolicySource(path, options);
+    const shares = (): number => restarted.read({ policy: { shares: 250 } }).policy!.shares;
+    assert.equal(shares(), 250, 'what an earlier run kept');
+    now += 2000;
+    assert.equal(shares(), 300);
+    assert.equal(new PolicySource(path, options).read({}).policy!.shares, 300, 'there is nothing else to go by');
+  });
+
   it('says so when the file can’t be read', () => {
     mkdirSync(path);
     const { policy, problem } = new PolicySource(path).read({});
