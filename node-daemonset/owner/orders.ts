@@ -55,10 +55,15 @@ export class OrderFiles {
     const suspended: Suspension[] = [];
     let cap: Cap | undefined;
     for (const file of readdirSync(this.#directory).toSorted()) {
-      if (file === CAP) cap = this.#cap();
-      const [, namespace, slice] = SUSPENDED.exec(file) ?? [];
-      // the name alone suspends: a file whose text was spoilt frees nobody
-      if (namespace) suspended.push({ namespace, slice, ...orderOf(this.#json(file)) });
+      try {
+        if (file === CAP) cap = this.#cap();
+        const [, namespace, slice] = SUSPENDED.exec(file) ?? [];
+        // the name alone suspends: a file whose text was spoilt frees nobody
+        if (namespace) suspended.push({ namespace, slice, ...orderOf(this.#json(file)) });
+      } catch (error) {
+        // taken back since the directory was read
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
     }
     return { cap, suspended };
   }
