@@ -1,6 +1,7 @@
 /** Random histories of every operation: what is promised fits, and every part of a right is somewhere once. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { covering } from './covering.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import {
   EMPTY_LEDGER,
@@ -80,53 +81,54 @@ describe('a history of rights', () => {
       orphansAnew: 0,
       redeemedAnew: 0,
     };
-    fc.assert(
-      fc.property(steps, (sequence) => {
-        const redeemers = new Map<string, string>();
-        const bound = new Map<string, string>();
-        const lost = new Set<string>();
-        const passed = new Set<string>();
-        let world = EMPTY_WORLD;
-        for (const [index, step] of sequence.entries()) {
-          world = act(world, step, index);
-          const before = world.ledger;
-          const after = admit(before, seenIn(world), { spec: SPEC, node: world.node, now: world.now });
-          const { ledger } = after;
-          world = { ...world, ledger };
-          if (step.kind === 'release' || step.kind === 'wait') checkNothingGrew(before, world.ledger, world.now);
-          if (step.kind === 'anew') checkAllIsBack(before, after);
-          checkBooks(world.ledger, BOOKS, BUDGET, world.now);
-          const { entries } = world.ledger;
-          const parents = new Map(entries.map(({ uid, grant }) => [uid, grant?.parent]));
-          for (const { uid, grant, refusal } of entries) {
-            if (grant && bound.has(uid)) assert.equal(grant.sliceName, bound.get(uid), 'bound to another slice');
-            if (grant?.sliceName) bound.set(uid, grant.sliceName);
-            if (grant && lost.has(uid)) seen.again++;
-            if (!grant && bound.has(uid)) lost.add(uid);
-            if (refusal?.reason === 'Transferred') passed.add(uid);
-            assert.ok(!grant || !passed.has(uid), 'a former holder has a right again');
-            const isBack = step.kind === 'anew' && grant;
-            if (isBack && grant.from !== undefined && grant.parent === undefined) seen.orphansAnew++;
-            const shown = world.rcaps.find(({ metadata }) => metadata.uid === uid)?.status?.redeemDigest;
-            if (grant && shown) {
-              assert.equal(redeemers.get(shown) ?? uid, uid, 'a value granted twice');
-              redeemers.set(shown, uid);
-              seen.transfers++;
-              if (isBack) seen.redeemedAnew++;
-              if (entries.some((one) => one.grant?.parent === uid)) seen.movedParts++;
+    covering(seen, Object.keys(seen), () =>
+      fc.assert(
+        fc.property(steps, (sequence) => {
+          const redeemers = new Map<string, string>();
+          const bound = new Map<string, string>();
+          const lost = new Set<string>();
+          const passed = new Set<string>();
+          let world = EMPTY_WORLD;
+          for (const [index, step] of sequence.entries()) {
+            world = act(world, step, index);
+            const before = world.ledger;
+            const after = admit(before, seenIn(world), { spec: SPEC, node: world.node, now: world.now });
+            const { ledger } = after;
+            world = { ...world, ledger };
+            if (step.kind === 'release' || step.kind === 'wait') checkNothingGrew(before, world.ledger, world.now);
+            if (step.kind === 'anew') checkAllIsBack(before, after);
+            checkBooks(world.ledger, BOOKS, BUDGET, world.now);
+            const { entries } = world.ledger;
+            const parents = new Map(entries.map(({ uid, grant }) => [uid, grant?.parent]));
+            for (const { uid, grant, refusal } of entries) {
+              if (grant && bound.has(uid)) assert.equal(grant.sliceName, bound.get(uid), 'bound to another slice');
+              if (grant?.sliceName) bound.set(uid, grant.sliceName);
+              if (grant && lost.has(uid)) seen.again++;
+              if (!grant && bound.has(uid)) lost.add(uid);
+              if (refusal?.reason === 'Transferred') passed.add(uid);
+              assert.ok(!grant || !passed.has(uid), 'a former holder has a right again');
+              const isBack = step.kind === 'anew' && grant;
+              if (isBack && grant.from !== undefined && grant.parent === undefined) seen.orphansAnew++;
+              const shown = world.rcaps.find(({ metadata }) => metadata.uid === uid)?.status?.redeemDigest;
+              if (grant && shown) {
+                assert.equal(redeemers.get(shown) ?? uid, uid, 'a value granted twice');
+                redeemers.set(shown, uid);
+                seen.transfers++;
+                if (isBack) seen.redeemedAnew++;
+                if (entries.some((one) => one.grant?.parent === uid)) seen.movedParts++;
+              }
+              if (grant?.parent !== undefined) seen.parts++;
+              if (grant?.parent !== undefined && parents.get(grant.parent) !== undefined) seen.partsOfParts++;
+              if (grant?.from !== undefined && grant.parent === undefined) seen.orphans++;
             }
-            if (grant?.parent !== undefined) seen.parts++;
-            if (grant?.parent !== undefined && parents.get(grant.parent) !== undefined) seen.partsOfParts++;
-            if (grant?.from !== undefined && grant.parent === undefined) seen.orphans++;
           }
-        }
-        const over = admit(world.ledger, [], { spec: SPEC, node: world.node, now: world.now });
-        const left = over.ledger.entries.filter(({ refusal }) => refusal?.reason !== 'Transferred');
-        assert.deepEqual(left, [], 'when all is released the books are empty');
-      }),
-      { numRuns: RUNS },
+          const over = admit(world.ledger, [], { spec: SPEC, node: world.node, now: world.now });
+          const left = over.ledger.entries.filter(({ refusal }) => refusal?.reason !== 'Transferred');
+          assert.deepEqual(left, [], 'when all is released the books are empty');
+        }),
+        { numRuns: RUNS },
+      ),
     );
-    for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no history came to ${what}`);
   });
 
   it('holds what an owner says now, who changes his mind and says evict, and never what is reserved for others', () => {
@@ -134,35 +136,36 @@ describe('a history of rights', () => {
     const ruled = (shares: number, percent: number): Policy =>
       policyOf({ ...SPEC, shares, reserved: { percent, namespaces: ['lab'] }, evict: true });
     const seen = { evicted: 0, handedOn: 0 };
-    fc.assert(
-      fc.property(steps, fc.array(says, { maxLength: 4 }), (sequence, said) => {
-        let world = EMPTY_WORLD;
-        let policy = ruled(900, 60);
-        for (const [index, step] of sequence.entries()) {
-          const anew = said.find(({ at }) => at === index);
-          if (anew) policy = ruled(anew.shares, anew.percent);
-          world = act(world, step, index);
-          const { ledger, decisions } = admit(world.ledger, seenIn(world), {
-            policy,
-            node: world.node,
-            now: world.now,
-          });
-          world = { ...world, ledger };
-          checkBooks(ledger, offered(policy, NODE, 0), BUDGET, world.now);
-          checkReserve(ledger, policy, world.now);
-          // so that it need not be looked for again until the owner says something else
-          assert.deepEqual(beyondPolicy(ledger.entries, policy, NODE, world.now), []);
-          seen.evicted += decisions.filter(({ event }) => event === 'evicted').length;
-          const isLabs = (uid: string): boolean =>
-            ledger.entries.some((one) => one.uid === uid && one.namespace === 'lab');
-          const isHanded = ({ grant, namespace }: Entry) =>
-            namespace !== 'lab' && grant?.parent && isLabs(grant.parent);
-          if (ledger.entries.some(isHanded)) seen.handedOn++;
-        }
-      }),
-      { numRuns: RUNS },
+    covering(seen, Object.keys(seen), () =>
+      fc.assert(
+        fc.property(steps, fc.array(says, { maxLength: 4 }), (sequence, said) => {
+          let world = EMPTY_WORLD;
+          let policy = ruled(900, 60);
+          for (const [index, step] of sequence.entries()) {
+            const anew = said.find(({ at }) => at === index);
+            if (anew) policy = ruled(anew.shares, anew.percent);
+            world = act(world, step, index);
+            const { ledger, decisions } = admit(world.ledger, seenIn(world), {
+              policy,
+              node: world.node,
+              now: world.now,
+            });
+            world = { ...world, ledger };
+            checkBooks(ledger, offered(policy, NODE, 0), BUDGET, world.now);
+            checkReserve(ledger, policy, world.now);
+            // so that it need not be looked for again until the owner says something else
+            assert.deepEqual(beyondPolicy(ledger.entries, policy, NODE, world.now), []);
+            seen.evicted += decisions.filter(({ event }) => event === 'evicted').length;
+            const isLabs = (uid: string): boolean =>
+              ledger.entries.some((one) => one.uid === uid && one.namespace === 'lab');
+            const isHanded = ({ grant, namespace }: Entry) =>
+              namespace !== 'lab' && grant?.parent && isLabs(grant.parent);
+            if (ledger.entries.some(isHanded)) seen.handedOn++;
+          }
+        }),
+        { numRuns: RUNS },
+      ),
     );
-    for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no history came to ${what}`);
   });
 
   it('is taken back whole from what the node told, where its ledger is lost, whatever the owner says by then', () => {
@@ -175,63 +178,65 @@ describe('a history of rights', () => {
       othersRequest: fc.nat(NODE.cpuMilli),
     });
     const met = { rights: 0, parts: 0, handedOn: 0 };
-    fc.assert(
-      fc.property(steps, says, (sequence, { shares, budget, percent, pods, refused, othersRequest }) => {
-        const world = lived(sequence);
-        const { ledger: before, node, now } = world;
-        const policy = policyOf({
-          ...{ shares, budget, pods },
-          reserved: { percent, namespaces: ['lab'] },
-          namespaces: [{ name: 'team', refused }],
-        });
-        const told = seenIn(world).map(statusIn(before, node.uid));
-        const change = { policy, otherRequests: othersRequest, turns: () => 0, node, now };
-        const { entries } = admit(EMPTY_LEDGER, told, change).ledger;
-        const rebuilt = new Map(entries.map((entry) => [entry.uid, entry]));
-        const granted = before.entries.filter(({ grant }) => grant);
-        assert.deepEqual(
-          entries
-            .filter(({ grant }) => grant)
-            .map(({ uid }) => uid)
-            .sort(),
-          granted.map(({ uid }) => uid).sort(),
-        );
-        for (const { uid, namespace, grant } of granted) {
-          assert.deepEqual(rebuilt.get(uid)!.grant, grant);
-          const parent = rebuilt.get(grant!.parent ?? '');
-          met.rights++;
-          if (parent) met.parts++;
-          if (parent && parent.namespace !== namespace) met.handedOn++;
-        }
-      }),
-      { numRuns: RUNS },
+    covering(met, Object.keys(met), () =>
+      fc.assert(
+        fc.property(steps, says, (sequence, { shares, budget, percent, pods, refused, othersRequest }) => {
+          const world = lived(sequence);
+          const { ledger: before, node, now } = world;
+          const policy = policyOf({
+            ...{ shares, budget, pods },
+            reserved: { percent, namespaces: ['lab'] },
+            namespaces: [{ name: 'team', refused }],
+          });
+          const told = seenIn(world).map(statusIn(before, node.uid));
+          const change = { policy, otherRequests: othersRequest, turns: () => 0, node, now };
+          const { entries } = admit(EMPTY_LEDGER, told, change).ledger;
+          const rebuilt = new Map(entries.map((entry) => [entry.uid, entry]));
+          const granted = before.entries.filter(({ grant }) => grant);
+          assert.deepEqual(
+            entries
+              .filter(({ grant }) => grant)
+              .map(({ uid }) => uid)
+              .sort(),
+            granted.map(({ uid }) => uid).sort(),
+          );
+          for (const { uid, namespace, grant } of granted) {
+            assert.deepEqual(rebuilt.get(uid)!.grant, grant);
+            const parent = rebuilt.get(grant!.parent ?? '');
+            met.rights++;
+            if (parent) met.parts++;
+            if (parent && parent.namespace !== namespace) met.handedOn++;
+          }
+        }),
+        { numRuns: RUNS },
+      ),
     );
-    for (const [what, times] of Object.entries(met)) assert.ok(times > 0, `no history came to ${what}`);
   });
 
   it('is granted anew from what the node told, where it is registered anew without its ledger', () => {
     const met = { rights: 0, parts: 0, redeemed: 0 };
-    fc.assert(
-      fc.property(steps, (sequence) => {
-        const world = lived(sequence);
-        const { ledger: before, now } = world;
-        const told = seenIn(world).map(statusIn(before, world.node.uid));
-        const after = admit(EMPTY_LEDGER, told, { spec: SPEC, node: { ...NODE, uid: 'next' }, now });
-        checkBooks(after.ledger, BOOKS, BUDGET, now);
-        const was = new Map(before.entries.map((entry) => [entry.uid, entry]));
-        const unedited = new Set(told.filter((one) => isUnedited(one)).map(({ metadata }) => metadata.uid));
-        const whole = before.entries.filter((entry) => lineageOf(was, entry).every(({ uid }) => unedited.has(uid)));
-        checkAllIsBack({ ...before, entries: whole }, after);
-        for (const { uid, grant } of after.ledger.entries) {
-          if (!grant) continue;
-          assert.notEqual(was.get(uid)?.refusal?.reason, 'Transferred', 'a former holder has a right again');
-          met.rights++;
-          if (grant.parent !== undefined) met.parts++;
-          if (told.some(({ metadata, spec }) => metadata.uid === uid && spec.redeem)) met.redeemed++;
-        }
-      }),
-      { numRuns: RUNS },
+    covering(met, Object.keys(met), () =>
+      fc.assert(
+        fc.property(steps, (sequence) => {
+          const world = lived(sequence);
+          const { ledger: before, now } = world;
+          const told = seenIn(world).map(statusIn(before, world.node.uid));
+          const after = admit(EMPTY_LEDGER, told, { spec: SPEC, node: { ...NODE, uid: 'next' }, now });
+          checkBooks(after.ledger, BOOKS, BUDGET, now);
+          const was = new Map(before.entries.map((entry) => [entry.uid, entry]));
+          const unedited = new Set(told.filter((one) => isUnedited(one)).map(({ metadata }) => metadata.uid));
+          const whole = before.entries.filter((entry) => lineageOf(was, entry).every(({ uid }) => unedited.has(uid)));
+          checkAllIsBack({ ...before, entries: whole }, after);
+          for (const { uid, grant } of after.ledger.entries) {
+            if (!grant) continue;
+            assert.notEqual(was.get(uid)?.refusal?.reason, 'Transferred', 'a former holder has a right again');
+            met.rights++;
+            if (grant.parent !== undefined) met.parts++;
+            if (told.some(({ metadata, spec }) => metadata.uid === uid && spec.redeem)) met.redeemed++;
+          }
+        }),
+        { numRuns: RUNS },
+      ),
     );
-    for (const [what, times] of Object.entries(met)) assert.ok(times > 0, `no history came to ${what}`);
   });
 });

@@ -1,6 +1,7 @@
 /** What came between two passes is answered in one, and it makes no difference which of it was heard first. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { covering } from './covering.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { EMPTY_LEDGER } from '../../../node-daemonset/admission/ledger.ts';
 import type { Admission } from '../../../node-daemonset/admission/plan.ts';
@@ -65,43 +66,46 @@ describe('what one pass decides', () => {
   it('does not depend on the order of events', () => {
     const met: Record<string, number> = {};
     const meet = (what: string): void => void (met[what] = (met[what] ?? 0) + 1);
-    fc.assert(
-      fc.property(steps, lasts, rivals, (sequence, last, both) => {
-        const first = Math.max(0, sequence.length - last.steps);
-        let world = sequence.slice(0, first).reduce(lived, EMPTY_WORLD);
-        const before = world.ledger;
-        world = sequence.slice(first).reduce((next, step, i) => act(next, step, first + i), world);
-        const pick = (both?.pick ?? 0) % Math.max(world.rcaps.length, 1);
-        const shows = (both?.namespaces ?? []).map((namespace): Step => {
-          return { kind: 'transfer', pick, truly: true, namespace };
-        });
-        world = shows.reduce((next, step, i) => act(next, step, sequence.length + i), world);
-        const told = last.lost ? seenIn(world).map(statusIn(before, before.nodeUID)) : seenIn(world);
-        const { shares, percent } = last.owner ?? {};
-        const reserved = percent === undefined ? {} : { reserved: { percent, namespaces: ['lab'] } };
-        const policy = policyOf({ ...SPEC, ...(shares !== undefined && { shares, evict: true }), ...reserved });
-        const { turns, answers } = last;
-        const bounds = {
-          ...(turns !== undefined && { turns: () => turns }),
-          ...(answers !== undefined && { answers }),
-        };
-        const { node, now } = world;
-        const change = { policy, node, now, ...bounds };
-        const ledger = last.lost ? EMPTY_LEDGER : before;
-        const [one, other] = [told, shuffled(told, last.order)].map((rcaps) => admit(ledger, rcaps, change));
-        assert.deepEqual(outcome(one!), outcome(other!));
-        for (const { event, reason } of one!.decisions) meet(reason === 'Recovered' ? reason : event);
-        if (one!.waiting.size > 0) meet('waiting');
-        if (one!.more) meet('more');
-        const rival = shows.map((_, i) => one!.ledger.entries.find(({ uid }) => uid === `uid-${sequence.length + i}`));
-        if (rival.filter((entry) => entry?.grant).length === 1 && rival.every(Boolean)) meet('rivals');
-        if (one!.ledger.entries.some(({ grant }) => grant && grant.parent !== undefined)) meet('parts');
-      }),
-      { numRuns: RUNS },
-    );
     const all =
       'granted renewed denied resizeDenied expired released transferred evicted Recovered waiting more rivals parts';
-    for (const what of all.split(' ')) assert.ok(met[what], `no history came to ${what}: ${JSON.stringify(met)}`);
+    covering(met, all.split(' '), () =>
+      fc.assert(
+        fc.property(steps, lasts, rivals, (sequence, last, both) => {
+          const first = Math.max(0, sequence.length - last.steps);
+          let world = sequence.slice(0, first).reduce(lived, EMPTY_WORLD);
+          const before = world.ledger;
+          world = sequence.slice(first).reduce((next, step, i) => act(next, step, first + i), world);
+          const pick = (both?.pick ?? 0) % Math.max(world.rcaps.length, 1);
+          const shows = (both?.namespaces ?? []).map((namespace): Step => {
+            return { kind: 'transfer', pick, truly: true, namespace };
+          });
+          world = shows.reduce((next, step, i) => act(next, step, sequence.length + i), world);
+          const told = last.lost ? seenIn(world).map(statusIn(before, before.nodeUID)) : seenIn(world);
+          const { shares, percent } = last.owner ?? {};
+          const reserved = percent === undefined ? {} : { reserved: { percent, namespaces: ['lab'] } };
+          const policy = policyOf({ ...SPEC, ...(shares !== undefined && { shares, evict: true }), ...reserved });
+          const { turns, answers } = last;
+          const bounds = {
+            ...(turns !== undefined && { turns: () => turns }),
+            ...(answers !== undefined && { answers }),
+          };
+          const { node, now } = world;
+          const change = { policy, node, now, ...bounds };
+          const ledger = last.lost ? EMPTY_LEDGER : before;
+          const [one, other] = [told, shuffled(told, last.order)].map((rcaps) => admit(ledger, rcaps, change));
+          assert.deepEqual(outcome(one!), outcome(other!));
+          for (const { event, reason } of one!.decisions) meet(reason === 'Recovered' ? reason : event);
+          if (one!.waiting.size > 0) meet('waiting');
+          if (one!.more) meet('more');
+          const rival = shows.map((_, i) =>
+            one!.ledger.entries.find(({ uid }) => uid === `uid-${sequence.length + i}`),
+          );
+          if (rival.filter((entry) => entry?.grant).length === 1 && rival.every(Boolean)) meet('rivals');
+          if (one!.ledger.entries.some(({ grant }) => grant && grant.parent !== undefined)) meet('parts');
+        }),
+        { numRuns: RUNS },
+      ),
+    );
   });
 
   it('does not either where rights name others to be split from that are younger, missing, or split from them', () => {
