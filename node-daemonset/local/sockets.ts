@@ -47,10 +47,11 @@ export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { c
       logged: new Map(),
     }),
     onConnection: (socket) => server.emit('connection', socket),
-    onTurnedAway(socket, uid, why) {
-      const refusal = TURNED_AWAY[why]();
+    onTurnedAway(socket, uid, turned) {
+      const refusal = TURNED_AWAY[turned.why]();
       count('Connect', refusal.code);
-      refused(uid, 'Connect', refusal);
+      if (turned.why === 'NotYours') intruded(turned.by, uid, refusal);
+      else refused(uid, 'Connect', refusal);
       socket.on('error', () => undefined);
       socket.end(refusalText(refusal.code, refusal.message));
       // what he is about to send is taken and forgotten, or he would see a broken pipe and not the answer
@@ -61,19 +62,41 @@ export function createLocalSockets(options: LocalSocketsOptions): Enforcer & { c
     podOf,
   });
 
-  const refused = (uid: string, operation: Counted, { code, message }: Refusal): void => {
-    const own = sockets.kept(uid);
-    if (!own) return;
+  /** One line of a kind a minute at the cost of one sliver. */
+  const warn = (kept: Kept | undefined, kind: string, fields: object): void => {
+    if (!kept) return;
     const now = performance.now();
-    const last = own.logged.get(code) ?? { at: -Infinity, since: 0 };
+    const last = kept.logged.get(kind) ?? { at: -Infinity, since: 0 };
     if (now - last.at < LOCAL_BOUNDS.logMs) {
       last.since++;
       return;
     }
-    own.logged.set(code, { at: now, since: 0 });
-    const sliver = sockets.sliver(uid);
-    const fields = { pod: uid, namespace: sliver?.rcap.namespace, slice: sliver?.slice, operation, code, message };
+    kept.logged.set(kind, { at: now, since: 0 });
     log.warn({ ...fields, more: last.since }, 'a local request was refused');
+  };
+
+  const who = (pod: string): object => {
+    const sliver = sockets.sliver(pod);
+    return { pod, namespace: sliver?.rcap.namespace, slice: sliver?.slice };
+  };
+
+  const refused = (uid: string, operation: Counted, { code, message }: Refusal): void => {
+    warn(sockets.kept(uid), code, { ...who(uid), operation, code, message });
+  };
+
+  /** Whoever comes to another's socket is at fault, and not whose socket it is: the line is his, and names both. */
+  const intruded = (by: string | undefined, owner: string, { code, message }: Refusal): void => {
+    const fields = {
+      ...(by !== undefined && { by: who(by) }),
+      socketOf: who(owner),
+      operation: 'Connect',
+      code,
+      message,
+    };
+    const own = by === undefined ? undefined : sockets.kept(by);
+    // what is no sliver, or gone, has nothing of its own to be counted in
+    if (own) warn(own, code, fields);
+    else warn(sockets.kept(owner), `${code} of no sliver`, fields);
   };
   const server = createLocalServer({
     answering,

@@ -27,13 +27,16 @@ export interface SliverSocketsOptions<T> {
   begin(now: number): T;
   /** A connection of a sliver's own. */
   onConnection(socket: Socket): void;
-  /** One that may not be: it must be ended. */
-  onTurnedAway(socket: Socket, uid: string, why: 'NotYours' | 'Full'): void;
+  /** One that may not be: it must be ended. `uid` is that of the pod whose socket it is. */
+  onTurnedAway(socket: Socket, uid: string, turned: TurnedAway): void;
   /** The socket is gone, and its connections with it. */
   onEnd?(kept: T): void;
   /** Tests that have no pods say here who connects. */
   podOf?: ((connection: number) => string | undefined) | undefined;
 }
+
+/** `by`: the uid of the pod that came to another's socket; undefined where it is of none, or gone. */
+export type TurnedAway = { why: 'NotYours'; by: string | undefined } | { why: 'Full' };
 
 interface Served<T> {
   listener: Listener;
@@ -126,14 +129,15 @@ export class SliverSockets<T> {
     const { connections, connects, listener } = own;
     const wait = connects.take(performance.now());
     if (wait > 0) listener.rest(wait);
-    if (podOf(descriptorOf(socket)) !== uid) {
-      onTurnedAway(socket, uid, 'NotYours');
+    const by = podOf(descriptorOf(socket));
+    if (by !== uid) {
+      onTurnedAway(socket, uid, { why: 'NotYours', by });
       return;
     }
     // however many others have, one is to be had by everybody
     const isCrowded = this.#inAll >= bounds.connectionsInAll && connections.size > 0;
     if (connections.size >= bounds.connections || isCrowded) {
-      onTurnedAway(socket, uid, 'Full');
+      onTurnedAway(socket, uid, { why: 'Full' });
       return;
     }
     connections.add(socket);

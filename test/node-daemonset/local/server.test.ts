@@ -48,8 +48,26 @@ describe('the local API', () => {
       assert.match(text, /^HTTP\/1\.1 403 .*\r\n\r\n\{"code":"NotYours","message":"[^"]+"\}\n$/s);
     }
     assert.equal(await world.counted('Connect', 'NotYours'), 2);
-    assert.equal(world.warnings.length, 1);
+    assert.equal(world.warnings.length, 2);
     assert.equal((await world.ask('broker', 'GET', '/v1/capabilities')).status, 200);
+  });
+
+  it('says who came to whose socket: a line a minute for each who comes, and none in the name of whose it is', async () => {
+    const by = async (slice: string, peer: string) => await heard(await open(slice, peer));
+    for (const peer of ['plain', 'plain', 'nobody', 'other', 'plain']) await by('broker', peer);
+    world.peer = undefined;
+    await heard(connect(world.socketOf('broker')));
+    await by('plain', 'broker');
+    const [broker, plain] = ['broker', 'plain'].map((slice) => ({ pod: `pod-${slice}`, namespace: 'team', slice }));
+    const none = { namespace: undefined, slice: undefined };
+    assert.deepEqual(
+      world.warnings.map(({ by, socketOf, pod, code }) => [by, socketOf, pod, code]),
+      [
+        [plain, broker, undefined, 'NotYours'],
+        [{ pod: 'pod-nobody', ...none }, broker, undefined, 'NotYours'],
+        [broker, plain, undefined, 'NotYours'],
+      ],
+    );
   });
 
   it('is there for those that have a right, while the owner offers it', async () => {
