@@ -4,36 +4,21 @@ import { type Condition, getCondition } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
-import type { QueueBroker } from '../../operator/brokers/queue/broker.ts';
-import type { Node, Pod } from '../../operator/kinds.ts';
-import { apiServer, removeSlices, until, type ApiServer } from './fixture.ts';
-import { rightsIn, startNodes, type AdmittingNodes } from './operator/nodes.ts';
-import { startProcess, type Process } from './operator/process.ts';
-import { queueSlice, startQueue } from './operator/queue.ts';
-import { startWorld, type World } from './operator/world.ts';
+import type { Pod } from '../../operator/kinds.ts';
+import { apiServer, until, type ApiServer } from './fixture.ts';
+import { rightsIn } from './operator/nodes.ts';
+import { queueSlice, startQueuedWorld } from './operator/queue.ts';
 
 const [BROKER, TEAM] = ['suspending-queue', 'suspended-team'];
 const WHY = { reason: 'probes our customers', contact: 'ops@queue.example' };
 
 describe('a slice that its broker suspends, on a real API server', () => {
   let server: ApiServer;
-  let world: World;
-  let operator: Process;
-  let nodes: AdmittingNodes;
-  let broker: QueueBroker;
+  let stop: () => Promise<void>;
 
   before(async () => {
     server = await apiServer();
-    await removeSlices(server);
-    world = await startWorld(server.client, { answers: false });
-    operator = await startProcess(server);
-    for (const name of [BROKER, TEAM]) {
-      await server.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-    }
-    const made: Node[] = [];
-    for (const name of ['suspended-1', 'suspended-2']) made.push(await world.addNode(name, { of: TEAM }));
-    nodes = await startNodes(server.client, made);
-    broker = await startQueue(server.client, BROKER);
+    stop = await startQueuedWorld(server, { broker: BROKER, team: TEAM, nodeNames: ['suspended-1', 'suspended-2'] });
     await queue('served');
     await says('served', 'Ready', /^True 2 of 2 running/);
     await server.client.create<Slice>({
@@ -48,12 +33,7 @@ describe('a slice that its broker suspends, on a real API server', () => {
     });
     await says('own', 'Ready', /^True 2 of 2 running/);
   });
-  after(async () => {
-    await broker.stop();
-    await nodes.stop();
-    await operator.stop();
-    await world.stop();
-  });
+  after(() => stop());
 
   const queue = (name: string) =>
     queueSlice(server.client, {

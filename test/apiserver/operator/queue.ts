@@ -6,6 +6,11 @@ import type { ApiClient } from '../../../kube/client.ts';
 import { silentLog } from '../../../kube/log.ts';
 import { Resources } from '../../../kube/resources.ts';
 import { QueueBroker } from '../../../operator/brokers/queue/broker.ts';
+import type { Node } from '../../../operator/kinds.ts';
+import { type ApiServer, removeSlices } from '../fixture.ts';
+import { startNodes } from './nodes.ts';
+import { startProcess } from './process.ts';
+import { startWorld } from './world.ts';
 
 /** Watches and works at once, as one that leads. */
 export async function startQueue(client: ApiClient, namespace: string): Promise<QueueBroker> {
@@ -15,6 +20,29 @@ export async function startQueue(client: ApiClient, namespace: string): Promise<
   await broker.whenSynced();
   broker.work();
   return broker;
+}
+
+/** The operator, a queue, a namespace of its clients, and nodes labelled `of` that, with their real admission. The returned function ends it all. */
+export async function startQueuedWorld(
+  server: ApiServer,
+  { broker: namespace, team, nodeNames }: { broker: string; team: string; nodeNames: readonly string[] },
+): Promise<() => Promise<void>> {
+  await removeSlices(server);
+  const world = await startWorld(server.client, { answers: false });
+  const operator = await startProcess(server);
+  for (const name of [namespace, team]) {
+    await server.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  }
+  const made: Node[] = [];
+  for (const name of nodeNames) made.push(await world.addNode(name, { of: team }));
+  const nodes = await startNodes(server.client, made);
+  const broker = await startQueue(server.client, namespace);
+  return async () => {
+    await broker.stop();
+    await nodes.stop();
+    await operator.stop();
+    await world.stop();
+  };
 }
 
 export interface QueuedSlice {

@@ -15,19 +15,20 @@ describe('the server of tickets', () => {
   let redeem: (text: string) => Promise<never>;
   const ending = new AbortController();
   const settings = () => ({ readAt: '2026-11-01T00:00:00Z' });
-
-  before(async () => {
-    const broker = { redeem: (text: string) => redeem(text) };
-    const options = {
+  const serve = (connectionsEach: number) =>
+    serveTickets({
       port: 0,
       host: '127.0.0.1',
       key: BROKER,
-      broker,
+      broker: { redeem: (text) => redeem(text) },
       signal: ending.signal,
       log: silentLog(),
       settings,
-    };
-    server = await serveTickets({ ...options, limits: { connectionsEach: 200 } });
+      limits: { connectionsEach },
+    });
+
+  before(async () => {
+    server = await serve(200);
     url = `http://127.0.0.1:${server.port}`;
   });
   after(() => server.close());
@@ -99,17 +100,7 @@ describe('the server of tickets', () => {
   });
 
   it('has only so many connections for one visitor', async () => {
-    const broker = { redeem: (text: string) => redeem(text) };
-    const options = {
-      port: 0,
-      host: '127.0.0.1',
-      key: BROKER,
-      broker,
-      signal: ending.signal,
-      log: silentLog(),
-      settings,
-    };
-    const small = await serveTickets({ ...options, limits: { connectionsEach: 2 } });
+    const small = await serve(2);
     const open = async () => {
       const socket = connect(small.port, '127.0.0.1');
       await once(socket, 'connect');
