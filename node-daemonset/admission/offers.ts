@@ -1,5 +1,6 @@
 /** Rights whose values can be shown now, found by a value's digest without a look at every right for each that is shown. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { isOffered } from '../../crds/offer.ts';
 import type { ResourceCapability } from '../../crds/types.ts';
 import type { Entry } from './ledger.ts';
 
@@ -37,10 +38,10 @@ export class Offers {
 
 function offersIn(ordered: readonly ResourceCapability[]): Map<string, Offer[]> {
   const byKey = new Map<string, Offer[]>();
-  for (const { metadata, spec, status } of ordered) {
-    const isOffered = spec.valueSecret !== undefined && spec.valueSecret === status?.valueSecret;
-    if (!isOffered || !DIGEST.test(status?.valueDigest ?? '')) continue;
-    const offer = { uid: metadata.uid ?? '', digest: Buffer.from(status.valueDigest!, 'hex') };
+  for (const rcap of ordered) {
+    const digest = rcap.status?.valueDigest ?? '';
+    if (!DIGEST.test(digest) || !isOffered(rcap)) continue;
+    const offer = { uid: rcap.metadata.uid ?? '', digest: Buffer.from(digest, 'hex') };
     const key = keyOf(offer.digest);
     const known = byKey.get(key);
     if (known) known.push(offer);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { CapabilityCondition, isTrue } from '../../crds/conditions.ts';
 import { ANNOTATION_GENERATION, SECRET_KEY, SECRET_TYPE } from '../../crds/names.ts';
+import { isOffered } from '../../crds/offer.ts';
 import type { ResourceCapability, ResourceCapabilityStatus } from '../../crds/types.ts';
 import { controllerReference, isControlledBy, isDeleting, type KubeObject } from '../kinds.ts';
 
@@ -15,7 +16,7 @@ export interface Secret extends KubeObject {
 /** The part of the status that is the operator's. */
 export type Digests = Pick<
   ResourceCapabilityStatus,
-  'valueSecret' | 'valueDigest' | 'redeemDigest' | 'redeemGeneration'
+  'valueSecret' | 'valueDigest' | 'valueGeneration' | 'redeemDigest' | 'redeemGeneration'
 >;
 
 export interface ValuePlan {
@@ -25,7 +26,7 @@ export interface ValuePlan {
   make: string | undefined;
   /** The Secret whose value is to be shown to the node. */
   read: string | undefined;
-  /** Whether something is there that is to go. */
+  /** Whether the status says otherwise than `keep`. */
   stale: boolean;
 }
 
@@ -35,18 +36,21 @@ const VALUE = /^[0-9a-f]{32}$/;
 /** A value is made for a right that is granted; a Secret that is to be redeemed is read once for each edit. */
 export function planValue(rcap: ResourceCapability): ValuePlan {
   const { spec, status = {}, metadata } = rcap;
-  const { valueSecret, valueDigest, redeemDigest, redeemGeneration } = status;
-  const hasValue = spec.valueSecret !== undefined && valueSecret === spec.valueSecret && valueDigest !== undefined;
-  const isShown = spec.redeem !== undefined && redeemGeneration === metadata.generation && redeemDigest !== undefined;
+  const { valueSecret, valueDigest, valueGeneration, redeemDigest, redeemGeneration } = status;
+  const { generation } = metadata;
+  const hasValue = isOffered(rcap);
+  const isShown = spec.redeem !== undefined && redeemGeneration === generation && redeemDigest !== undefined;
   const isGranted = isTrue(status.conditions, CapabilityCondition.Granted) && !isDeleting(rcap);
   return {
     keep: {
-      ...(hasValue && { valueSecret, valueDigest }),
+      ...(hasValue && { valueSecret, valueDigest, valueGeneration: generation }),
       ...(isShown && { redeemDigest, redeemGeneration }),
     },
     make: hasValue || !isGranted ? undefined : spec.valueSecret,
     read: isShown || isDeleting(rcap) ? undefined : spec.redeem,
-    stale: (valueDigest !== undefined && !hasValue) || (redeemDigest !== undefined && !isShown),
+    stale:
+      (valueDigest !== undefined && !(hasValue && valueGeneration === generation)) ||
+      (redeemDigest !== undefined && !isShown),
   };
 }
 

@@ -39,7 +39,8 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
     const status: Digests = { ...keep };
     if (make !== undefined) {
       const valueDigest = await made(rcap, make, signal);
-      if (valueDigest !== undefined) Object.assign(status, { valueSecret: make, valueDigest });
+      if (valueDigest !== undefined)
+        Object.assign(status, { valueSecret: make, valueDigest, valueGeneration: generation });
     }
     if (read !== undefined) {
       const secret = await client.get<Secret>(Resources.Secret, { namespace, name: read }, signal);

@@ -122,6 +122,30 @@ describe('the value of a right, on a real API server', () => {
     assert.ok((await get(ours, 'withdrawn'))!.status!.granted, 'what the node wrote stays');
   });
 
+  it('is forgotten for good, also where its name is there again before anybody has looked', async () => {
+    await create(ours, 'back', { valueSecret: 'back-value' });
+    const { valueDigest } = (await eventually(ours, 'back', 'valueDigest')).status!;
+    const edit = async (spec: object) =>
+      await server.client.patch(Resources.ResourceCapability, { namespace: ours, name: 'back' }, { spec });
+    // an edit that leaves the name leaves the value
+    const { metadata } = await edit({ contact: 'other@example.org' });
+    await until('the edit to be noted', async () => {
+      const { status } = (await get(ours, 'back'))!;
+      assert.deepEqual([status!.valueDigest, status!.valueGeneration], [valueDigest, metadata.generation]);
+    });
+    await operator.stop();
+    await edit({ valueSecret: null });
+    await edit({ valueSecret: 'back-value' });
+    operator = await startProcess(server);
+    await until('no digest', async () => {
+      assert.equal((await get(ours, 'back'))!.status!.valueDigest, undefined);
+    });
+    await until('an event', () => {
+      assert.ok(operator.events.some(({ reason, about }) => reason === 'NameTaken' && about === 'back'));
+      return Promise.resolve();
+    });
+  });
+
   /** Without what the stand-in for the node wrote. */
   function bare({ status, ...rcap }: ResourceCapability): ResourceCapability {
     const { granted: _, conditions: __, observedGeneration: ___, ...digests } = status ?? {};

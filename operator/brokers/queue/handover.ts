@@ -1,10 +1,11 @@
 /** How an open window's rights get to the slice, and how they come back. Each step is made from what is there. */
+import { isOffered } from '../../../crds/offer.ts';
 import type { ResourceCapability, Slice } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { grantedCondition, standing } from '../../slice/plan/grant.ts';
 import type { NodeState } from '../../slice/plan/input.ts';
 import type { Effect } from './input.ts';
-import { hasPassed, isShown } from './opening.ts';
+import { hasPassed } from './opening.ts';
 import { askedSpan, isSplit, type Held, type Place } from './place.ts';
 import { givenOf, partOf } from './rights.ts';
 import { isSuspended } from './suspended.ts';
@@ -22,7 +23,7 @@ function handOver(uid: string, slice: Slice, held: Held, node: NodeState | undef
   if (given || !whole) return [];
   if (!part) return [{ uid, kind: 'create', object: partOf(slice, whole) }];
   // once the whole's node has said that the part is out, the whole is not let go of before it says that it is back
-  if (isDeleting(part) || !isShown(part) || standing(part, node) !== 'granted' || !isSplit(whole)) return [];
+  if (isDeleting(part) || !isOffered(part) || standing(part, node) !== 'granted' || !isSplit(whole)) return [];
   return [{ uid, kind: 'give', slice, part, object: givenOf(slice, part) }];
 }
 

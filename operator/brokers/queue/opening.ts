@@ -1,5 +1,6 @@
 /** How far the rights of a window that has come are handed over, and what those wait for that are not. */
 import { BrokerCondition, CapabilityReason, getCondition } from '../../../crds/conditions.ts';
+import { isOffered } from '../../../crds/offer.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting } from '../../kinds.ts';
 import { grantedCondition, standing } from '../../slice/plan/grant.ts';
@@ -57,11 +58,6 @@ export function hasPassed(right: ResourceCapability): boolean {
   return right.spec.from !== undefined && grantedCondition(right)?.reason === CapabilityReason.Transferred;
 }
 
-/** The operator has made the part's value. */
-export function isShown({ spec, status }: ResourceCapability): boolean {
-  return status?.valueDigest !== undefined && status.valueSecret === spec.valueSecret;
-}
-
 function isGiven({ part, given }: Held): boolean {
   if (part && hasPassed(part)) return true;
   return given !== undefined && ['granted', 'expired'].includes(standing(given, undefined));
@@ -83,7 +79,7 @@ function waitOf(held: Held, node: NodeState | undefined): Wait | undefined {
   if (standing(part, node) !== 'granted' || !isSplit(whole!)) {
     return wait(`its node manager to grant ${nameOf(part)}`, true);
   }
-  if (!isShown(part)) return wait(`the value of ${nameOf(part)}: ${OPERATOR}`);
+  if (!isOffered(part)) return wait(`the value of ${nameOf(part)}: ${OPERATOR}`);
   return wait(`the value of ${nameOf(part)} to be shown in the slice's namespace`);
 }
 

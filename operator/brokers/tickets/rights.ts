@@ -1,6 +1,7 @@
 /** The rights that a broker acquires for tickets: made, looked at, released; and the value of one. */
 import { CapabilityCondition, getCondition } from '../../../crds/conditions.ts';
 import { API_VERSION, LABEL_NODE, nodeLabelValue, SECRET_KEY } from '../../../crds/names.ts';
+import { isOffered } from '../../../crds/offer.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import type { ApiClient } from '../../../kube/client.ts';
 import { isAlreadyExists } from '../../../kube/errors.ts';
@@ -60,8 +61,8 @@ export function openRights(client: RightsClient, namespace: string) {
     },
     /** undefined while the operator has not made it, or where it is not that of the right as it is. */
     async value(right: ResourceCapability, signal: AbortSignal): Promise<string | undefined> {
-      const { valueSecret, valueDigest } = right.status ?? {};
-      if (valueSecret !== right.spec.valueSecret || valueDigest === undefined) return undefined;
+      if (!isOffered(right)) return undefined;
+      const { valueSecret, valueDigest } = right.status!;
       const secret = await client.get<Secret>(Resources.Secret, { namespace, name: valueSecret! }, signal);
       if (ownDigestIn(secret, right) !== valueDigest) return undefined;
       return Buffer.from(secret!.data![SECRET_KEY]!, 'base64').toString();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import type { Entry } from '../../../node-daemonset/admission/ledger.ts';
 import { Offers } from '../../../node-daemonset/admission/offers.ts';
-import { granted, offering, right } from '../rights.ts';
+import { edited, granted, offering, right } from '../rights.ts';
 
 describe('offers', () => {
   const VALUE = 'a1'.repeat(32);
@@ -34,6 +34,10 @@ describe('offers', () => {
     assert.equal(both.holderOf(VALUE, 'taker', entriesOf(b))?.uid, 'b');
     const withdrawn = { ...a, spec: { ...a.spec, valueSecret: 'another' } };
     assert.equal(new Offers([withdrawn]).holderOf(VALUE, 'taker', entriesOf(withdrawn)), undefined);
+    const back = edited(edited(a, { valueSecret: undefined }), { valueSecret: 'value' });
+    assert.equal(new Offers([back]).holderOf(VALUE, 'taker', entriesOf(back)), undefined, 'it was away meanwhile');
+    const renewed = edited(a, { contact: 'other@example.org' });
+    assert.equal(new Offers([renewed]).holderOf(VALUE, 'taker', entriesOf(renewed))?.uid, 'a');
     assert.equal(new Offers([offering(right('a'), '')]).holderOf('', 'taker', entriesOf(a)), undefined);
   });
 });
