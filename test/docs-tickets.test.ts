@@ -32,7 +32,7 @@ import { seal } from '../operator/brokers/tickets/seal.ts';
 import { serveTickets } from '../operator/brokers/tickets/server.ts';
 import { PATIENCE_MS } from '../operator/brokers/tickets/sweep.ts';
 import { MAX_LINKS } from '../operator/brokers/tickets/ticket.ts';
-import { TURN_LIMITS } from '../operator/brokers/tickets/turns.ts';
+import { TURN_LIMITS, WAITING_EACH } from '../operator/brokers/tickets/turns.ts';
 import { redeemed } from './operator/brokers/tickets/redeeming.ts';
 import { ANNA, BEN, give, shares, ticketFor } from './operator/brokers/tickets/tickets.ts';
 
@@ -177,7 +177,7 @@ describe('docs/tickets.md, typed', () => {
 });
 
 describe('docs/tickets.md, its figures', () => {
-  const { atOnce, perSecond, burst } = TURN_LIMITS;
+  const { atOnce, perSecond, burst, inAll } = TURN_LIMITS;
   const [entry] = redeemed([give(ticketFor(), ANNA, BEN, { resources: shares(40) }), BEN]).entries;
   for (const figure of [
     `at most ${MAX_LINKS} links`,
@@ -191,6 +191,8 @@ describe('docs/tickets.md, its figures', () => {
     `more than ${FRESH_SECONDS / 60} minutes away`,
     `at most ${MOST_REFUSED} of an issuer's`,
     `${atOnce} at a time and ${perSecond} a second, and ${burst} in a row`,
+    `all ${inAll} places`,
+    `and ${WAITING_EACH} wait for it`,
   ]) {
     it(`has ${figure}`, () => assert.ok(page.includes(figure)));
   }

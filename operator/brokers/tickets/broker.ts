@@ -19,7 +19,7 @@ import { seal } from './seal.ts';
 import type { Settings } from './settings.ts';
 import type { Shelf } from './shelf.ts';
 import { planForget, planOrphans, planSweep, planTaken } from './sweep.ts';
-import { createTurns, TURN_LIMITS } from './turns.ts';
+import { createTurns, oneAtATime, TURN_LIMITS } from './turns.ts';
 
 export interface BrokerOptions {
   key: KeyPair;
@@ -46,6 +46,7 @@ export interface Broker {
 
 export function createBroker(options: BrokerOptions): Broker {
   const takeTurn = createTurns(TURN_LIMITS, () => performance.now());
+  const once = oneAtATime<Redeemed>();
   const { key, namespace, shelf, rights, settings, log, now = Date.now, patienceMs = 20_000, pollMs = 200 } = options;
 
   async function redeem(text: string, signal: AbortSignal): Promise<Redeemed> {
@@ -53,12 +54,14 @@ export function createBroker(options: BrokerOptions): Broker {
     const known = new Map(issuers.map((one) => [one.key, one]));
     const asked = readRequest(text, { broker: key.publicKey, issuers: new Set(known.keys()), now: now() });
     const issuer = known.get(asked.proof.issuer)!;
-    const end = takeTurn(issuer.key);
-    try {
-      return await proceed(asked, { issuer, revoked, issuers: issuers.length }, signal);
-    } finally {
-      end();
-    }
+    return await once(`${asked.proof.ids.at(-1)} ${asked.nonce}`, text, async () => {
+      const end = takeTurn(issuer.key, issuers.length);
+      try {
+        return await proceed(asked, { issuer, revoked, issuers: issuers.length }, signal);
+      } finally {
+        end();
+      }
+    });
   }
 
   async function proceed(

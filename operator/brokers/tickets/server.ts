@@ -3,7 +3,6 @@
  * are. It needs no TLS: requests and answers are signed, and values sealed for one holder.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { BusyError, createGate } from '../../../kube/gate.ts';
 import { listen, type Listening } from '../../../kube/listen.ts';
 import type { Log } from '../../../kube/log.ts';
 import { limitVisitors, type VisitorLimits } from '../../../kube/visitors.ts';
@@ -29,9 +28,6 @@ export interface TicketServerOptions {
   limits?: Partial<VisitorLimits>;
 }
 
-/** What is answered at a time; most of that is waiting for nodes. */
-const CONCURRENT = 32;
-const WAITING = 64;
 const MAX_CONNECTIONS = 256;
 /** Longer than any answer takes. */
 const VISITOR: VisitorLimits = { connectionsEach: 32, idleMs: 60_000 };
@@ -39,18 +35,16 @@ const VISITOR: VisitorLimits = { connectionsEach: 32, idleMs: 60_000 };
 /** Rejects where the port can't be had. */
 export async function serveTickets(options: TicketServerOptions): Promise<Listening> {
   const { port, host, key, log } = options;
-  const inTurn = createGate(CONCURRENT, WAITING);
   const redeemed = { Redeemed: 0 };
   const refused: Partial<Record<Reason | 'Failed', number>> = {};
 
   async function redeem(text: string): Promise<Said> {
     try {
-      const answer = await inTurn(() => options.broker.redeem(text, options.signal));
+      const answer = await options.broker.redeem(text, options.signal);
       redeemed.Redeemed++;
       return answer;
-    } catch (error) {
-      const refusal = error instanceof BusyError ? new Refusal('Busy', error.message) : error;
-      if (!(refusal instanceof Refusal)) throw error;
+    } catch (refusal) {
+      if (!(refusal instanceof Refusal)) throw refusal;
       refused[refusal.reason] = (refused[refusal.reason] ?? 0) + 1;
       log.info({ reason: refusal.reason, why: refusal.message }, 'a ticket was refused');
       return refusedAs(refusal);

@@ -81,24 +81,6 @@ describe('the server of tickets', () => {
     assert.equal(size, MAX_REQUEST + 1);
   });
 
-  it('lets so many wait for nodes, and refuses more at once', async () => {
-    const gate = Promise.withResolvers<never>();
-    gate.promise.catch(() => {});
-    redeem = () => gate.promise;
-    const busy = Promise.withResolvers<void>();
-    let refused = 0;
-    const all = Array.from({ length: 100 }, async () => {
-      const { status } = await post('{}');
-      if (status === 503 && ++refused === 4) busy.resolve();
-      return status;
-    });
-    await busy.promise;
-    gate.reject(new Refusal('NotAnswered', 'the end'));
-    const statuses = await Promise.all(all);
-    assert.equal(statuses.filter((status) => status === 503).length, 4);
-    assert.equal(statuses.filter((status) => status === 504).length, 96);
-  });
-
   it('has only so many connections for one visitor', async () => {
     const small = await serve(2);
     const open = async () => {

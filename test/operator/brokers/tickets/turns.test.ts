@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { createTurns } from '../../../../operator/brokers/tickets/turns.ts';
+import { createTurns, oneAtATime } from '../../../../operator/brokers/tickets/turns.ts';
 import { refused } from './tickets.ts';
 
 describe("the turns of issuers' holders", () => {
   let now = 0;
-  const take = createTurns({ perSecond: 2, burst: 4, atOnce: 3 }, () => now);
+  const turns = createTurns({ perSecond: 2, burst: 4, atOnce: 3, inAll: 8 }, () => now);
+  const take = (issuer: string) => turns(issuer, 2);
 
   it('are so many at a time, each issuer for himself', () => {
     const ends = [take('one'), take('one'), take('one')];
@@ -22,5 +23,76 @@ describe("the turns of issuers' holders", () => {
     now += 60_000;
     for (let n = 0; n < 4; n++) take('one')();
     assert.throws(() => take('one'), refused('Busy'));
+  });
+
+  it('are shared: each issuer has his part of them whatever the others have, and more while there are free ones', () => {
+    const many = createTurns({ perSecond: 1, burst: 50, atOnce: 6, inAll: 8 }, () => 0);
+    const [one, two] = ['one', 'two'].map((issuer) => () => many(issuer, 4));
+    const ends = Array.from({ length: 6 }, one!);
+    assert.throws(one!, refused('Busy', /^6 tickets of this issuer/));
+    two!();
+    two!();
+    // that was the last free one; the others have two each all the same
+    assert.throws(two!, refused('Busy', /^8 tickets are being redeemed, and 2 of this issuer, whose part is 2/));
+    for (const issuer of ['three', 'four']) {
+      many(issuer, 4);
+      many(issuer, 4);
+      assert.throws(() => many(issuer, 4), refused('Busy', /whose part is 2/));
+    }
+    for (const end of ends) end();
+    two!();
+    const crowded = createTurns({ perSecond: 1, burst: 50, atOnce: 6, inAll: 8 }, () => 0);
+    for (let n = 0; n < 100; n++) crowded(`issuer ${n}`, 100);
+    assert.throws(() => crowded('issuer 5', 100), refused('Busy', /whose part is 1/));
+  });
+});
+
+describe('one request at a time', () => {
+  const start = () => {
+    const once = oneAtATime<string>();
+    const works: PromiseWithResolvers<string>[] = [];
+    const ask = (text: string, key = 'key') =>
+      once(key, text, () => {
+        const work = Promise.withResolvers<string>();
+        works.push(work);
+        return work.promise;
+      });
+    return { works, ask };
+  };
+  const soon = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('has the same answer for the same text, whatever it is, and asks anew afterwards', async () => {
+    const { works, ask } = start();
+    const both = [ask('a'), ask('a')];
+    works[0]!.resolve('done');
+    assert.deepEqual(await Promise.all(both), ['done', 'done']);
+    const again = [ask('a'), ask('a')];
+    works[1]!.reject(new Error('x'));
+    for (const { status } of await Promise.allSettled(again)) assert.equal(status, 'rejected');
+    assert.equal(works.length, 2);
+  });
+
+  it('has another text wait for the first, and another request for nothing', async () => {
+    const { works, ask } = start();
+    const [first, second] = [ask('a'), ask('b')];
+    const other = ask('a', 'other');
+    await soon();
+    assert.equal(works.length, 2);
+    works[1]!.resolve('other');
+    assert.equal(await other, 'other');
+    works[0]!.reject(new Error('x'));
+    await assert.rejects(first, /x/);
+    await soon();
+    works[2]!.resolve('second');
+    assert.equal(await second, 'second');
+  });
+
+  it('has few wait for it', async () => {
+    const { works, ask } = start();
+    const all = Array.from({ length: 5 }, () => ask('a'));
+    await assert.rejects(ask('a'), refused('Busy', /under way/));
+    await assert.rejects(ask('b'), refused('Busy', /under way/));
+    works[0]!.resolve('done');
+    assert.equal((await Promise.all(all)).length, 5);
   });
 });
