@@ -1,6 +1,7 @@
 /** What each sliver pod is entitled to at this instant. Losing a right is never a promotion. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Amounts } from '../crds/rspec.ts';
+import { formatInstant } from './admission/ask.ts';
 import type { Entry, Grant, Ledger } from './admission/ledger.ts';
 import { holdsAt } from './admission/ledger.ts';
 import type { Policy } from './admission/policy.ts';
@@ -41,6 +42,16 @@ export function whyNot(
   if (!leftAt(grant, parts, now)) return 'GivenAway';
   const held = { namespace: entry.namespace, slice: grant.sliceName, uid: entry.uid };
   return restrained(holds, held).suspended ? 'Suspended' : undefined;
+}
+
+/** The blackout that is on, for people: until when, by those that follow at once as well, and why. undefined: none is. */
+export function blackoutAt(blackouts: Policy['blackouts'], now: number): string | undefined {
+  const sorted = blackouts.toSorted((a, b) => (a.period.start ?? 0) - (b.period.start ?? 0));
+  const on = sorted.find(({ period }) => holdsAt(period, now));
+  if (!on) return undefined;
+  let until = on.period.end ?? 0;
+  for (const { period } of sorted) if ((period.start ?? 0) <= until) until = Math.max(until, period.end ?? 0);
+  return `the owner keeps slices off the node until ${formatInstant(until)}${on.reason && `: ${on.reason}`}`;
 }
 
 /**

@@ -24,6 +24,8 @@ export interface CapabilityFacts {
   problems: readonly Problem[];
   /** Why the right gives nothing at this instant; undefined where it holds. */
   whyNot: string | undefined;
+  /** The blackout in which it pauses, for people. */
+  blackout?: string | undefined;
   /** Who suspends its slice, for people. */
   suspenders?: readonly string[];
   /** The rights whose holders do, whether anything runs by this one or not. */
@@ -138,11 +140,15 @@ const AWAITED: ReadonlySet<string> = new Set([
 ]);
 
 /** The first thing that is missing is the reason. */
-function ready(verdicts: readonly [string, Verdict][], { whyNot, suspenders = [] }: CapabilityFacts): Verdict {
+function ready(
+  verdicts: readonly [string, Verdict][],
+  { whyNot, blackout, suspenders = [] }: CapabilityFacts,
+): Verdict {
   const missing = verdicts.find(([, verdict]) => verdict.status !== 'True');
   if (missing?.[0] === Type.Enforced && whyNot !== undefined && AWAITED.has(whyNot)) {
     const gone = 'what is split from it leaves less than 1 share or 1 kbit/s, or no memory or disk, for a sliver';
     if (suspenders.length > 0) return no(whyNot, `the right is kept, and suspended by ${suspenders.join('; by ')}`);
+    if (blackout !== undefined) return no(whyNot, blackout);
     return no(whyNot, whyNot === Reason.GivenAway ? gone : 'the right does not hold now');
   }
   if (missing) return no(missing[1].reason, missing[1].message);

@@ -9,6 +9,7 @@ import { offeredToOthers } from '../admission/reserve.ts';
 import { heldBy } from '../admission/split.ts';
 import { MOST_SUSPENDED, type Order, type Orders } from '../owner/orders.ts';
 import type { Problem } from '../sliver.ts';
+import { blackoutAt } from '../standing.ts';
 
 export interface NodeFactsReported {
   sliceNode: SliceNode;
@@ -89,7 +90,7 @@ export function planNodeStatus(facts: NodeFactsReported): SliceNodeStatus {
   };
 }
 
-function ready({ offered, policy, policyProblem, problems }: NodeFactsReported): Verdict {
+function ready({ offered, policy, policyProblem, problems, now }: NodeFactsReported): Verdict {
   if (policyProblem) {
     const unknown = problems.find(({ reason }) => reason === 'PolicyUnknown');
     const message = !policy && unknown ? unknown.message : `the last valid policy holds: ${policyProblem}`;
@@ -106,7 +107,10 @@ function ready({ offered, policy, policyProblem, problems }: NodeFactsReported):
   if (failed) {
     return { status: 'False', reason: Reason.EnforcementFailed, message: `${failed.reason}: ${failed.message}` };
   }
-  return { status: 'True', reason: Reason.Ready, message: 'rights are granted and enforced' };
+  const blackout = blackoutAt(policy?.blackouts ?? [], now);
+  const message =
+    blackout === undefined ? 'rights are granted and enforced' : `rights are kept, and pause: ${blackout}`;
+  return { status: 'True', reason: Reason.Ready, message };
 }
 
 function lineKnown(problems: readonly Problem[]): Verdict {

@@ -8,7 +8,7 @@ import type { BudgetVerdict } from '../budget/plan.ts';
 import type { PodRecord } from '../pods.ts';
 import { type Hold, suspendersOf, suspensionsBy } from '../restraint.ts';
 import type { Problem } from '../sliver.ts';
-import { isOfAnother, whyNot } from '../standing.ts';
+import { blackoutAt, isOfAnother, whyNot } from '../standing.ts';
 import { planCapabilityStatus } from './capability.ts';
 import { type NodeFactsReported, planNodeStatus } from './node.ts';
 import type { Reporter } from './reporter.ts';
@@ -33,6 +33,7 @@ interface Sources {
   pod: PodRecord | undefined;
   problems: string;
   whyNot: string | undefined;
+  blackout: string | undefined;
   suspenders: string;
   suspendedBy: string;
   budget: string | undefined;
@@ -79,6 +80,7 @@ export class Statuses {
     const entries = new Map(ledger.entries.map((entry) => [entry.uid, entry]));
     const parts = partsOf(ledger.entries);
     const byRight = suspensionsBy(holds);
+    const on = blackoutAt(blackouts, now);
     const isHolder = (pod: PodRecord): boolean =>
       !pod.unpublished && !isOfAnother(pod, entries.get(pod.rcap.uid)?.grant);
     const holders = new Map(pods.filter(isHolder).map((pod) => [pod.rcap.uid, pod]));
@@ -94,6 +96,7 @@ export class Statuses {
       const known = pod ? [...(own.get(pod.uid) ?? []), ...general] : [];
       const away = parts.get(uid) ?? [];
       const why = whyNot(entry, blackouts, now, holds, away);
+      const blackout = why === 'Blackout' ? on : undefined;
       const held = { namespace: entry.namespace, slice: entry.grant?.sliceName, uid };
       const suspenders = why === 'Suspended' ? suspendersOf(holds, held) : [];
       const suspendedBy = byRight.get(uid) ?? [];
@@ -109,6 +112,7 @@ export class Statuses {
         pod,
         problems: JSON.stringify(known),
         whyNot: why,
+        blackout,
         suspenders: suspenders.join('; '),
         suspendedBy: JSON.stringify(suspendedBy),
         budget: budget && `${budget.reason} ${budget.message}`,
@@ -125,6 +129,7 @@ export class Statuses {
         pod,
         problems: known,
         whyNot: why,
+        blackout,
         suspenders,
         suspendedBy,
         budget,

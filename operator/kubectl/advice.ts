@@ -21,6 +21,7 @@ export const SLICE_ADVICE: Readonly<Record<keyof typeof SliceReason, string>> = 
   WindowNotOpen: '',
   WindowClosed: 'Set a later spec.window.end of the rcap, or release it and bind another.',
   Suspended: '',
+  Blackout: '',
   Starting: 'If it stays so, look at the pods, which have the names of their rcaps: kubectl describe pod.',
   Updating: 'Raise spec.update.maxUnavailable to have more of them replaced at a time.',
   PodsFailing: 'Look at the pods, which have the names of their rcaps: kubectl describe pod, kubectl logs.',
@@ -85,6 +86,11 @@ export const RIGHT_ADVICE: Readonly<Record<keyof typeof CapabilityReason, string
   WithinBudget: '',
   BudgetLow: 'Send less until the day (UTC) is over, or ask the owner for a larger bytesPerDay.',
   BudgetSpent: 'Wait until the day (UTC) is over, or ask the owner for a larger bytesPerDay.',
+};
+
+/** Of rights that are granted and give nothing now, where something else helps than with one that was refused so. */
+export const HELD_ADVICE: Readonly<Record<string, string>> = {
+  Blackout: 'It goes on by itself when that ends; what must run meanwhile needs other nodes.',
 };
 
 /** '' for reasons that are not known here: nodes may be newer than this. */

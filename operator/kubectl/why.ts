@@ -4,7 +4,7 @@ import { ANNOTATION_OVERRIDES, LABEL_NODE, nodeLabelValue } from '../../crds/nam
 import { formatRate, quantityOrZero } from '../../crds/quantity.ts';
 import { NODE_OWNER } from '../../crds/text.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
-import { adviceOf, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from './advice.ts';
+import { adviceOf, HELD_ADVICE, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from './advice.ts';
 import { adviseBroker, type BrokerSeen } from './broker.ts';
 import type { Sliver, SliverPod } from './cluster.ts';
 import { clean } from './table.ts';
@@ -104,11 +104,12 @@ function standingOf({ node, right, pod }: Sliver, nodes: WhyInput['nodes'], susp
   const lines: string[] = [];
   const [enforced, ready] = [getCondition(conditions, 'Enforced'), getCondition(conditions, 'Ready')];
   const problem = pod && problemOf(pod);
-  if (problem) lines.push(`${node}: the pod ${pod.metadata.name} does not run: ${sentence(problem)}`);
-  else if (ready?.status === 'False' && HELD.has(ready.reason)) {
+  if (ready?.status === 'False' && HELD.has(ready.reason)) {
     // told once for the slice, and not again for each of its nodes, but where the node's owner does so as well
     const isTold = ready.reason === 'Suspended' && suspended && !ready.message.includes(NODE_OWNER);
-    if (!isTold) lines.push(`${node} gives it nothing now ${advised(ready)}`);
+    if (!isTold) lines.push(`${node} gives it nothing now ${advised(ready, { ...RIGHT_ADVICE, ...HELD_ADVICE })}`);
+  } else if (problem) {
+    lines.push(`${node}: the pod ${pod.metadata.name} does not run: ${sentence(problem)}`);
   } else if (enforced?.status === 'False' && !QUIET.has(enforced.reason)) {
     lines.push(`${node} can't keep its promise ${advised(enforced)}`);
   }
@@ -124,8 +125,8 @@ const QUIET: ReadonlySet<string> = new Set(['NoPod', 'Suspended', 'WindowNotOpen
 /** What is granted and does not hold now, with or without a pod. */
 const HELD: ReadonlySet<string> = new Set(['Blackout', 'GivenAway', 'Suspended', 'Expired']);
 
-function advised({ reason, message }: Condition): string {
-  return `(${reason}): ${sentence(message)} ${adviceOf(RIGHT_ADVICE, reason)}`.trim();
+function advised({ reason, message }: Condition, advice: Readonly<Record<string, string>> = RIGHT_ADVICE): string {
+  return `(${reason}): ${sentence(message)} ${adviceOf(advice, reason)}`.trim();
 }
 
 /** Of a right without conditions: nobody but its node writes them. */

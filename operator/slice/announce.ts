@@ -63,6 +63,7 @@ const QUIET: ReadonlySet<string> = new Set([
   'Starting',
   'Updating',
   'Suspended',
+  'Blackout',
   'WindowNotOpen',
   'Deleting',
 ]);

@@ -1,5 +1,5 @@
 /** What has become of a slice's slivers, one by one: what its status counts and tells. */
-import { CapabilityCondition, CapabilityReason, getCondition, isTrue } from '../../../crds/conditions.ts';
+import { CapabilityCondition, CapabilityReason, getCondition, isTrue, SliceReason } from '../../../crds/conditions.ts';
 import { podName } from '../../../crds/names.ts';
 import { NODE_OWNER } from '../../../crds/text.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
@@ -36,6 +36,8 @@ export interface Observed {
   problem: string | undefined;
   /** Who suspends it on its node: the node's owner, or the holder of a right. */
   suspended: string | undefined;
+  /** Why the right is kept and gives nothing for a while: a reason of the Slice, and what the node says. */
+  paused: { reason: string; message: string } | undefined;
   /** The node's owner, since when, and why, where he suspends it: beside others, or alone. */
   owner: string | undefined;
   /** What the pod is waiting for while all goes well. */
@@ -74,6 +76,8 @@ function observeOne(
     granted && templateHash(input.slice, leftOf(granted) ?? granted.resources, mustNotBeRoot(input.namespaceLabels));
   const enforced = isTrue(capability.status?.conditions, CapabilityCondition.Ready);
   const up = pod !== undefined && isReady(pod);
+  const paused = state === 'granted' ? pausedBy(capability) : undefined;
+  const podSays = pod && !paused ? problemOf(pod, capability, up && !enforced) : undefined;
   return {
     node: node.name,
     standing: state,
@@ -82,7 +86,8 @@ function observeOne(
     running: state === 'granted' && up && enforced && node.lost === undefined,
     upToDate: pod !== undefined && !isDeleting(pod) && hashOf(pod) === hash,
     lost: node.lost,
-    problem: grantProblem(capability) ?? (pod && problemOf(pod, capability, up && !enforced)),
+    problem: grantProblem(capability) ?? podSays,
+    paused,
     suspended: state === 'granted' ? (suspensionOf(capability) ?? holderOf(node.name, suspended)) : undefined,
     owner: state === 'granted' ? ownerOf(capability) : undefined,
     progress: state === 'granted' ? progressOf(pod, node) : undefined,
@@ -133,6 +138,24 @@ function enforcementProblem(capability: ResourceCapability): string | undefined 
   if (enforced?.status !== 'False' || enforced.reason === CapabilityReason.NoPod) return undefined;
   return say(enforced.reason, enforced.message);
 }
+
+/** Why slivers pause, and what each of them is told; undefined: none does. */
+export function pauseOf(slivers: readonly Observed[]): { reason: string; slivers: string[] } | undefined {
+  const byReason = Map.groupBy(slivers, ({ paused }) => paused?.reason);
+  const reason = PAUSES.find((one) => byReason.has(one));
+  if (reason === undefined) return undefined;
+  return { reason, slivers: byReason.get(reason)!.map(({ node, paused }) => `${node}: ${paused!.message}`) };
+}
+
+/** What the pod says meanwhile comes of that. */
+function pausedBy({ status }: ResourceCapability): Observed['paused'] {
+  const ready = getCondition(status?.conditions, CapabilityCondition.Ready);
+  if (ready === undefined || !PAUSES.includes(ready.reason)) return undefined;
+  return { reason: ready.reason, message: excerpt(ready.message, MAX_QUOTED) };
+}
+
+/** Of a right's Ready, and of the Slice's. */
+const PAUSES: readonly string[] = [SliceReason.Blackout];
 
 function suspensionOf(capability: ResourceCapability): string | undefined {
   const message = whoSuspends(capability);

@@ -8,7 +8,7 @@ import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
 import { shutBound, suspendedBound } from './bound.ts';
 import type { SliceInput } from './input.ts';
-import { observe, type Observed } from './observe.ts';
+import { observe, type Observed, pauseOf } from './observe.ts';
 import type { Withheld } from './withhold.ts';
 import { first, list, plural } from './wording.ts';
 import { cut } from '../../../crds/text.ts';
@@ -226,6 +226,8 @@ function readyVerdict(
   }
   const problems = slivers.filter(({ problem }) => problem).map(({ node, problem }) => `${node}: ${problem}`);
   if (problems.length > 0) return no(SliceReason.PodsFailing, `${sum}; ${first(problems)}`);
+  const pause = pauseOf(slivers);
+  if (pause) return no(pause.reason, `${sum}; ${first(pause.slivers)}`);
   if (allocated.status === 'False') return no(allocated.reason, allocated.message);
   const current = count(slivers, (one) => one.upToDate);
   if (running < wanted) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { CapabilityReason, QueueReason, SliceReason, type Condition } from '../../../crds/conditions.ts';
 import type { Slice } from '../../../crds/types.ts';
-import { QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from '../../../operator/kubectl/advice.ts';
+import { HELD_ADVICE, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from '../../../operator/kubectl/advice.ts';
 import { type BrokerSeen } from '../../../operator/kubectl/broker.ts';
 import { planWhy } from '../../../operator/kubectl/why.ts';
 import { aRight, aSlice, condition } from '../slice/objects.ts';
@@ -26,6 +26,7 @@ const EXEMPT = {
     Denied: NODES,
     WindowNotOpen: TIME,
     Suspended: 'each that suspends it has a line of its own',
+    Blackout: NODES,
     WaitingForBroker: 'what helps goes by what is known of the broker; see below',
   },
   queue: { Waiting: TIME, Opening: SAID, Open: WELL, Over: SAID },
@@ -95,12 +96,18 @@ describe('what kubectl slice why advises', () => {
       if (Object.hasOwn(EXEMPT.right, reason)) continue;
       const text = ofRight(reason, ON[reason] ?? 'Granted', reason === 'ResizeDenied' ? 'True' : 'False');
       assert.match(text, new RegExp(`\\(${reason}\\)|n1: ${reason} it is`));
-      assert.ok(text.includes(help), `right ${reason}: ${text}`);
+      assert.ok(text.includes(HELD_ADVICE[reason] ?? help), `right ${reason}: ${text}`);
     }
     for (const reason of ['GivenAway', 'Blackout']) {
       const refused = ofRight(reason, 'Granted');
       assert.ok(refused.includes(RIGHT_ADVICE[reason as 'Blackout']), refused);
     }
+  });
+
+  it('is another for a right that waits for the end of a blackout than for one that was refused for it', () => {
+    const waits = ofRight('Blackout', 'Ready');
+    assert.match(waits, /n1 gives it nothing now \(Blackout\): Blackout it is\. It goes on by itself/);
+    assert.ok(!waits.includes(RIGHT_ADVICE.Blackout), waits);
   });
 
   it('is silent about reasons that it does not know', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { getCondition } from '../../../../crds/conditions.ts';
-import type { Slice } from '../../../../crds/types.ts';
+import type { ResourceCapability, Slice } from '../../../../crds/types.ts';
 import type { SliceInput } from '../../../../operator/slice/plan/input.ts';
 import { planSlice } from '../../../../operator/slice/plan/plan.ts';
 import type { Failure } from '../../../../operator/slice/plan/status.ts';
@@ -81,6 +81,32 @@ describe('the status of a slice', () => {
       'Suspended',
       "suspended by spec.suspended; and on n1 the node's owner since 2030: too loud: the rights are kept, the pods are not",
     ]);
+  });
+
+  it('says which node pauses it and until when, in the place of what its pod says there', () => {
+    const input = running(aSlice(), nodes);
+    const until = 'the owner keeps slices off the node until 2030-01-02T00:00:00Z: the building is closed';
+    const paused = (right: ResourceCapability, message = until): ResourceCapability => {
+      const ready = { ...condition('Ready', 'False', 'Blackout'), message };
+      const enforced = { ...condition('Enforced', 'False', 'Blackout'), message: 'its pod is held down' };
+      return { ...right, status: { ...right.status, conditions: [right.status!.conditions![0]!, ready, enforced] } };
+    };
+    const [first, second, third] = input.capabilities as [ResourceCapability, ResourceCapability, ResourceCapability];
+    const crashing: object = {
+      phase: 'Running',
+      containerStatuses: [{ state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off' } } }],
+    };
+    const crashed = (right: ResourceCapability) => aPod(input.slice, right, crashing);
+    const pods = new Map(input.pods).set(first.metadata.name, crashed(first));
+    const capabilities = [paused(first), second, third];
+    const { ready, allocated, nodes: counts } = statusOf({ ...input, capabilities, pods });
+    assert.deepEqual(ready, ['False', 'Blackout', `2 of 3 running; n1: ${until}`]);
+    assert.deepEqual([allocated[1], counts!.granted, counts!.running], ['AllGranted', 3, 2]);
+    const late = paused(second, 'until some day');
+    assert.match(statusOf({ ...input, capabilities: [paused(first), late, third] }).ready[2]!, /; n2: until some day$/);
+    // what goes wrong elsewhere can be mended
+    const both = { ...input, capabilities, pods: new Map(pods).set(third.metadata.name, crashed(third)) };
+    assert.deepEqual(statusOf(both).ready.slice(1), ['PodsFailing', '1 of 3 running; n3: CrashLoopBackOff: back-off']);
   });
 
   it('stays Ready without a Node that was deleted, and says that its right is kept', () => {
