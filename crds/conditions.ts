@@ -83,6 +83,7 @@ export const SliceReason = {
   WindowNotOpen: 'WindowNotOpen',
   WindowClosed: 'WindowClosed',
   Suspended: 'Suspended',
+  GivenAway: 'GivenAway',
   Blackout: 'Blackout',
   Starting: 'Starting',
   Updating: 'Updating',

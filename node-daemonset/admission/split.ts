@@ -22,7 +22,11 @@ export function partsOf(entries: readonly Entry[]): ReadonlyMap<string, Grant[]>
 }
 
 /** What a right's own sliver may use at an instant; undefined where what is split from it leaves too little for one. */
-export function leftAt({ amounts }: Grant, parts: readonly Grant[], instant: number): Amounts | undefined {
+export function leftAt(
+  { amounts }: Grant,
+  parts: readonly Pick<Grant, 'amounts' | 'period'>[],
+  instant: number,
+): Amounts | undefined {
   const away = parts.filter(({ period }) => holdsAt(period, instant));
   if (away.length === 0) return amounts;
   const gone = away.reduce((sum, part) => plus(sum, booked(part.amounts)), NO_BOOKS);

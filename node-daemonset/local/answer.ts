@@ -16,7 +16,7 @@ import type { Call, Wanted } from './calls.ts';
 import { OPENAPI_TEXT } from './openapi.ts';
 import { Refusal } from './refusal.ts';
 import type { Requests } from './requests.ts';
-import { type Books, findRight, isDecided, type LocalCapability, rightsOf, tell } from './rights.ts';
+import { type Books, findRight, isDecided, leavesEnough, type LocalCapability, rightsOf, tell } from './rights.ts';
 
 export interface AnswerParts {
   nodeName: string;
@@ -95,6 +95,10 @@ async function make(
     return { status: 201, body: tell(await decided(parts, there), sliver, parts.books()) };
   }
   if (present) throw new Refusal('NameTaken', `there is another right of this name, ${present.metadata.name}`);
+  if (from === own.metadata.name && !leavesEnough(own, right, parts.books())) {
+    const left = 'that leaves the right that this sliver runs with less than 1 share or 1 kbit/s, or no memory or disk';
+    throw new Refusal('NotAllowed', `${left}: acquire a right first, and split that`);
+  }
   const asking = request(sliver, operation, { name, spec: JSON.stringify(asked) });
   await carry(parts, asker, asking, () => there() !== undefined);
   const made = await decided(parts, there);

@@ -3,7 +3,8 @@ import { isLocalTo, OWN_RIGHT } from '../../crds/localrequest.ts';
 import { localRcapName } from '../../crds/names.ts';
 import { toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability, Rspec, Window } from '../../crds/types.ts';
-import type { Entry, Ledger } from '../admission/ledger.ts';
+import { isRefused, readAsk } from '../admission/ask.ts';
+import { type Entry, holdsAt, type Ledger } from '../admission/ledger.ts';
 import { leftAt, partsOf } from '../admission/split.ts';
 import { granted, windowOf } from '../report/capability.ts';
 import type { Sliver } from '../sliver.ts';
@@ -90,6 +91,20 @@ export function tell(right: ResourceCapability, sliver: Sliver, { ledger, now }:
 export function isDecided({ metadata }: ResourceCapability, { ledger }: Books): boolean {
   const { grant, refusal } = foundIn(ledger).byUid.get(metadata.uid ?? '') ?? {};
   return Math.max(grant?.generation ?? -1, refusal?.generation ?? -1) >= (metadata.generation ?? 0);
+}
+
+/** Whether a sliver can still run by its right when this part is split from it, at every instant at which it could without. */
+export function leavesEnough(own: ResourceCapability, part: ResourceCapability, { ledger, now }: Books): boolean {
+  const { byUid, parts } = foundIn(ledger);
+  const grant = byUid.get(own.metadata.uid ?? '')?.grant;
+  const ask = readAsk(part, own.spec.nodeName);
+  // the node's answer to it says why
+  if (!grant || isRefused(ask)) return true;
+  const away = parts.get(own.metadata.uid ?? '') ?? [];
+  const begins = away.map(({ period }) => period.start ?? now).filter((start) => start > now);
+  const instants = [Math.max(ask.period.start ?? now, now), ...begins].filter((one) => holdsAt(ask.period, one));
+  const isTooLittle = (of: Parameters<typeof leftAt>[1], one: number): boolean => leftAt(grant, of, one) === undefined;
+  return instants.every((one) => !isTooLittle([...away, ask], one) || isTooLittle(away, one));
 }
 
 /** What is found in a ledger, which is never changed in place: it is looked through once, however many ask. */

@@ -146,7 +146,8 @@ function ready(
 ): Verdict {
   const missing = verdicts.find(([, verdict]) => verdict.status !== 'True');
   if (missing?.[0] === Type.Enforced && whyNot !== undefined && AWAITED.has(whyNot)) {
-    const gone = 'what is split from it leaves less than 1 share or 1 kbit/s, or no memory or disk, for a sliver';
+    const gone =
+      'what is split from the right leaves less than 1 share or 1 kbit/s, or no memory or disk, for a sliver';
     if (suspenders.length > 0) return no(whyNot, `the right is kept, and suspended by ${suspenders.join('; by ')}`);
     if (blackout !== undefined) return no(whyNot, blackout);
     return no(whyNot, whyNot === Reason.GivenAway ? gone : 'the right does not hold now');

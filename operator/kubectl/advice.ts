@@ -21,6 +21,7 @@ export const SLICE_ADVICE: Readonly<Record<keyof typeof SliceReason, string>> = 
   WindowNotOpen: '',
   WindowClosed: 'Set a later spec.window.end of the rcap, or release it and bind another.',
   Suspended: '',
+  GivenAway: '',
   Blackout: '',
   Starting: 'If it stays so, look at the pods, which have the names of their rcaps: kubectl describe pod.',
   Updating: 'Raise spec.update.maxUnavailable to have more of them replaced at a time.',
@@ -90,6 +91,8 @@ export const RIGHT_ADVICE: Readonly<Record<keyof typeof CapabilityReason, string
 
 /** Of rights that are granted and give nothing now, where something else helps than with one that was refused so. */
 export const HELD_ADVICE: Readonly<Record<string, string>> = {
+  GivenAway:
+    'Release what was split from it (kubectl get rcap -o custom-columns=NAME:.metadata.name,FROM:.spec.from), or renew it with more; the right of a Slice of its own by its spec.resources.',
   Blackout: 'It goes on by itself when that ends; what must run meanwhile needs other nodes.',
 };
 

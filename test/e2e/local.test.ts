@@ -115,6 +115,11 @@ describe('the local API', () => {
     assert.equal((await ask(pod, 'DELETE', '/v1/capabilities/all')).status, 204);
   });
 
+  it('keeps what a sliver needs of the right that it runs with', async () => {
+    const kept = await ask(own.pod.metadata.name, 'POST', '/v1/capabilities/self/split', { name: 'mine' });
+    assert.deepEqual([kept.status, kept.code], [403, 'NotAllowed']);
+  });
+
   it('refuses a sliver without the privilege, and counts it', async () => {
     const { pod } = (await sliversOf(product, plain))[0]!;
     const sample = /^slice_node_local_requests_total\{operation="Acquire",code="NotPrivileged"\}/;

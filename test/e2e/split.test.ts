@@ -5,7 +5,7 @@ import type { ResourceCapability } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
 import type { Product } from './product.ts';
 import { sharedProduct } from './shared.ts';
-import { dropNamespace, freshNamespace, rcapsOf, sliceOf, sliversOf, whenReady } from './slices.ts';
+import { dropNamespace, freshNamespace, rcapsOf, sliceOf, sliversOf, whenCondition, whenReady } from './slices.ts';
 import { heldOf } from './kernel.ts';
 
 const NAMESPACE = 'split';
@@ -70,5 +70,15 @@ describe('a right that is split', () => {
       const { left } = (await get(parent)).status!.granted!;
       return left === undefined && (await weight()) === before;
     });
+  });
+
+  it('leaves its sliver nothing where all of it goes, and its Slice says so, until that is released', async () => {
+    const slice = sliceOf(product, NAMESPACE, 'held', {});
+    const parent = (await rcapsOf(product, slice)).find(({ spec }) => spec.nodeName === node)!.metadata.name;
+    await split('all', parent, WHOLE);
+    const { message } = await whenCondition(product, slice, 'Ready', ({ reason }) => reason === 'GivenAway');
+    assert.match(message, new RegExp(` running; ${node}: what is split from the right leaves less than 1 share`));
+    await product.kubectl('delete', 'rcap', '-n', NAMESPACE, 'all');
+    await whenReady(product, slice);
   });
 });

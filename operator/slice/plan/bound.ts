@@ -89,9 +89,12 @@ function isAsGood(right: Grant, than: Grant): boolean {
   );
 }
 
-/** What the slice is told of bound rights that give it nothing as their windows are. */
+/** Why bound rights give the slice nothing: what ends by itself goes first. */
+const SHUT = [SliceReason.WindowNotOpen, SliceReason.GivenAway, SliceReason.WindowClosed] as const;
+
+/** What the slice is told of bound rights that give it nothing as their windows are, or what is split from them. */
 export interface Shut {
-  reason: typeof SliceReason.WindowNotOpen | typeof SliceReason.WindowClosed;
+  reason: (typeof SHUT)[number];
   /** One a node, the next to open first. */
   rights: string[];
 }
@@ -99,29 +102,34 @@ export interface Shut {
 /** Of nodes where the slice has no right that is open; undefined: there are none. Of several on one node the next counts, then the last. */
 export function shutBound({ slice, nodes, bound, capabilities }: SliceInput, now: number): Shut | undefined {
   const open = new Set(capabilities.map(({ spec }) => spec.nodeName));
-  const windows = bound.flatMap((capability) => {
+  const shut = bound.flatMap((capability) => {
     const { nodeName } = capability.spec;
     const node = nodes.get(nodeName);
     if (isDeleting(capability) || node?.uid === undefined || open.has(nodeName)) return [];
-    const { window, sliceName } = capability.status?.granted ?? {};
-    const who = `rcap ${capability.metadata.name} on ${nodeName}`;
+    const tell = (reason: Shut['reason'], at: number, what: string) => {
+      return [{ nodeName, reason, at, text: `rcap ${capability.metadata.name} on ${nodeName}: ${what}` }];
+    };
     const state = standing(capability, node);
     if (state === 'expired') {
       const { message, lastTransitionTime } = grantedCondition(capability)!;
-      return [{ nodeName, isOver: true, at: Date.parse(lastTransitionTime), text: `${who}: ${excerpt(message, 80)}` }];
+      return tell(SliceReason.WindowClosed, Date.parse(lastTransitionTime), excerpt(message, 80));
     }
-    if (state !== 'granted' || sliceName !== slice.metadata.name) return [];
-    const { start = '', end = '' } = window ?? {};
+    const { granted } = capability.status ?? {};
+    if (state !== 'granted' || granted?.sliceName !== slice.metadata.name) return [];
+    const { start = '', end = '' } = granted.window ?? {};
     const [from, until] = [Date.parse(start), Date.parse(end)];
-    if (until <= now) return [{ nodeName, isOver: true, at: until, text: `${who}: the window ended at ${end}` }];
-    return from > now ? [{ nodeName, isOver: false, at: from, text: `${who}: the window opens at ${start}` }] : [];
+    if (until <= now) return tell(SliceReason.WindowClosed, until, `the window ended at ${end}`);
+    if (from > now) return tell(SliceReason.WindowNotOpen, from, `the window opens at ${start}`);
+    if (leftOf(granted)) return [];
+    return tell(SliceReason.GivenAway, now, 'what is split from it leaves too little for a sliver');
   });
-  windows.sort((a, b) => Number(a.isOver) - Number(b.isOver) || (a.isOver ? b.at - a.at : a.at - b.at));
-  const [next] = windows;
+  const isOver = ({ reason }: Pick<Shut, 'reason'>): boolean => reason === SliceReason.WindowClosed;
+  shut.sort((a, b) => SHUT.indexOf(a.reason) - SHUT.indexOf(b.reason) || (isOver(a) ? b.at - a.at : a.at - b.at));
+  const [next] = shut;
   if (!next) return undefined;
   const byNode = new Map<string, string>();
-  for (const { nodeName, text } of windows) if (!byNode.has(nodeName)) byNode.set(nodeName, text);
-  return { reason: next.isOver ? SliceReason.WindowClosed : SliceReason.WindowNotOpen, rights: [...byNode.values()] };
+  for (const { nodeName, text } of shut) if (!byNode.has(nodeName)) byNode.set(nodeName, text);
+  return { reason: next.reason, rights: [...byNode.values()] };
 }
 
 /** The end of the pods of bound rights, but for those that are in use and those whose node has yet to answer again. */

@@ -154,8 +154,8 @@ function pausedBy({ status }: ResourceCapability): Observed['paused'] {
   return { reason: ready.reason, message: excerpt(ready.message, MAX_QUOTED) };
 }
 
-/** Of a right's Ready, and of the Slice's. */
-const PAUSES: readonly string[] = [SliceReason.Blackout];
+/** Of a right's Ready, and of the Slice's: what somebody has to mend goes before what ends by itself. */
+const PAUSES: readonly string[] = [SliceReason.GivenAway, SliceReason.Blackout];
 
 function suspensionOf(capability: ResourceCapability): string | undefined {
   const message = whoSuspends(capability);

@@ -230,6 +230,6 @@ describe('a split', () => {
     assert.equal(status.granted!.givenAway, true);
     const ready = status.conditions!.find(({ type }) => type === 'Ready')!;
     assert.equal(ready.reason, 'GivenAway');
-    assert.match(ready.message, /split from it/);
+    assert.match(ready.message, /split from the right/);
   });
 });

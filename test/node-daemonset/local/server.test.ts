@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { LOCAL_BOUNDS } from '../../../node-daemonset/local/bounds.ts';
+import type { LocalCapability } from '../../../node-daemonset/local/rights.ts';
+import { edited } from '../rights.ts';
 import { createWorld, type World } from './world.ts';
 
 describe('the local API', () => {
@@ -81,6 +83,25 @@ describe('the local API', () => {
     // it keeps the right, and what it made
     const { status, code } = await world.ask('broker', 'POST', '/v1/capabilities', { name: 'lab' });
     assert.deepEqual([status, code], [403, 'PrivilegeNotOffered']);
+  });
+
+  it('splits of a sliver’s own right no more than leaves it running, by whatever name', async () => {
+    const resources = { cpu: { shares: 4 }, egress: { guarantee: '1k' } };
+    const split = (name: string, from: string) =>
+      world.ask('broker', 'POST', `/v1/capabilities/${from}/split`, { name, resources });
+    for (const from of ['self', 'right-broker']) {
+      const { status, code, text } = await split('part', from);
+      assert.deepEqual([status, code], [403, 'NotAllowed']);
+      assert.match(text, /less than 1 share or 1 kbit\/s.*: acquire a right first, and split that"/);
+    }
+    assert.deepEqual(world.written, [], 'the operator hears nothing of it');
+    const { privileges } = world.rcaps[0]!.spec.resources!;
+    world.rcaps[0] = edited(world.rcaps[0]!, { resources: { privileges: privileges!, cpu: { shares: 5 } } });
+    world.pass();
+    const made = await split('part', 'self');
+    assert.deepEqual([made.status, (made.body as LocalCapability).state], [201, 'Granted'], made.text);
+    assert.equal((await split('part', 'self')).status, 201, 'asked again it is the same right');
+    assert.equal((await split('more', 'self')).code, 'NotAllowed');
   });
 
   it('reads no body of more than 8 KiB, and no nonsense', async () => {

@@ -26,6 +26,7 @@ const EXEMPT = {
     Denied: NODES,
     WindowNotOpen: TIME,
     Suspended: 'each that suspends it has a line of its own',
+    GivenAway: NODES,
     Blackout: NODES,
     WaitingForBroker: 'what helps goes by what is known of the broker; see below',
   },

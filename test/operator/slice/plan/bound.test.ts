@@ -231,6 +231,19 @@ describe('rights that others hold for a slice', () => {
       assert.equal(told([expired]), 'WindowClosed: 0 of 1 granted; rcap expired on n1: Expired it is');
     });
 
+    it('say where what is split from them leaves too little, beside those that open later', () => {
+      const whole = gift(slice, 'n1', 'whole');
+      const spent = { ...whole, status: { ...whole.status!, granted: { ...whole.status!.granted!, givenAway: true } } };
+      const none = 'rcap whole on n1: what is split from it leaves too little for a sliver';
+      assert.equal(told([spent]), `GivenAway: 0 of 1 granted; ${none}`);
+      assert.equal(told([over, spent]), `GivenAway: 0 of 1 granted; ${none}`);
+      const there = gift(slice, 'n2', 'there', window(7000));
+      assert.equal(
+        told([spent, there], [aNode('n1'), aNode('n2')]),
+        `WindowNotOpen: 0 of 2 granted; rcap there on n2: the window opens at ${at(7000)}; ${none}`,
+      );
+    });
+
     it('say what waits elsewhere for the broker, and nothing where the slice has a right that is open', () => {
       const both = [aNode('n1'), aNode('n2')];
       const rest = `elsewhere: ${waits}`;

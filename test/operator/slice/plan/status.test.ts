@@ -83,12 +83,12 @@ describe('the status of a slice', () => {
     ]);
   });
 
-  it('says which node pauses it and until when, in the place of what its pod says there', () => {
+  it('says on which node its right is kept and gives nothing, and why, in the place of what its pod says there', () => {
     const input = running(aSlice(), nodes);
     const until = 'the owner keeps slices off the node until 2030-01-02T00:00:00Z: the building is closed';
-    const paused = (right: ResourceCapability, message = until): ResourceCapability => {
-      const ready = { ...condition('Ready', 'False', 'Blackout'), message };
-      const enforced = { ...condition('Enforced', 'False', 'Blackout'), message: 'its pod is held down' };
+    const paused = (right: ResourceCapability, message = until, reason = 'Blackout'): ResourceCapability => {
+      const ready = { ...condition('Ready', 'False', reason), message };
+      const enforced = { ...condition('Enforced', 'False', reason), message: 'its pod is held down' };
       return { ...right, status: { ...right.status, conditions: [right.status!.conditions![0]!, ready, enforced] } };
     };
     const [first, second, third] = input.capabilities as [ResourceCapability, ResourceCapability, ResourceCapability];
@@ -104,6 +104,14 @@ describe('the status of a slice', () => {
     assert.deepEqual([allocated[1], counts!.granted, counts!.running], ['AllGranted', 3, 2]);
     const late = paused(second, 'until some day');
     assert.match(statusOf({ ...input, capabilities: [paused(first), late, third] }).ready[2]!, /; n2: until some day$/);
+    // nobody but those who split it can end that, with the pod or without
+    const split = paused(second, 'what is split from the right leaves nothing', 'GivenAway');
+    const withPods = { ...input, capabilities: [paused(first), split, third] };
+    for (const state of [withPods, { ...withPods, pods: new Map() }]) {
+      const { ready: says } = statusOf(state);
+      assert.deepEqual([says[0], says[1]], ['False', 'GivenAway']);
+      assert.match(says[2]!, /^[01] of 3 running; n2: what is split from the right leaves nothing$/);
+    }
     // what goes wrong elsewhere can be mended
     const both = { ...input, capabilities, pods: new Map(pods).set(third.metadata.name, crashed(third)) };
     assert.deepEqual(statusOf(both).ready.slice(1), ['PodsFailing', '1 of 3 running; n3: CrashLoopBackOff: back-off']);
