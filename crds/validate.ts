@@ -3,7 +3,7 @@
  * node trusts no server to have checked. Two layers: the schema (types, bounds, patterns), then the rules between fields.
  */
 import { parseAddress, parsePrefix } from './ipaddress.ts';
-import { parseQuantity } from './quantity.ts';
+import { formatRate, parseQuantity } from './quantity.ts';
 import { amounts, fromShare } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
 import { checkSchema, type Violation } from './check-schema.ts';
@@ -222,7 +222,7 @@ function checkRspec(spec: Rspec | undefined, say: Say): void {
   if (egressGuarantee > egressLimit) {
     say(
       'egress',
-      `the limit must not be below the default guarantee of ${egressGuarantee} bits/s; give a lower guarantee too`,
+      `the limit must not be below the default guarantee of ${formatRate(egressGuarantee)}; give a lower guarantee too`,
     );
   }
 }

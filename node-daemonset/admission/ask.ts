@@ -104,7 +104,7 @@ export function refuseNode(rcap: ResourceCapability, nodeName: string): Refused 
   const message =
     asked === nodeName
       ? `the label ${LABEL_NODE} must be ${nodeLabelValue(nodeName)}`
-      : `asks for node ${asked} with the label of ${nodeName}: a right can't move; delete it and ask there`;
+      : `asks for node ${asked} with the label of ${nodeName}: correct the label ${LABEL_NODE}, or delete it and ask anew, since a right can't move`;
   return { reason: CapabilityReason.WrongNode, message };
 }
 

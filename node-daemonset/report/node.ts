@@ -7,6 +7,7 @@ import type { Beyond } from '../admission/beyond.ts';
 import type { Policy } from '../admission/policy.ts';
 import { offeredToOthers } from '../admission/reserve.ts';
 import { heldBy } from '../admission/split.ts';
+import { KINDS } from '../admission/tight.ts';
 import { MOST_SUSPENDED, type Order, type Orders } from '../owner/orders.ts';
 import type { Problem } from '../sliver.ts';
 import { blackoutAt } from '../standing.ts';
@@ -120,7 +121,7 @@ function lineKnown(problems: readonly Problem[]): Verdict {
 }
 
 function withinOffer(ahead: Books, { offered, policy, beyond }: NodeFactsReported): Verdict {
-  const over = offered && (Object.keys(ahead) as (keyof Books)[]).filter((kind) => ahead[kind] > offered[kind]);
+  const over = offered && KINDS.filter(([kind]) => ahead[kind] > offered[kind]);
   const reason = Reason.Overcommitted;
   if (!over?.length && beyond.length > 0) {
     const [first] = beyond.map(({ entry, message }) => `${entry.namespace}/${entry.name}: ${message}`);
@@ -128,7 +129,7 @@ function withinOffer(ahead: Books, { offered, policy, beyond }: NodeFactsReporte
     return { status: 'False', reason, message };
   }
   if (!over?.length) return { status: 'True', reason: Reason.WithinOffer, message: 'what is granted is offered' };
-  const what = over.map((kind) => `${kind} ${ahead[kind]} of ${offered![kind]}`).join(', ');
+  const what = over.map(([kind, , format]) => `${kind} ${format(ahead[kind])} of ${format(offered![kind])}`).join(', ');
   const message = `more was granted than is offered now (${what}): nothing of that kind is granted until rights end`;
   const would = beyond.length > 0 && !policy?.evict ? `; evict would take back ${inNumber(beyond.length)}` : '';
   return { status: 'False', reason, message: message + would };

@@ -23,7 +23,7 @@ export function whyUnanswered(
   const { nodeName } = capability.spec;
   const node = nodes.get(nodeName);
   if (node?.uid === undefined) {
-    const message = `there is no node ${nodeName}, so nobody answers; kubectl get slicenodes shows the nodes that do`;
+    const message = `there is no node ${nodeName}, so nobody answers: delete it, and ask one that is READY in kubectl get slicenodes`;
     return { reason: CapabilityEvent.UnknownNode, message };
   }
   const label = capability.metadata.labels?.[LABEL_NODE];

@@ -38,7 +38,8 @@ export const QUEUE_ADVICE: Readonly<Record<keyof typeof QueueReason, string>> = 
   Over: '',
   Refused: 'The queue asks again by itself; ask for less, on other nodes or for another window to have one sooner.',
   InvalidSpec: 'Correct what it names: until then it gets no window.',
-  TooFewNodes: 'Lower spec.placement.count, or widen the selector and tolerations of spec.placement.',
+  TooFewNodes:
+    'Lower spec.placement.count, widen the selector and tolerations of spec.placement, or name a topologyKey that nodes have.',
   QueueFull: 'It comes in when another one goes: delete slices that need no window.',
   Suspended: 'Only whoever runs the queue ends that: ask whom the message names.',
 };
@@ -64,7 +65,7 @@ export const RIGHT_ADVICE: Readonly<Record<keyof typeof CapabilityReason, string
   Blackout: 'Ask for a window that does not meet the blackout.',
   InvalidSpec: 'Correct the field that is named, and apply it again.',
   WrongNode:
-    'Rights do not move: delete it, and make one whose spec.nodeName and label slice-operator.io/node name the same node.',
+    'Correct the label slice-operator.io/node where that is what is wrong (kubectl label --overwrite). Else delete it, and make one whose spec.nodeName and label name the same node: rights do not move.',
   NotRedeemable:
     'Ask whom you have the value from. The Secret comes first, of type slice-operator.io/capability and with the value of a right of this node that nobody has shown; then edit the rcap, or make it anew.',
   Transferred: 'It is over for good: delete it.',

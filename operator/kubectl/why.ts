@@ -132,8 +132,9 @@ function advised({ reason, message }: Condition, advice: Readonly<Record<string,
 /** Of a right without conditions: nobody but its node writes them. */
 function unanswered({ metadata, spec, status }: ResourceCapability, nodes: WhyInput['nodes']): string {
   const { nodeName: node } = spec;
-  if (nodes && !nodes.some((one) => one.metadata.name === node)) {
-    return `There is no node ${node}: delete rcap ${metadata.name}, and ask one of kubectl get sln.`;
+  // one whose Node never was there has an owner's words, and nobody who acts on them
+  if (nodes && !nodes.some((one) => one.metadata.name === node && one.status?.node?.uid !== undefined)) {
+    return `There is no node ${node}: delete rcap ${metadata.name}, and ask one that is READY in kubectl get sln.`;
   }
   const label = `${LABEL_NODE}=${nodeLabelValue(node)}`;
   if (metadata.labels?.[LABEL_NODE] !== nodeLabelValue(node)) {
@@ -165,7 +166,10 @@ function where({ spec }: Slice, nodes: readonly SliceNode[] | undefined): string
     const ready = getCondition(status?.conditions, 'Ready');
     return ready?.status === 'True' ? [] : [`${metadata.name} is not in order (${ready?.reason ?? 'no node manager'})`];
   });
-  const help = `lower spec.placement.count, or widen the selector and tolerations of spec.placement`;
+  const { policy = 'Any', topologyKey } = spec.placement ?? {};
+  const labelled =
+    policy === 'Any' ? '' : `, or name in its topologyKey a label that they have (kubectl get nodes -L ${topologyKey})`;
+  const help = `lower spec.placement.count, or widen the selector and tolerations of spec.placement${labelled}`;
   const selector = Object.entries(spec.placement?.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
   const match = selector.length > 0 ? ` Nodes that match: kubectl get nodes -l ${selector.join(',')}.` : '';
   return `${help}.${match}${out.length > 0 ? ` ${some(out)}.` : ''}`;

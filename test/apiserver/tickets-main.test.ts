@@ -122,6 +122,12 @@ describe("tickets' process", () => {
     assert.equal(help.code, 2);
     const wrong = await run('issue', '--key=site');
     assert.deepEqual([wrong.code, wrong.err], [2, 'tickets: issue needs --broker\n']);
+    const outside = await run();
+    assert.match(
+      outside.err,
+      /^tickets: without a command it is the broker, which runs in a pod \(ENOENT.*--help.*\n$/,
+    );
+    assert.equal(outside.code, 2);
   });
 
   it('does not begin with settings that make no sense', async () => {

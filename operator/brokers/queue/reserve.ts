@@ -4,6 +4,7 @@ import type { ResourceCapability, Slice } from '../../../crds/types.ts';
 import { isDeleting, refOf } from '../../kinds.ts';
 import { earliest } from '../../slice/plan/backoff.ts';
 import { byName } from '../../slice/plan/asked.ts';
+import { sayUnlabelled } from '../../slice/plan/eligible.ts';
 import { isResizeDenied } from '../../slice/plan/grant.ts';
 import { mergePatch } from '../../slice/plan/mergepatch.ts';
 import { nodesFor, type Asked } from './asked.ts';
@@ -61,7 +62,8 @@ export function reserve(
   const nodes = nodesFor(slice, heldOn, input.nodes, { startOn: (node) => start([node]), refusedAt });
   const wanted = slice.spec.placement?.count ?? 1;
   if (nodes.length < wanted) {
-    const message = `asks for ${wanted} nodes, ${nodes.length} match and are ready; see spec.placement`;
+    const unlabelled = sayUnlabelled(input.nodes.values(), slice.spec.placement);
+    const message = `asks for ${wanted} nodes, ${nodes.length} match and are ready${unlabelled}; see spec.placement`;
     return drop(QueueReason.TooFewNodes, message);
   }
   const current = askedSpan(

@@ -1,4 +1,5 @@
 /** What one link of a ticket says: whom it gives what, on which node, and when. */
+import { formatBytes, formatRate } from '../../../crds/quantity.ts';
 import { type Amounts, amounts, portKey, toRspec } from '../../../crds/rspec.ts';
 import { API_VERSION } from '../../../crds/names.ts';
 import type { Rspec } from '../../../crds/types.ts';
@@ -123,12 +124,14 @@ export function exceedsAmounts(one: Amounts, all: Amounts): string | undefined {
   if (one.network === 'Host' && all.network !== 'Host') return "does not have the node's network";
   if (one.excess === 'Share' && all.excess === 'None') return 'has cpu.excess None';
   if (one.shares > all.shares) return `has ${all.shares} shares, and no more`;
-  if (one.egressGuarantee > all.egressGuarantee) return `has an egress guarantee of ${all.egressGuarantee} bits/s`;
-  if (one.egressLimit > all.egressLimit) return `has an egress limit of ${all.egressLimit} bits/s`;
+  if (one.egressGuarantee > all.egressGuarantee) return `has an egress guarantee of ${formatRate(all.egressGuarantee)}`;
+  if (one.egressLimit > all.egressLimit) return `has an egress limit of ${formatRate(all.egressLimit)}`;
   // what is absent is no limit of its own, so it must be given where the whole has one
   for (const bound of ['memory', 'disk', 'processes', 'openFiles'] as const) {
     const most = all[bound];
-    if (most !== undefined && (one[bound] ?? Infinity) > most) return `has ${bound} ${most}: give no more, and give it`;
+    if (most === undefined || (one[bound] ?? Infinity) <= most) continue;
+    const told = bound === 'memory' || bound === 'disk' ? formatBytes(most) : most;
+    return `has ${bound} ${told}: give no more, and give it`;
   }
   for (const reserved of ['memory', 'disk'] as const) {
     if (one[reserved] !== undefined && all[reserved] === undefined) return `has no ${reserved} reserved`;

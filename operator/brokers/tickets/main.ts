@@ -22,10 +22,11 @@ const {
 async function serve(): Promise<void> {
   const ending = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort());
+  const own = namespace || ownNamespace();
   const client = await createClient({ kubeconfig, userAgent: 'slice-tickets' });
   const { done } = await serveBroker({
     client,
-    namespace: namespace || readFileSync(ACCOUNT, 'utf8').trim(),
+    namespace: own,
     keyFile,
     settingsFile,
     port: Number(port),
@@ -35,6 +36,17 @@ async function serve(): Promise<void> {
   });
   await done;
   await client.close();
+}
+
+function ownNamespace(): string {
+  try {
+    return readFileSync(ACCOUNT, 'utf8').trim();
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new UsageError(
+      `without a command it is the broker, which runs in a pod (${why}); tickets --help has the commands`,
+    );
+  }
 }
 
 async function command(argv: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 /** What a slice asks for, node by node: its rspec in the long form, and its overrides on top. */
+import { formatRate } from '../../../crds/quantity.ts';
 import { override, overridesOn, type NodeNames } from '../../../crds/overrides.ts';
 import { amounts, fromShare, toRspec, type Amounts } from '../../../crds/rspec.ts';
 import type { Rspec, Slice } from '../../../crds/types.ts';
@@ -64,5 +65,5 @@ export function asksForHost({ spec: { sliver, overrides } }: Slice): boolean {
 /** Each override fits with the slice, but two of them need not fit with each other. */
 function problemOf({ egressGuarantee, egressLimit }: Amounts, overrides: readonly string[]): string | undefined {
   if (egressGuarantee <= egressLimit) return undefined;
-  return `the overrides ${overrides.join(', ')} make an egress guarantee of ${egressGuarantee} bits/s and a limit of ${egressLimit}; give both in the last one`;
+  return `the overrides ${overrides.join(', ')} make an egress guarantee of ${formatRate(egressGuarantee)} and a limit of ${formatRate(egressLimit)}; give both in the last one`;
 }

@@ -37,6 +37,14 @@ export function matches(node: NodeState, placement: Placement | undefined): bool
   );
 }
 
+/** For people, behind what `matches` leaves: whom it would not leave out but for the label that Spread and Cluster go by. */
+export function sayUnlabelled(nodes: Iterable<NodeState>, placement: Placement | undefined): string {
+  const anywhere = placement && { ...placement, policy: 'Any' as const };
+  const lack = [...nodes].filter((node) => matches(node, anywhere) && !matches(node, placement)).length;
+  if (lack === 0) return '';
+  return ` (${lack} ${lack === 1 ? 'lacks' : 'lack'} the label ${placement?.topologyKey}, its topologyKey)`;
+}
+
 /** Whether anything new may be put on the node now. */
 export function isOpen(node: NodeState): boolean {
   return node.uid !== undefined && !node.cordoned && node.lost === undefined;

@@ -6,6 +6,7 @@ import { shown, told } from '../../restraint/applied.ts';
 import { isSuspendedByHolder, shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
 import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
+import { sayUnlabelled } from './eligible.ts';
 import { shutBound, suspendedBound } from './bound.ts';
 import type { SliceInput } from './input.ts';
 import { observe, type Observed, pauseOf } from './observe.ts';
@@ -131,10 +132,11 @@ function allocatedVerdict(
   now: number,
 ): Verdict {
   const { wanted, matching } = placing;
+  const unlabelled = sayUnlabelled(input.nodes.values(), input.slice.spec.placement);
   if (isDeleting(input.slice)) return no(SliceReason.Deleting, 'the rights are being released');
   if (refusal) return no(refusal.reason, refusal.message);
   if (wanted > matching) {
-    const asks = `asks for ${plural(wanted, 'node')}, ${matching} match its placement`;
+    const asks = `asks for ${plural(wanted, 'node')}, ${matching} match its placement${unlabelled}`;
     const meanwhile = matching > 0 ? ' and are used meanwhile' : '';
     return no(SliceReason.TooFewNodes, `${asks}${meanwhile}; lower spec.placement.count or widen spec.placement`);
   }
@@ -142,7 +144,7 @@ function allocatedVerdict(
     return no(
       SliceReason.NoNodes,
       matching === 0
-        ? 'no node matches spec.placement'
+        ? `no node matches spec.placement${unlabelled}`
         : `${plural(matching, 'node')} match, none is ready, uncordoned and with a live node manager (kubectl get slicenodes)`,
     );
   }

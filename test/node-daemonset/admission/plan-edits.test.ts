@@ -36,7 +36,7 @@ const REFUSALS: Case[] = [
     what: 'another node',
     rcap: right('b', {}, { nodeName: 'node2' }),
     reason: 'WrongNode',
-    message: /asks for node node2/,
+    message: /asks for node node2 .*: correct the label slice-operator.io\/node, or delete it/,
   },
   {
     what: 'this node with the label of another',

@@ -63,6 +63,7 @@ describe('the queue', () => {
     world.add('refused');
     world.add('invalid', {}, 4 * 3600 + 1);
     world.add('many', { placement: { count: 2 } });
+    world.add('spread', { placement: { policy: 'Spread', topologyKey: 'zone', count: 1 } });
     world.add('bounded', { window: { end: at(60_000) } });
     for (const name of ['a', 'b']) world.add(name);
     world.decide = ({ metadata }) => (metadata.name.startsWith('refused-') ? 'asks 900' : undefined);
@@ -76,6 +77,7 @@ describe('the queue', () => {
       ['refused', 'invalid', 'many', 'bounded'].map((name) => world.queued(name)!.reason),
       ['Refused', 'InvalidSpec', 'TooFewNodes', 'Refused'],
     );
+    assert.match(world.queued('spread')!.message, /0 match and are ready \(1 lacks the label zone, its topologyKey\)/);
   });
 
   it('gives one that asks for longer a window behind the others, and the others its own', () => {

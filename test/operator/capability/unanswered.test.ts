@@ -13,7 +13,10 @@ describe('a right that nobody answers', () => {
   const why = (of = right, ...nodes: NodeState[]) => whyUnanswered(of, new Map(nodes.map((node) => [node.name, node])));
 
   it('names a node that is not there, or no more', () => {
-    assert.match(why()!.message, /^there is no node n1, so nobody answers/);
+    assert.match(
+      why()!.message,
+      /^there is no node n1, so nobody answers: delete it, and ask one that is READY in kubectl get slicenodes$/,
+    );
     assert.equal(why(right, aNode('n1', { uid: undefined }))!.reason, 'UnknownNode');
   });
 

@@ -154,15 +154,34 @@ describe('what kubectl slice why advises', () => {
 
   it('says why nobody answers a right', () => {
     const slice = showing([ready('Starting')]);
-    const n1 = { apiVersion: 'v', kind: 'SliceNode', metadata: { name: 'n1' } };
+    const sliceNode = (name: string) => ({ apiVersion: 'v', kind: 'SliceNode', metadata: { name } });
+    const n1 = { ...sliceNode('n1'), status: { node: { uid: 'uid-of-n1' } } };
     const line = (right: ReturnType<typeof aRight>) =>
-      planWhy({ slice, slivers: [{ node: right.spec.nodeName, right, pod: undefined }], nodes: [n1] }).at(-1)!;
+      planWhy({
+        slice,
+        slivers: [{ node: right.spec.nodeName, right, pod: undefined }],
+        nodes: [n1, sliceNode('n3')],
+      }).at(-1)!;
     const right = aRight(slice, 'n1');
     assert.match(line(right), /^n1 has not answered: is its node manager running/);
     assert.match(line(aRight(slice, 'n2')), /^There is no node n2: delete rcap web-/);
+    assert.match(line(aRight(slice, 'n3')), /^There is no node n3: /, 'nobody but its owner spoke of it');
     const unlabelled = { ...right, metadata: { ...right.metadata, labels: {} } };
     assert.match(line(unlabelled), /: kubectl label rcap web-\S+ slice-operator\.io\/node=n1 --overwrite\.$/);
     assert.match(line(aRight(slice, 'n1', { redeem: 'from-ours' })), /operator\.transfers set/);
+  });
+
+  it('names the label that Spread and Cluster go by, where nodes are missing', () => {
+    const conditions = [condition('Allocated', 'False', 'TooFewNodes'), ready('TooFewNodes')];
+    const slice = showing(conditions);
+    const status = { ...slice.status, nodes: { wanted: 2, granted: 0, denied: 0, running: 0, upToDate: 0 } };
+    const told = (placement: object) =>
+      planWhy({ slice: { ...slice, spec: { ...slice.spec, placement }, status }, slivers: [], nodes: [] }).at(-1)!;
+    assert.match(
+      told({ policy: 'Spread', topologyKey: 'zone' }),
+      /or name in its topologyKey .* get nodes -L zone\)\.$/,
+    );
+    assert.doesNotMatch(told({ count: 2 }), /topologyKey/);
   });
 
   it('tells once who suspends a slice, and of each node that does so itself', () => {

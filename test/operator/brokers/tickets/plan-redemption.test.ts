@@ -117,6 +117,10 @@ describe('a redemption', () => {
       () => plan(EMPTY, large, ANNA),
       refused('OverIssued', /more than site may give, which has 300 shares/),
     );
+    const fast = ticketFor({ resources: { ...shares(40), egress: { guarantee: '1M', limit: '900M' } } });
+    assert.throws(() => plan(EMPTY, fast, ANNA), refused('OverIssued', /an egress limit of 50 Mbit\/s$/));
+    const wide = ticketFor({ resources: { ...shares(40), memory: '900Gi' } });
+    assert.throws(() => plan(EMPTY, wide, ANNA), refused('OverIssued', /memory 4 GiB: give no more, and give it$/));
     assert.throws(() => plan(EMPTY, ticketFor(), ANNA, { node: 'node3' }), refused('WrongNode', /node1, node2/));
     const nodes = Array.from({ length: 10_000 }, (_, n) => `node${n}`);
     const input = { book: EMPTY, revoked: NONE, issuers: 1, now: NOW };

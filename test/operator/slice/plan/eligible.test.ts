@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isOpen, matches, mayStay, tolerates } from '../../../../operator/slice/plan/eligible.ts';
+import { isOpen, matches, mayStay, sayUnlabelled, tolerates } from '../../../../operator/slice/plan/eligible.ts';
 import { aNode } from '../objects.ts';
 
 describe('eligible nodes', () => {
@@ -16,6 +16,15 @@ describe('eligible nodes', () => {
   it('have the label that Spread and Cluster go by', () => {
     assert.equal(matches(aNode('n1'), { policy: 'Spread', topologyKey: 'zone' }), false);
     assert.equal(matches(aNode('n1', { labels: { zone: 'a' } }), { policy: 'Cluster', topologyKey: 'zone' }), true);
+  });
+
+  it('are told how many that label keeps away, and no other thing does', () => {
+    const nodes = [aNode('n1'), aNode('n2', { labels: { zone: 'a' } }), aNode('n3'), aNode('n4', { taints: [gpu] })];
+    const spread = { policy: 'Spread', topologyKey: 'zone' } as const;
+    assert.equal(sayUnlabelled(nodes, spread), ' (2 lack the label zone, its topologyKey)');
+    assert.equal(sayUnlabelled(nodes.slice(0, 2), spread), ' (1 lacks the label zone, its topologyKey)');
+    assert.equal(sayUnlabelled(nodes.slice(1, 2), spread), '');
+    assert.equal(sayUnlabelled(nodes, { nodeSelector: { disk: 'ssd' } }) + sayUnlabelled(nodes, undefined), '');
   });
 
   it('have no taint that is not tolerated; one put on later sends away only with NoExecute', () => {

@@ -173,6 +173,11 @@ describe('the status of a slice', () => {
     const few = statusOf(anInput(aSlice({ placement: { count: 4 } }), nodes)).allocated;
     assert.deepEqual(few.slice(0, 2), ['False', 'TooFewNodes']);
     assert.match(few[2]!, /asks for 4 nodes, 3 match its placement/);
+    const placement = { policy: 'Spread', topologyKey: 'zone' } as const;
+    const spread = (more: object) =>
+      statusOf(anInput(aSlice({ placement: { ...placement, ...more } }), nodes)).allocated;
+    assert.match(spread({ count: 2 })[2]!, /, 0 match its placement \(3 lack the label zone, its topologyKey\); lower/);
+    assert.equal(spread({})[2], 'no node matches spec.placement (3 lack the label zone, its topologyKey)');
     const none = statusOf(anInput(aSlice({ placement: { count: 0 } }), nodes));
     assert.deepEqual(none.ready, ['True', 'AllRunning', '0 of 0 running']);
   });
