@@ -62,6 +62,30 @@ describe('the books of sites', () => {
     assert.deepEqual(world.woken, [], 'nobody is left who was refused');
   });
 
+  it('count what nodes hold still that did not grant the edit to less, also after a restart', () => {
+    for (const refuse of [true, false]) {
+      const world = new World();
+      world.slice('a', 'first', shares(80), 1);
+      world.settle(['a/first']);
+      world.slice('b', 'second', shares(80), 2);
+      for (const less of [20, 10]) {
+        world.edit('a/first', shares(less));
+        world.plan('a/first');
+        world.write('a/first');
+        // as where parts were split from it
+        if (refuse) for (let i = 0; i < 3; i++) world.answer(0, false);
+        world.books = world.start();
+        world.plan('a/first');
+        const { effects, allocated } = world.plan('b/second')!;
+        assert.deepEqual([effects.length, world.held()], [0, 240], `${less}, ${refuse}`);
+        assert.match(allocated.message, /a\/first holds 240, 60 free$/);
+      }
+      world.edit('a/first', shares(15));
+      world.settle(['a/first', 'b/second']);
+      assert.equal(world.held(), 45 + 240, 'granted, what was before counts no more');
+    }
+  });
+
   it('keep nothing for a slice that is being deleted, but what it has', () => {
     const world = new World();
     world.slice('a', 'older', { ...shares(80), placement: { count: 1 } }, 1);
