@@ -54,6 +54,28 @@ describe('a pass that keeps what it decided', () => {
     assert.match(world.nodeCondition('Ready').message, /ENOSPC/);
   });
 
+  it('says that the disk lacks what holds already, though it decided nothing, until the disk has it', async () => {
+    let full = false;
+    const open: Disk['open'] = (...args) => {
+      if (full) throw new Error('ENOSPC');
+      return DISK.open(...args);
+    };
+    world.change({ store: new StateStore(world.path('checkpoint.json'), world.parts.store.get(), { ...DISK, open }) });
+    await world.start(right('a'));
+    world.dropBrokenEnforcer();
+    const kept = () => loadCheckpoint(world.path('checkpoint.json'), NOW).state.policy?.egressLimit;
+    const before = kept();
+    full = true;
+    world.sliceNode = sliceNode({ egressLimit: '50M' });
+    for (let i = 0; i < 2; i++) {
+      const { problems, failed } = await world.pass(false);
+      assert.deepEqual([problems.map(({ reason }) => reason), failed, kept()], [['StateNotSaved'], true, before]);
+    }
+    full = false;
+    const { problems } = await world.pass(false);
+    assert.deepEqual([problems, kept()], [[], '50M']);
+  });
+
   it('on a full disk ends what ends, obeys the owner, forgets the gone, and enforces it all', async () => {
     let full = false;
     const open: Disk['open'] = (...args) => {
