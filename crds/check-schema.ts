@@ -102,3 +102,16 @@ function message(error: ErrorObject): string {
       return error.message ?? 'is not valid';
   }
 }
+
+/** Takes what is wrong, and where that is in what is looked at: '' for all of it. */
+export type Say = (path: string, message: string) => void;
+
+/** Adds to the violations what is said of what lies at `prefix`. */
+export function collect(violations: Violation[], prefix: string): Say {
+  return (path, message) => violations.push({ path: path === '' ? prefix : `${prefix}.${path}`, message });
+}
+
+/** The size of a spec as JSON, in UTF-8. */
+export function specBytes(spec: object): number {
+  return Buffer.byteLength(JSON.stringify(spec));
+}

@@ -6,7 +6,8 @@ import { parseAddress, parsePrefix } from './ipaddress.ts';
 import { formatRate, parseQuantity } from './quantity.ts';
 import { amounts, fromShare } from './rspec.ts';
 import { readCrd, schemaOf } from './schemas.ts';
-import { checkSchema, type Violation } from './check-schema.ts';
+import { checkSchema, collect, type Say, specBytes, type Violation } from './check-schema.ts';
+import { checkSensor } from './check-sensor.ts';
 import type {
   ResourceCapability,
   Restraint,
@@ -75,11 +76,6 @@ export function validateSlice(slice: Slice): Violation[] {
     if (kinds.length !== 1) say(`sliver.volumes[${volume.name}]`, 'give exactly one of emptyDir, configMap and secret');
   }
   return violations;
-}
-
-/** The size of a spec as JSON, in UTF-8. */
-export function specBytes(spec: object): number {
-  return Buffer.byteLength(JSON.stringify(spec));
 }
 
 /** What is wrong with a Slice whose spec is that large. */
@@ -166,45 +162,40 @@ export function validateWatchdog(watchdog: Watchdog): Violation[] {
   return violations;
 }
 
-/** Of an exported Sensor: Prometheus keeps each combination of them. */
-export const MAX_LABELS = 10;
-
-/** All of a Sensor's spec, as JSON: each node may keep some dozens of each namespace. */
-const MAX_SENSOR_BYTES = 16 * 1024;
-
 /** Everything wrong with a Sensor; nothing that depends on what a node has. */
 export function validateSensor(sensor: Sensor): Violation[] {
   const violations = checkSchema(sensor, SENSOR);
-  if (violations.length > 0) return violations;
-  const size = specBytes(sensor.spec);
-  if (size > MAX_SENSOR_BYTES) {
-    return [{ path: 'spec', message: `has ${size} bytes as JSON, and may have ${MAX_SENSOR_BYTES}` }];
-  }
-  const { slice, file, command, http, slices, access, type, format, columns, export: exported } = sensor.spec;
-  const say = collect(violations, 'spec');
-  if ([file, command, http].filter((source) => source !== undefined).length !== 1) {
-    say('', 'give exactly one of file, command and http');
-  }
-  if ((slice === undefined) !== (file !== undefined)) {
-    say('slice', 'command and http sensors need a slice, a file is of the node and of no slice');
-  }
-  if (slices && access !== 'Slices') say('slices', 'slices goes with access Slices');
-  if (type === 'Streaming' && file) say('type', 'a file does not stream');
-  if (type === 'Streaming' && (format === 'KeyValue' || format === 'Value')) {
-    say('format', 'a stream has a row a line: CSV, JSON or Table');
-  }
-  if (format === 'Value' && columns.length > 1) say('columns', 'a single value has one column');
-  // else what was read once would be answered up to 64 times
-  if (new Set(columns.map(({ field, name }) => field ?? name)).size < columns.length) {
-    say('columns', 'two columns are of one field of the source; give each its own');
-  }
-  if (exported && columns.filter((one) => one.type === 'string').length > MAX_LABELS) {
-    say('columns', `of a sensor that is exported every text is a label: at most ${MAX_LABELS} columns may be strings`);
-  }
-  for (const { name, type: kind, metric } of columns) {
-    if (metric && kind !== 'integer' && kind !== 'number') say(`columns[${name}].metric`, 'only numbers are metrics');
-  }
+  if (violations.length === 0) checkSensor(sensor.spec, collect(violations, 'spec'));
   return violations;
+}
+
+/** The kinds of the API, by their names. */
+export interface Kinds {
+  Slice: Slice;
+  ResourceCapability: ResourceCapability;
+  SliceNode: SliceNode;
+  SliceNodePolicy: SliceNodePolicy;
+  Restraint: Restraint;
+  Watchdog: Watchdog;
+  Sensor: Sensor;
+}
+
+/** Each as it is described above. */
+export const VALIDATORS: { readonly [K in keyof Kinds]: (object: Kinds[K]) => Violation[] } = {
+  Slice: validateSlice,
+  ResourceCapability: validateCapability,
+  SliceNode: validateSliceNode,
+  SliceNodePolicy: validateSliceNodePolicy,
+  Restraint: validateRestraint,
+  Watchdog: validateWatchdog,
+  Sensor: validateSensor,
+};
+
+/** Everything wrong with an object of whatever kind it says. Throws where that is none of ours. */
+export function validate(object: Kinds[keyof Kinds]): Violation[] {
+  const { kind } = object;
+  if (!Object.hasOwn(VALIDATORS, kind)) throw new Error(`there is no kind ${kind}`);
+  return VALIDATORS[kind as keyof Kinds](object as never);
 }
 
 /** Violations in one sentence, for a condition's message or an error. */
@@ -246,10 +237,4 @@ function checkOverrides({ overrides, resources, share }: SliceSpec, say: Say): v
 function checkWindow(window: Window | undefined, say: Say): void {
   if (!window?.start || !window.end) return;
   if (Date.parse(window.start) >= Date.parse(window.end)) say('', 'the window must start before it ends');
-}
-
-type Say = (path: string, message: string) => void;
-
-function collect(violations: Violation[], prefix: string): Say {
-  return (path, message) => violations.push({ path: path === '' ? prefix : `${prefix}.${path}`, message });
 }

@@ -5,32 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments } from 'yaml';
 import { API_VERSION } from '../crds/names.ts';
 import { CRD_FILES, readCrd, type Schema, schemaOf } from '../crds/schemas.ts';
-import type {
-  ResourceCapability,
-  Restraint,
-  Sensor,
-  Slice,
-  SliceNode,
-  SliceNodePolicy,
-  Watchdog,
-} from '../crds/types.ts';
-import {
-  describe as say,
-  validateCapability,
-  validateRestraint,
-  validateSensor,
-  validateSlice,
-  validateSliceNode,
-  validateSliceNodePolicy,
-  validateWatchdog,
-} from '../crds/validate.ts';
+import { describe as say, type Kinds, validate } from '../crds/validate.ts';
 import type { KubeObject } from '../kube/resources.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const EXAMPLES = `${ROOT}/examples`;
 export const EXAMPLE_FILES = globSync('**/*.yaml', { cwd: EXAMPLES }).toSorted();
 
-export type Ours = Slice | Sensor | ResourceCapability | SliceNode | Restraint | SliceNodePolicy | Watchdog;
+export type Ours = Kinds[keyof Kinds];
 
 /** Of a documentation page. */
 export interface Shown {
@@ -90,7 +72,7 @@ export function isOurs(object: KubeObject): object is Ours {
 /** What an API server with all rules, and one that knows every field, would say; '' where it takes it. */
 export function problemsOf(object: Ours): string {
   const unknown = unknownFields(object, SCHEMAS.get(object.kind)!, '');
-  return unknown.length > 0 ? `there is no ${unknown.join(', ')}` : violationsOf(object);
+  return unknown.length > 0 ? `there is no ${unknown.join(', ')}` : say(validate(object));
 }
 
 const SCHEMAS = new Map(
@@ -99,27 +81,6 @@ const SCHEMAS = new Map(
     return [crd.spec.names.kind, schemaOf(crd)] as const;
   }),
 );
-
-function violationsOf(object: Ours): string {
-  switch (object.kind) {
-    case 'Slice':
-      return say(validateSlice(object as Slice));
-    case 'ResourceCapability':
-      return say(validateCapability(object as ResourceCapability));
-    case 'Sensor':
-      return say(validateSensor(object as Sensor));
-    case 'SliceNode':
-      return say(validateSliceNode(object as SliceNode));
-    case 'SliceNodePolicy':
-      return say(validateSliceNodePolicy(object as SliceNodePolicy));
-    case 'Restraint':
-      return say(validateRestraint(object as Restraint));
-    case 'Watchdog':
-      return say(validateWatchdog(object as Watchdog));
-    default:
-      throw new Error(`there is no kind ${(object as KubeObject).kind}`);
-  }
-}
 
 /** Paths of what a server would take out without a word. */
 function unknownFields(value: unknown, schema: Schema, path: string): string[] {

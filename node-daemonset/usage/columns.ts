@@ -1,6 +1,6 @@
 /** Columns of sensors as Prometheus has them: base units, and no more series than it can be asked to keep. */
 import type { Cell, Column, Reading } from '../../crds/reading.ts';
-import { MAX_LABELS } from '../../crds/validate.ts';
+import { MAX_LABELS } from '../../crds/check-sensor.ts';
 import { type Family, type Labels, labels } from '../../kube/exposition.ts';
 import { inTurn, OF_SENSOR } from './room.ts';
 import { cut } from '../../crds/text.ts';

@@ -4,7 +4,8 @@
  */
 import { GROUP } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
-import { MAX_SPEC_BYTES, specBytes } from '../../crds/validate.ts';
+import { specBytes } from '../../crds/check-schema.ts';
+import { MAX_SPEC_BYTES } from '../../crds/validate.ts';
 
 /** In the operator's memory only: how large the spec was. Informers drop one that a user wrote. */
 const SIZE = `${GROUP}/oversize`;

@@ -1,20 +1,9 @@
 /** The schemas and the TypeScript rules must come to the same verdicts: the same objects are put before both. */
 import assert from 'node:assert/strict';
-import { describe as describeViolations, validateSlice } from '../../crds/validate.ts';
+import { describe as describeViolations, validate } from '../../crds/validate.ts';
 import { isStatus } from '../../kube/errors.ts';
 import { resourceOf, resourcePath, type KubeObject } from '../../kube/resources.ts';
-import {
-  badCapabilities,
-  badRestraints,
-  badSliceNodePolicies,
-  badSliceNodes,
-  capability,
-  restraint,
-  sliceNode,
-  sliceNodePolicy,
-} from '../crds/nodes.ts';
-import { badSensors, badWatchdogs, goodSensors, watchdog } from '../crds/sensors.ts';
-import { badSlices, goodSlices } from '../crds/slices.ts';
+import { BAD, GOOD } from '../crds/kinds.ts';
 import { apiServer, type ApiServer } from './fixture.ts';
 
 /** What only CEL can say; a server without it accepts these, and our programs must not. */
@@ -86,29 +75,10 @@ describe('the API server', () => {
     }
   }
 
-  for (const [what, object] of goodSlices()) {
-    it(`accepts a Slice with ${what}`, async () => assert.equal(await verdict(object), 'accepted'));
+  for (const [what, object] of GOOD) {
+    it(`accepts a ${object.kind} with ${what}`, async () => assert.equal(await verdict(object), 'accepted'));
   }
-  for (const [what, object] of goodSensors()) {
-    it(`accepts a Sensor with ${what}`, async () => assert.equal(await verdict(object), 'accepted'));
-  }
-  it('accepts the other kinds', async () => {
-    assert.equal(await verdict(capability()), 'accepted');
-    assert.equal(await verdict(sliceNode()), 'accepted');
-    assert.equal(await verdict(sliceNodePolicy({ shares: 1 }, { nodeSelector: { rack: 'a' } })), 'accepted');
-    assert.equal(await verdict(restraint({ suspended: true })), 'accepted');
-    assert.equal(await verdict(watchdog({ action: 'Throttle', egressLimit: '1M' })), 'accepted');
-  });
-  const bad = [
-    ...badSlices(),
-    ...badCapabilities(),
-    ...badSliceNodes(),
-    ...badSliceNodePolicies(),
-    ...badRestraints(),
-    ...badWatchdogs(),
-    ...badSensors(),
-  ] as [string, KubeObject][];
-  for (const [what, object] of bad) {
+  for (const [what, object] of BAD) {
     it(`judges a ${object.kind} with ${what}`, async () => {
       const passes = OURS.has(what) || (RULES.has(what) && server.minor < 29);
       const expected = passes ? 'accepted' : 'refused';
@@ -116,6 +86,6 @@ describe('the API server', () => {
     });
   }
   it('and our rules say why', () => {
-    for (const [what, slice] of badSlices()) assert.notEqual(describeViolations(validateSlice(slice)), '', what);
+    for (const [what, object] of BAD) assert.notEqual(describeViolations(validate(object)), '', what);
   });
 });

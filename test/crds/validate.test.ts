@@ -4,79 +4,32 @@ import { binaryQuantity, decimalQuantity, parseQuantity, QuantityError } from '.
 import { nodeLabelValue, rcapName, MAX_SLICE_NAME } from '../../crds/names.ts';
 import { CRD_FILES, readCrd } from '../../crds/schemas.ts';
 import { setCondition } from '../../crds/conditions.ts';
-import {
-  validateCapability,
-  validateRestraint,
-  validateSensor,
-  validateSlice,
-  validateSliceNode,
-  validateSliceNodePolicy,
-  validateWatchdog,
-} from '../../crds/validate.ts';
-import {
-  badCapabilities,
-  badRestraints,
-  badSliceNodePolicies,
-  badSliceNodes,
-  capability,
-  restraint,
-  sliceNode,
-  sliceNodePolicy,
-} from './nodes.ts';
-import { badSensors, badWatchdogs, goodSensors, watchdog } from './sensors.ts';
-import { badSlices, goodSlices, slice } from './slices.ts';
+import { validate, VALIDATORS } from '../../crds/validate.ts';
+import { BAD, GOOD } from './kinds.ts';
+import { capability, sliceNode } from './nodes.ts';
+import { slice } from './slices.ts';
 
-describe('validation of a Slice', () => {
-  for (const [what, slice] of goodSlices()) {
-    it(`accepts ${what}`, () => assert.deepEqual(validateSlice(slice), []));
+describe('validation', () => {
+  for (const [what, object] of GOOD) {
+    it(`accepts a ${object.kind} with ${what}`, () => assert.deepEqual(validate(object), []));
   }
-  for (const [what, slice, path] of badSlices()) {
-    it(`refuses ${what}`, () => {
-      const paths = validateSlice(slice).map((violation) => violation.path);
+  for (const [what, object, at] of BAD) {
+    it(`refuses a ${object.kind} with ${what}`, () => {
+      const paths = validate(object).map(({ path }) => path);
       assert.ok(
-        paths.some((one) => one.startsWith(path)),
-        `expected a violation at ${path}, got ${JSON.stringify(paths)}`,
+        paths.some((path) => path.startsWith(at ?? '')),
+        `expected a violation${at === undefined ? '' : ` at ${at}`}, got ${JSON.stringify(paths)}`,
       );
     });
   }
-});
 
-describe('validation of the other kinds', () => {
-  it('accepts what is right', () => {
-    assert.deepEqual(validateCapability(capability()), []);
-    assert.deepEqual(validateSliceNode(sliceNode()), []);
+  it('is of every kind that there is, and of no other', () => {
+    const kinds = CRD_FILES.map((file) => readCrd(file).spec.names.kind);
+    assert.deepEqual(Object.keys(VALIDATORS).toSorted(), kinds.toSorted());
+    for (const kind of ['Pod', 'constructor']) {
+      assert.throws(() => validate({ ...slice(), kind }), new RegExp(`there is no kind ${kind}`));
+    }
   });
-  for (const [what, object] of badCapabilities()) {
-    it(`refuses an rcap with ${what}`, () => assert.notDeepEqual(validateCapability(object), []));
-  }
-  it('accepts what is right of a Restraint and a Watchdog', () => {
-    assert.deepEqual(validateRestraint(restraint({ egressLimit: 0 })), []);
-    assert.deepEqual(validateWatchdog(watchdog({ lift: { below: '1G' }, periodSeconds: 86_400 })), []);
-  });
-  it('accepts what is right of a SliceNodePolicy', () => {
-    assert.deepEqual(
-      validateSliceNodePolicy(sliceNodePolicy({ shares: 1 }, { nodeSelector: { rack: 'a' }, priority: -1 })),
-      [],
-    );
-  });
-  for (const [what, object] of badSliceNodePolicies()) {
-    it(`refuses a SliceNodePolicy with ${what}`, () => assert.notDeepEqual(validateSliceNodePolicy(object), []));
-  }
-  for (const [what, object] of badRestraints()) {
-    it(`refuses a Restraint with ${what}`, () => assert.notDeepEqual(validateRestraint(object), []));
-  }
-  for (const [what, object] of badWatchdogs()) {
-    it(`refuses a Watchdog with ${what}`, () => assert.notDeepEqual(validateWatchdog(object), []));
-  }
-  for (const [what, object] of goodSensors()) {
-    it(`accepts a Sensor with ${what}`, () => assert.deepEqual(validateSensor(object), []));
-  }
-  for (const [what, object] of badSensors()) {
-    it(`refuses a Sensor with ${what}`, () => assert.notDeepEqual(validateSensor(object), []));
-  }
-  for (const [what, object] of badSliceNodes()) {
-    it(`refuses a SliceNode with ${what}`, () => assert.notDeepEqual(validateSliceNode(object), []));
-  }
 });
 
 describe('quantities beyond all measure', () => {
@@ -84,10 +37,10 @@ describe('quantities beyond all measure', () => {
   for (const amount of ['1e999', '1e16', '9e400', 1e300]) {
     it(`are refused wherever they stand: ${amount}`, () => {
       for (const resources of [{ memory: amount }, { disk: amount }, { egress: { guarantee: amount } }]) {
-        assert.match(validateSlice(slice({ resources }))[0]?.message ?? '', /too large/);
-        assert.match(validateCapability(capability({ resources }))[0]?.message ?? '', /too large/);
+        assert.match(validate(slice({ resources }))[0]?.message ?? '', /too large/);
+        assert.match(validate(capability({ resources }))[0]?.message ?? '', /too large/);
       }
-      assert.match(validateSliceNode(sliceNode({ egressLimit: amount }))[0]?.message ?? '', /too large/);
+      assert.match(validate(sliceNode({ egressLimit: amount }))[0]?.message ?? '', /too large/);
     });
   }
 });

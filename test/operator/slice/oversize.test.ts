@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { reduceMetadata } from '../../../kube/reduce.ts';
-import { specBytes } from '../../../crds/validate.ts';
+import { specBytes } from '../../../crds/check-schema.ts';
 import { watched } from '../../../operator/stores.ts';
 import { aNode, aSlice, NOW, planWhole, running } from './objects.ts';
 
