@@ -1,46 +1,26 @@
+/** Whom packets to and from owned ports lead to, on the real kernel. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { RspecPort } from '../../crds/types.ts';
-import type { HeldPort } from '../../node-daemonset/admission/held.ts';
-import type { Desired, EnforcerReport } from '../../node-daemonset/sliver.ts';
-import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
-import type { Request } from './ports-process.ts';
-import { FAMILIES, NODE, OTHER, POD, PortsWorld, WORLD } from './ports-world.ts';
-import { Remote } from './remote.ts';
-
-const OWNED = 40_001;
-const udp = (port: number): RspecPort => ({ protocol: 'UDP', port });
+import { makeDesired } from '../node-daemonset/desired.ts';
+import { OWNED, PortsEnforcer, sliver } from './ports-enforcer.ts';
+import { FAMILIES, NODE, OTHER, type PortsWorld, WORLD } from './ports-world.ts';
 
 describe('the ports enforcer on the real kernel', () => {
+  let ports: PortsEnforcer;
   let world: PortsWorld;
-  let remote: Remote<Request>;
-  let directory: string;
-
-  const enforce = (desired: Desired) => remote.ask<EnforcerReport>({ enforce: desired });
-  const sliver = (change: Parameters<typeof makeSliver>[2] = {}, ports = [udp(OWNED)]) =>
-    makeSliver('a', { ports, network: change.network ?? 'Pod' }, { addresses: Object.values(POD), ...change });
-  const start = () => new Remote<Request>(world.net, 'node', 'ports-process.ts', join(directory, 'reserved.json'));
-  const ruleset = (): string => world.net.run('node', ['nft', 'list', 'ruleset']);
-  const reserved = (): string => world.net.run('node', ['cat', '/proc/sys/net/ipv4/ip_local_reserved_ports']).trim();
 
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'ports-'));
-    world = new PortsWorld();
-    remote = start();
+    ports = new PortsEnforcer();
+    ({ world } = ports);
   });
-  afterEach(async () => {
-    await world.net.remove();
-    rmSync(directory, { recursive: true });
-  });
+  afterEach(() => ports.remove());
 
   for (const family of FAMILIES) {
     describe(`IPv${family}`, () => {
       it('leads an owned port of the node to the pod: from outside, from the node, from other pods, from itself', async () => {
-        assert.deepEqual((await enforce(makeDesired([sliver()]))).problems, []);
+        assert.deepEqual((await ports.enforce(makeDesired([sliver()]))).problems, []);
         const pod = await world.answer('pod', family, OWNED);
         for (const from of ['world', 'node', 'other', 'pod']) {
           assert.equal(await world.ask(from, family, NODE[family], OWNED), `${NODE[family]} ${OWNED}`, from);
@@ -50,13 +30,13 @@ describe('the ports enforcer on the real kernel', () => {
       });
 
       it('leaves services theirs whose addresses a service proxy made local', async () => {
-        await enforce(makeDesired([sliver()]));
+        await ports.enforce(makeDesired([sliver()]));
         const pod = await world.answer('pod', family, OWNED);
         const service = { 4: '10.96.0.50', 6: 'fd96::50' }[family];
         // an interface without any packets: kube-proxy's is of a kind that not every kernel has
         world.net.ip('node', 'link', 'add', 'kube-ipvs0', 'type', 'bridge');
         world.net.ip('node', 'addr', 'add', service, 'dev', 'kube-ipvs0', ...(family === 6 ? ['nodad'] : []));
-        await enforce(makeDesired([sliver()]));
+        await ports.enforce(makeDesired([sliver()]));
         for (const from of ['other', 'node']) assert.equal(await world.ask(from, family, service, OWNED), '', from);
         assert.deepEqual(pod.seen, []);
         const proxy = await world.answer('node', family, OWNED, 'service');
@@ -75,7 +55,7 @@ describe('the ports enforcer on the real kernel', () => {
         );
         await world.answer('other', family, 7);
         for (const network of ['Pod', 'Host'] as const) {
-          await enforce(makeDesired([sliver({ network })]));
+          await ports.enforce(makeDesired([sliver({ network })]));
           const where = network === 'Pod' ? 'pod' : 'node';
           const owner = await world.answer(where, family, OWNED);
           for (const from of ['world', 'node', 'other']) await world.ask(from, family, NODE[family], OWNED);
@@ -86,7 +66,7 @@ describe('the ports enforcer on the real kernel', () => {
 
       it('lets the owner’s packets leave from it, and nobody else’s', async () => {
         world.masquerade();
-        await enforce(makeDesired([sliver()]));
+        await ports.enforce(makeDesired([sliver()]));
         const outside = await world.answer('world', family, 9);
         assert.equal(await world.ask('other', family, WORLD[family], 9, OWNED), `${WORLD[family]} 9`);
         const [line] = outside.seen;
@@ -100,7 +80,7 @@ describe('the ports enforcer on the real kernel', () => {
 
       it('lets nothing leave from it that a stranger’s masquerade put there', async () => {
         world.masquerade(`to :${OWNED}`);
-        await enforce(makeDesired([sliver()]));
+        await ports.enforce(makeDesired([sliver()]));
         const outside = await world.answer('world', family, 9);
         assert.equal(await world.ask('other', family, WORLD[family], 9, 50_000), '');
         assert.deepEqual(outside.seen, []);
@@ -109,11 +89,11 @@ describe('the ports enforcer on the real kernel', () => {
   }
 
   it('drops what asks for an owned port whose pod is not there yet, and leads it there as soon as it is', async () => {
-    await enforce(makeDesired([sliver({ addresses: [] })]));
+    await ports.enforce(makeDesired([sliver({ addresses: [] })]));
     const client = world.keepAsking('world', NODE[4], OWNED);
     await client.until('asked 5 times');
     const pod = await world.answer('pod', 4, OWNED);
-    await enforce(makeDesired([sliver()]));
+    await ports.enforce(makeDesired([sliver()]));
     await client.until(`${NODE[4]} ${OWNED}`);
     assert.ok(pod.seen.length > 0);
   });
@@ -133,7 +113,7 @@ describe('the ports enforcer on the real kernel', () => {
     world.nft('flush chain inet cni post', `add rule inet cni post udp sport 50000 masquerade to :${OWNED}`);
     assert.equal(await world.ask('other', 4, WORLD[4], 9, 50_000), `${WORLD[4]} 9`);
     await world.sees(outside, new RegExp(` ${OWNED}$`));
-    await enforce(makeDesired([sliver()]));
+    await ports.enforce(makeDesired([sliver()]));
     const before = guest.answers();
     await guest.until(`asked ${guest.asked() + 10} times`);
     assert.ok(guest.answers() - before <= 1, 'but for one that was on its way');
@@ -143,7 +123,7 @@ describe('the ports enforcer on the real kernel', () => {
   });
 
   it('leaves on the node what an earlier chain of ours claims, as for raw sockets', async () => {
-    await enforce(makeDesired([sliver()]));
+    await ports.enforce(makeDesired([sliver()]));
     world.nft(
       'add table inet earlier',
       'add chain inet earlier raw { type nat hook prerouting priority -102; }',
@@ -157,20 +137,20 @@ describe('the ports enforcer on the real kernel', () => {
   });
 
   it('leads a client that never pauses to the pod that takes the place of another', async () => {
-    await enforce(makeDesired([sliver()]));
+    await ports.enforce(makeDesired([sliver()]));
     const first = await world.answer('pod', 4, OWNED);
     const client = world.keepAsking('world', NODE[4], OWNED);
     await client.until(`${NODE[4]} ${OWNED}`);
     await first.stop();
     const second = await world.answer('other', 4, OWNED);
-    await enforce(makeDesired([sliver({ addresses: Object.values(OTHER) })]));
+    await ports.enforce(makeDesired([sliver({ addresses: Object.values(OTHER) })]));
     await world.sees(second, /^other/);
   });
 
   it('leads TCP to the pod, too, and gives a host-network sliver its own port', async () => {
     const tcp: RspecPort = { protocol: 'TCP', port: OWNED };
     for (const network of ['Pod', 'Host'] as const) {
-      await enforce(makeDesired([sliver({ network }, [tcp])]));
+      await ports.enforce(makeDesired([sliver({ network }, [tcp])]));
       const server = world.net.spawn(network === 'Pod' ? 'pod' : 'node', [process.execPath, '-e', SAY, network]);
       const got = world.net.spawn('world', [process.execPath, '-e', LISTEN_TO, NODE[6]], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -185,7 +165,7 @@ describe('the ports enforcer on the real kernel', () => {
     world.masquerade();
     // it is granted still, and this pod is not who has it
     const lost = { ...makeDesired([sliver({ standing: 'penalised' })]), ports: sliver().amounts.ports };
-    await enforce(lost);
+    await ports.enforce(lost);
     const pod = await world.answer('pod', 4, OWNED);
     const outside = await world.answer('world', 4, 9);
     assert.equal(await world.ask('world', 4, NODE[4], OWNED), '');
@@ -196,7 +176,7 @@ describe('the ports enforcer on the real kernel', () => {
 
   it('lets an owned identifier of echo requests leave from its owner’s pod only', async () => {
     world.masquerade();
-    await enforce(makeDesired([sliver({}, [{ protocol: 'ICMP', port: 4711 }])]));
+    await ports.enforce(makeDesired([sliver({}, [{ protocol: 'ICMP', port: 4711 }])]));
     for (const family of FAMILIES) {
       const capture = await world.capture('world', 'w0', family === 4 ? 'icmp[0] == 8' : 'icmp6 and ip6[40] == 128');
       for (const from of ['other', 'pod']) {
@@ -209,7 +189,7 @@ describe('the ports enforcer on the real kernel', () => {
   });
 
   it('lets no pod send from the node’s own address, also without a port', async () => {
-    await enforce(makeDesired([sliver({}, [{ protocol: 'ICMP', port: 4711 }])]));
+    await ports.enforce(makeDesired([sliver({}, [{ protocol: 'ICMP', port: 4711 }])]));
     const capture = await world.capture('world', 'w0', 'icmp6 and ip6[40] == 128');
     world.net.ip('other', 'addr', 'add', `${NODE[6]}/128`, 'dev', 'lo', 'nodad');
     const ping = (from: string, id: string): void => {
@@ -231,116 +211,14 @@ describe('the ports enforcer on the real kernel', () => {
     world.masquerade();
     await world.answer('world', 4, 9);
     const reach = (from: string) => world.ask(from, 4, '10.90.9.2', 9);
-    await enforce(makeDesired([sliver()], { lines, otherInterfaces: 'Count' }));
+    await ports.enforce(makeDesired([sliver()], { lines, otherInterfaces: 'Count' }));
     assert.equal(await reach('pod'), '10.90.9.2 9');
-    await enforce(makeDesired([sliver()], { lines, otherInterfaces: 'Drop' }));
+    await ports.enforce(makeDesired([sliver()], { lines, otherInterfaces: 'Drop' }));
     assert.equal(await reach('pod'), '');
     assert.equal(await reach('other'), '10.90.9.2 9');
     assert.equal(await world.ask('pod', 4, WORLD[4], 9), `${WORLD[4]} 9`, 'by the line');
     await world.answer('other', 4, 9);
     assert.equal(await world.ask('pod', 4, OTHER[4], 9), `${OTHER[4]} 9`, 'on the node itself');
-  });
-
-  it('names whoever has a port, by socket or by rule', async () => {
-    const asked: RspecPort[] = [
-      ...(['TCP', 'UDP', 'ICMP'] as const).map((protocol) => ({ protocol, port: OWNED })),
-      udp(8053),
-      udp(8054),
-      { protocol: 'TCP', port: 8055 },
-    ];
-    assert.deepEqual(await remote.ask<HeldPort[]>({ held: asked }), []);
-    assert.equal(reserved(), `${OWNED}`, 'reserved before it was looked for');
-    await world.answer('node', 6, OWNED);
-    world.nft(
-      'add table inet portmap',
-      'add chain inet portmap pre { type nat hook prerouting priority dstnat; }',
-      `add rule inet portmap pre udp dport { 8053, 8060-8070 } dnat ip to ${OTHER[4]}:7`,
-      `add rule inet portmap pre ip daddr 192.0.2.1 udp dport 8054 dnat ip to ${OTHER[4]}:7`,
-    );
-    world.net.run('node', [
-      'iptables',
-      '-t',
-      'nat',
-      '-A',
-      'PREROUTING',
-      '-p',
-      'tcp',
-      '-m',
-      'multiport',
-      '--dports',
-      '8055,8056',
-      '-j',
-      'DNAT',
-      '--to',
-      OTHER[4],
-    ]);
-    const held = await remote.ask<HeldPort[]>({ held: asked });
-    assert.deepEqual(
-      held.map(({ protocol, port, by }) => `${protocol} ${port} ${by.replace(/^\w+ \(pid \d+\)$/, 'a process')}`),
-      [
-        `UDP ${OWNED} a process`,
-        'UDP 8053 a rule of table inet portmap, chain pre',
-        "TCP 8055 a rule of iptables' chain PREROUTING",
-      ],
-    );
-  });
-
-  it('reserves owned ports beside the owner’s entries, also more than one write takes, and gives his back', async () => {
-    world.net.run('node', ['sysctl', '-qw', 'net.ipv4.ip_local_reserved_ports=33000,40001-40002']);
-    await enforce(makeDesired([sliver({}, [udp(OWNED), udp(50_000), udp(8080)])]));
-    assert.equal(reserved(), '33000,40001-40002,50000');
-    const many = Array.from({ length: 2000 }, (_, i) => udp(34_000 + 3 * i));
-    await enforce(makeDesired([sliver({}, many)]));
-    assert.equal(reserved().length > 4092, true);
-    assert.equal(reserved().split(',').length, 2002);
-    await remote.stop();
-    remote = start();
-    assert.equal((await enforce(makeDesired([sliver({}, many)]))).writes, 0, 'nothing is to be done after a restart');
-    await remote.ask({ release: true });
-    assert.equal(reserved(), '33000,40001-40002');
-  });
-
-  it('writes nothing when all is as it should be, mends what somebody changed, and leaves nothing behind', async () => {
-    const before = ruleset();
-    const desired = makeDesired([sliver()], {
-      otherInterfaces: 'Drop',
-      lines: [{ interface: 'upl0', rate: undefined }],
-    });
-    assert.ok((await enforce(desired)).writes > 0);
-    await remote.stop();
-    remote = start();
-    assert.equal((await enforce(desired)).writes, 0);
-    const made = ruleset();
-    const harm = [
-      `delete element inet slice_operator_ports owned { 17 . ${OWNED} }`,
-      'flush chain inet slice_operator_ports leaving',
-      `add element inet slice_operator_ports own4 { 192.0.2.9 . 17 . ${OWNED} }`,
-    ];
-    for (const one of harm) {
-      world.nft(one);
-      assert.ok((await enforce(desired)).writes > 0, one);
-      assert.equal(ruleset(), made, one);
-    }
-    await enforce(makeDesired([]));
-    assert.equal(ruleset(), before, 'nobody owns anything any more');
-    assert.equal(reserved(), '');
-    await enforce(desired);
-    await remote.ask({ release: true });
-    await remote.ask({ release: true });
-    assert.equal(ruleset(), before);
-    assert.equal(reserved(), '');
-  });
-
-  it('takes a thousand slivers with ports in one pass', async () => {
-    const slivers = Array.from({ length: 1000 }, (_, i) =>
-      makeSliver(
-        `s${i}`,
-        { ports: [udp(10_000 + i), { protocol: 'TCP', port: 10_000 + i }] },
-        { addresses: [`10.1.${i >> 8}.${i & 255}`] },
-      ),
-    );
-    assert.deepEqual((await enforce(makeDesired(slivers))).problems, []);
-    assert.equal((await enforce(makeDesired(slivers))).writes, 0);
   });
 });
 

@@ -4,37 +4,17 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { RawGrant } from '../../node-daemonset/bpf/kernel.ts';
 import { planRuleset } from '../../node-daemonset/sockets/rawports.ts';
 import { READ_ONLY } from '../../node-daemonset/volume/mounts.ts';
-import { makeDesired, makeSliver } from '../node-daemonset/desired.ts';
+import { desired } from './sockets-slivers.ts';
 import { ended, FAR4, FAR6, NODE4, SocketsWorld } from './sockets-world.ts';
 
 const TCP_PROGRAM = fileURLToPath(new URL('sockets-tcp.ts', import.meta.url));
 const HANDSHAKE = fileURLToPath(new URL('../cluster/programs/handshake.c', import.meta.url));
 const C_PROGRAM = fileURLToPath(new URL('sockets-client.c', import.meta.url));
 
-const PORTS = [
-  { protocol: 'TCP' as const, port: 5001 },
-  { protocol: 'UDP' as const, port: 5001 },
-  { protocol: 'ICMP' as const, port: 77 },
-];
-const slivers = () => [
-  makeSliver('raw', { ports: PORTS, privileges: ['RawSockets'] }, { number: 7 }),
-  makeSliver('auditor', { privileges: ['Audit'] }, { number: 9, classId: 0x109 }),
-  makeSliver('plain', { ports: [{ protocol: 'TCP', port: 6001 }] }, { number: 8, classId: 0x108 }),
-];
-/** Does it again and again until something is so: what is to be seen may begin a moment late. */
-async function repeat(isSo: () => boolean, work: () => void): Promise<void> {
-  for (let left = 20; left > 0 && !isSo(); left--) {
-    work();
-    await sleep(100);
-  }
-}
-
-const desired = () => makeDesired(slivers(), { lines: [{ interface: 'upl0', rate: 1e9 }] });
 /** Answers at a TCP port with what it is sent. */
 const ECHO = `require('net').createServer((s) => s.on('error', () => {}).pipe(s)).listen(8080, '::', () => console.log('ready'))`;
 
@@ -209,70 +189,6 @@ describe('slivers’ raw sockets on the real kernel', () => {
         JSON.stringify(grant),
       );
     }
-  });
-
-  it('shows the headers of an owned port to a sniffer: sent and received, and nobody else’s', async () => {
-    const dump = world.start65534('raw', [join(world.client, 'bin/slice-dump'), '--text', '--udp', '5001']);
-    let text = '';
-    dump.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    const exchange = (port: number): string =>
-      `const s = require('dgram').createSocket('udp4'); s.bind(${port}, () => s.send('ping', 7000, '${FAR4}'));` +
-      `s.on('message', () => s.close()); setTimeout(() => process.exit(1), 5000).unref()`;
-    const echo = `require('dgram').createSocket('udp4').on('message', function (m, from) { this.send(m, from.port, from.address) }).bind(7000, () => console.log('ready'))`;
-    const server = world.net.spawn('far', [process.execPath, '-e', echo], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await new Promise((resolve) => server.stdout!.once('data', resolve));
-    await repeat(
-      () => text.split('\n').length >= 3,
-      () => [5002, 5001].forEach((port) => world.net.run('node', [process.execPath, '-e', exchange(port)])),
-    );
-    for (const one of [server, dump]) one.kill('SIGKILL');
-    assert.match(text, / out udp 10\.77\.0\.1:5001 > 10\.78\.0\.2:7000 length 32\n/);
-    assert.match(text, / in  udp 10\.78\.0\.2:7000 > 10\.77\.0\.1:5001 length 32\n/);
-    assert.doesNotMatch(text, /5002/);
-  });
-
-  it('gives tcpdump a sniffer’s stream, as pcapng', async () => {
-    const script = `"${join(world.client, 'bin/slice-dump')}" 5001 | timeout 10 tcpdump -c1 -nr -`;
-    const dump = ended(world.start65534('raw', ['bash', '-c', script]));
-    await sleep(500);
-    await world.shimmed('raw', 'traceroute', '-n', '-T', '-q1', '-w1', '-m2', FAR4);
-    const { stdout, stderr } = await dump;
-    assert.match(stdout, /IP 10\.77\.0\.1\.5001 > 10\.78\.0\.2\.80: Flags \[S\]/, stderr);
-  });
-
-  it('shows an auditor all that leaves, with the slice that sent it', async () => {
-    const rule = 'add rule inet prio out meta priority set udp dport map { 7001 : 1:108 }';
-    world.net.run(
-      'node',
-      ['nft', '-f', '-'],
-      `add table inet prio; add chain inet prio out { type filter hook output priority 0; }; ${rule}`,
-    );
-    const refused = await world.run('raw', join(world.client, 'bin/slice-dump'), '--audit');
-    assert.match(refused.stderr, /has not the privilege Audit/);
-    const dump = world.start65534('auditor', [join(world.client, 'bin/slice-dump'), '--audit', '--text']);
-    let text = '';
-    dump.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    dump.stderr!.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    const send = `const s = require('dgram').createSocket('udp4'); s.send('x', 7001, '${FAR4}', () => s.send('xx', 7002, '${FAR4}', () => s.close()))`;
-    await repeat(
-      () => text.split('\n').length >= 3,
-      () => world.net.run('node', [process.execPath, '-e', send]),
-    );
-    // another way out, while the auditor looks on
-    world.net.link(['node', 'later', '198.51.100.1/24'], ['far', 'f9', '198.51.100.9/24']);
-    const { facts, ...rest } = desired();
-    await world.enforce({ ...rest, facts: { ...facts, lines: [...facts.lines, { interface: 'later', rate: 1e9 }] } });
-    const sendLater = `const s = require('dgram').createSocket('udp4'); s.send('xxx', 7003, '198.51.100.9', () => s.close())`;
-    const isSeen = (): boolean => text.includes('> 198.51.100.9:7003 length 31\n');
-    await repeat(isSeen, () => world.net.run('node', [process.execPath, '-e', sendLater]));
-    assert.ok(isSeen(), text);
-    world.net.ip('node', 'link', 'del', 'later');
-    await world.enforce(desired());
-    dump.kill('SIGKILL');
-    assert.match(text, / out site\/slice udp 10\.77\.0\.1:\d+ > 10\.78\.0\.2:7001 length 29\n/);
-    assert.match(text, / out udp 10\.77\.0\.1:\d+ > 10\.78\.0\.2:7002 length 30\n/);
-    const age = Date.now() - Date.parse(text.slice(0, 27));
-    assert.ok(age > -1000 && age < 60_000, `its time is ${age} ms ago`);
   });
 
   it('refuses a port on which an ordinary socket is open, and says so', async () => {
