@@ -6,7 +6,7 @@ import type { Product } from './product.ts';
 /** How often admission decided so since the node manager started. */
 export async function decisions(product: Product, node: string, event: string, reason: string): Promise<number> {
   const address = nodeAddress(product.cluster.index, nodeNumber(node));
-  const answer = await fetch(`http://${address}:33081/metrics`, { signal: AbortSignal.timeout(10_000) });
+  const answer = await fetch(`http://${address}:33081/metrics`, { signal: AbortSignal.timeout(30_000) });
   const series = `slice_node_decisions_total{event="${event}",reason="${reason}"} `;
   const line = (await answer.text()).split('\n').find((one) => one.startsWith(series));
   return line === undefined ? 0 : Number(line.slice(series.length));

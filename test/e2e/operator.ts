@@ -21,7 +21,7 @@ export async function scaleOperator(product: Product, replicas: number): Promise
           .join() === Array(replicas).fill('true').join()
       );
     },
-    180_000,
+    300_000,
   );
 }
 
@@ -38,4 +38,23 @@ export async function findProcesses({ cluster }: Product, node: string, process:
 export async function killProcess(product: Product, node: string, process: Process): Promise<void> {
   const pids = await findProcesses(product, node, process);
   if (pids.length > 0) await runInNode(product.cluster, node, ['kill', '-KILL', ...pids]).catch(() => {});
+}
+
+/** Longer than a kubelet lets a container wait that was killed often, which is five minutes at most. */
+const STARTED_AGAIN_MS = 400_000;
+
+/** Resolves when a process other than these runs on the node; `meanwhile` is asked at each look. */
+export async function whenAnother(
+  product: Product,
+  node: string,
+  process: Process,
+  before: readonly string[],
+  meanwhile: () => Promise<void> | void = () => {},
+): Promise<void> {
+  const isAnother = async (): Promise<boolean> => {
+    await meanwhile();
+    const now = await findProcesses(product, node, process);
+    return now.length > 0 && !now.some((pid) => before.includes(pid));
+  };
+  await product.until(`another ${process} on ${node}`, isAnother, STARTED_AGAIN_MS);
 }

@@ -70,7 +70,7 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
       return items;
     },
     get: (resource, ref) => client.get(resource, ref),
-    until: (what, question, timeoutMs = 60_000) => until(what, timeoutMs, question, undefined, 20),
+    until: (what, question, timeoutMs = 120_000) => until(what, timeoutMs, question, undefined, 20),
     async close() {
       await client.close();
       await down(cluster);
@@ -88,9 +88,9 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
         // as nodes: no pool below all that there is, but for the sites that are about pools
         sites: { shares: 1000, labelled: { pooled: 100 } },
       },
-      rolloutTimeoutMs: 180_000,
+      rolloutTimeoutMs: 300_000,
     });
-    await product.until('every node to grant', async () => (await readyNodes(product)) === nodes, 120_000);
+    await product.until('every node to grant', async () => (await readyNodes(product)) === nodes, 240_000);
   } catch (error) {
     await client.close();
     const message = error instanceof Error ? error.message : String(error);

@@ -58,9 +58,18 @@ export async function freshNamespace(product: Product, name: string, labels: Rec
  * only after pauses that grow, and takes a minute for what the operator takes away in seconds.
  */
 export async function dropNamespace(product: Product, name: string): Promise<void> {
-  await product.kubectl('delete', 'slices,resourcecapabilities', '--all', '-n', name, '--timeout=100s');
-  await product.kubectl('delete', 'namespace', name, '--ignore-not-found', '--timeout=170s');
+  await product.kubectl('delete', 'slices,resourcecapabilities', '--all', '-n', name, '--timeout=170s');
+  await product.kubectl('delete', 'namespace', name, '--ignore-not-found', '--wait=false');
+  await whenNoNamespace(product, name);
 }
+
+/** Its controller looks again after pauses that grow: kubectl itself would not wait so long. */
+export const whenNoNamespace = (product: Product, name: string): Promise<void> =>
+  product.until(
+    `namespace ${name} to be gone`,
+    async () => (await product.kubectl('get', 'namespace', name, '--ignore-not-found', '-o', 'name')) === '',
+    400_000,
+  );
 
 export const readSlice = (product: Product, { metadata: { namespace, name } }: Slice): Promise<Slice | undefined> =>
   product.get<Slice>(Resources.Slice, { namespace, name });
@@ -71,7 +80,7 @@ export async function conditionOf(product: Product, slice: Slice, type: string):
 }
 
 /** Waits until the present spec of the slice is Ready. */
-export async function whenReady(product: Product, slice: Slice, timeoutMs = 120_000): Promise<void> {
+export async function whenReady(product: Product, slice: Slice, timeoutMs = 240_000): Promise<void> {
   await whenCondition(product, slice, 'Ready', ({ status }) => status === 'True', timeoutMs);
 }
 
@@ -81,7 +90,7 @@ export async function whenCondition(
   slice: Slice,
   type: string,
   test: (condition: Condition) => boolean,
-  timeoutMs = 120_000,
+  timeoutMs = 240_000,
 ): Promise<Condition> {
   let last: Condition | undefined;
   const ask = async (): Promise<boolean> => {
