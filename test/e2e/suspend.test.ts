@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Slice } from '../../crds/types.ts';
 import { type KubeObject, Resources } from '../../kube/resources.ts';
 import { classOfPod, heldOf, isLowest } from './kernel.ts';
-import { findProcesses, killProcess, scaleOperator } from './operator.ts';
+import { findProcesses, killProcess, scaleOperator, whenAnother } from './operator.ts';
 import type { Product } from './product.ts';
 import { ask, grantedOf, readRight, rightOf } from './rights.ts';
 import { sharedProduct } from './shared.ts';
@@ -86,7 +86,7 @@ describe('a broker that keeps the whole of a right', () => {
     });
     await product.until('the node to say so', async () => (await saidOf())?.suspendedBy !== undefined);
     assert.deepEqual((await saidOf())!.suspendedBy, [{ right: `${LENDER}/whole`, ...WHY }]);
-    await product.until('the sliver to be frozen', async () => held(pod).frozen, 90_000);
+    await product.until('the sliver to be frozen', async () => held(pod).frozen, 180_000);
     const neighbour = held(await ownPod());
     assert.ok(!neighbour.frozen && !isLowest(neighbour));
   });
@@ -95,11 +95,7 @@ describe('a broker that keeps the whole of a right', () => {
     const pod = (await podOf('taken'))!;
     const before = await findProcesses(product, NODE, 'node-daemonset');
     await killProcess(product, NODE, 'node-daemonset');
-    await product.until('a new node manager', async () => {
-      const now = await findProcesses(product, NODE, 'node-daemonset');
-      assert.ok(held(pod).frozen);
-      return now.length > 0 && !now.some((pid) => before.includes(pid));
-    });
+    await whenAnother(product, NODE, 'node-daemonset', before, () => assert.ok(held(pod).frozen));
     // it answers an edit, so it has made a pass; the part's holder takes nothing back by it
     await ask(product, taken({ contact: 'author@example.org' }));
     assert.ok(held(pod).frozen);
@@ -114,7 +110,7 @@ describe('a broker that keeps the whole of a right', () => {
     const told = (await readSlice(product, served()))!.status!.suspendedBy;
     assert.deepEqual(told, [{ node: NODE, right: `${LENDER}/whole`, ...WHY }]);
     await product.until('the pod to be gone', async () => (await podOf('taken')) === undefined);
-    await product.kubectl('delete', 'slice', '-n', LENT, 'served', '--timeout=120s');
+    await product.kubectl('delete', 'slice', '-n', LENT, 'served', '--timeout=170s');
     await product.apply(served());
     await whenCondition(product, served(), 'Ready', isSuspended);
     assert.equal(await podOf('taken'), undefined);
@@ -132,7 +128,8 @@ describe('a broker that keeps the whole of a right', () => {
     await suspend('taken', LENT, null);
     await whenReady(product, served());
     const pod = (await podOf('taken'))!;
-    assert.ok(!held(pod).frozen && !isLowest(held(pod)));
+    await product.until('its new pod to have its weight', async () => !isLowest(held(pod)));
+    assert.ok(!held(pod).frozen);
     assert.equal((await readSlice(product, served()))!.status!.suspendedBy, undefined);
   });
 
