@@ -4,7 +4,7 @@ import type { KubeObject } from '../../kube/resources.ts';
 import { Resources } from '../../kube/resources.ts';
 import { hostAddress, nodeAddress, nodeNumber } from '../cluster/config.ts';
 import { runInNode } from '../cluster/node.ts';
-import { findProcesses, killProcess } from './operator.ts';
+import { findProcesses, killProcess, whenAnother } from './operator.ts';
 import type { Product } from './product.ts';
 import { NODES, sharedProduct } from './shared.ts';
 import { dropNamespace, freshNamespace, sliceOf, type Sliver, sliversOf, whenReady } from './slices.ts';
@@ -32,7 +32,7 @@ describe('the record of who sent what', () => {
   const pageOf = (node: string): string =>
     `http://${nodeAddress(product.cluster.index, nodeNumber(node))}:${PAGE_PORT}`;
   const read = async (url: string): Promise<string> => {
-    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
     const text = await response.text();
     assert.equal(response.status, 200, `${url}: ${text}`);
     return text;
@@ -43,6 +43,13 @@ describe('the record of who sent what', () => {
       await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', patch);
     }
   };
+
+  /** What the slice sent to the port, by an answer of a page. */
+  const flowsIn = (json: string): FoundFlow[] =>
+    (JSON.parse(json) as { flows: FoundFlow[] }).flows.filter(
+      ({ namespace, slice, destinationPort: port }) => `${namespace}/${slice}` === 'audit/scanner' && port === PORT,
+    );
+  const sentIn = (json: string): number => flowsIn(json).reduce((sum, { packets }) => sum + packets, 0);
 
   before(async () => {
     product = await sharedProduct();
@@ -72,19 +79,15 @@ describe('the record of who sent what', () => {
           (text) => text.includes('audit/scanner'),
           () => false, // the page itself takes a moment
         );
-      await product.until('the flow to be on the page', shows, 90_000);
+      await product.until('the flow to be on the page', shows, 180_000);
+      // what a drain in the midst of the sending took is there before the rest
+      await product.until('all of it to be there', async () => sentIn(await read(`${url}.json`)) >= 3);
       const html = await read(url);
       assert.match(html, /<a href="mailto:measurements(@|%40)example\.org/);
       assert.doesNotMatch(html, /<script/);
-      const { flows } = JSON.parse(await read(`${url}.json`)) as { flows: FoundFlow[] };
-      const found = flows.filter(
-        ({ namespace, slice, destinationPort: port }) => `${namespace}/${slice}` === 'audit/scanner' && port === PORT,
-      );
-      assert.equal(
-        found.reduce((sum, { packets }) => sum + packets, 0),
-        3,
-        JSON.stringify(flows),
-      );
+      const json = await read(`${url}.json`);
+      assert.equal(sentIn(json), 3, json);
+      const found = flowsIn(json);
       assert.ok(found.every(({ contact, destination }) => contact === CONTACT && destination === stranger));
       assert.match(await read(`${url}.csv`), /,audit,scanner,/);
       assert.match(await read(`${pageOf(node)}/`), /owner@example\.org/);
@@ -95,36 +98,36 @@ describe('the record of who sent what', () => {
     const pods = await product.list<KubeObject & { status?: { podIP?: string } }>(Resources.Pod, 'slice-system');
     const operator = pods.find(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === 'operator');
     assert.ok(operator?.status?.podIP);
-    const csv = await read(`http://${operator.status.podIP}:8082/flows.csv?destination=${stranger}&port=${PORT}`);
-    for (const node of NODES) assert.match(csv, new RegExp(`^${node},Flow,.*,audit,scanner,`, 'm'));
+    const url = `http://${operator.status.podIP}:8082/flows.csv?destination=${stranger}&port=${PORT}`;
+    for (const node of NODES) {
+      // the operator hears of pages by the nodes' statuses
+      await product.until(`the flows of ${node}`, async () =>
+        new RegExp(`^${node},Flow,.*,audit,scanner,`, 'm').test(await read(url)),
+      );
+    }
   });
 
   it('is in the files of each node, from which a node manager that was killed has it again', async () => {
     for (const { node } of slivers) {
-      const files = await runInNode(product.cluster, node, [
-        'sh',
-        '-c',
-        'zcat -q /var/lib/slice-operator/flows/*.gz || true',
-      ]);
-      assert.ok(files.includes(CONTACT) && files.includes(stranger), `${node}: ${files.slice(-2000)}`);
-      const [before] = await findProcesses(product, node, 'node-daemonset');
+      // they are written a moment after they are in memory, from which pages are made
+      await product.until(`the files of ${node} to have it`, async () => {
+        const files = await runInNode(product.cluster, node, [
+          'sh',
+          '-c',
+          'zcat -q /var/lib/slice-operator/flows/*.gz || true',
+        ]);
+        return files.includes(CONTACT) && files.includes(stranger);
+      });
+      const before = await findProcesses(product, node, 'node-daemonset');
       await killProcess(product, node, 'node-daemonset');
-      const isAnother = async (): Promise<boolean> => {
-        const [pid] = await findProcesses(product, node, 'node-daemonset');
-        return pid !== undefined && pid !== before;
-      };
-      await product.until(`another node manager on ${node}`, isAnother, 120_000);
+      await whenAnother(product, node, 'node-daemonset', before);
       const url = `${pageOf(node)}/destination/${stranger}.json`;
       const hasAll = (): Promise<boolean> =>
         read(url).then(
-          (text) => {
-            const { flows } = JSON.parse(text) as { flows: FoundFlow[] };
-            const ours = flows.filter((flow) => flow.slice === 'scanner' && flow.destinationPort === PORT);
-            return ours.reduce((sum, { packets }) => sum + packets, 0) === 3;
-          },
+          (text) => sentIn(text) === 3,
           () => false, // it reads an hour back first
         );
-      await product.until(`what was sent from ${node} to be found again`, hasAll, 120_000);
+      await product.until(`what was sent from ${node} to be found again`, hasAll, 240_000);
     }
   });
 
