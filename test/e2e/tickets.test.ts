@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
-import type { ResourceCapability, Slice } from '../../crds/types.ts';
+import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
 import { type KubeObject, Resources } from '../../kube/resources.ts';
 import { formatSeconds, inFull } from '../../operator/brokers/tickets/claim.ts';
 import { COMMANDS } from '../../operator/brokers/tickets/command/commands.ts';
@@ -62,10 +62,10 @@ describe('tickets, at a broker that is a slice', () => {
   /** Its pod may be another one by now, and packets to a port without a pod are dropped. */
   async function whenAnswering(): Promise<void> {
     const answers = async (): Promise<boolean> => {
-      const state = await fetch(await url(), { signal: AbortSignal.timeout(2_000) });
+      const state = await fetch(await url(), { signal: AbortSignal.timeout(5_000) });
       return ((await state.json()) as { broker: string }).broker === brokerKey;
     };
-    await product.until('the broker to answer', () => answers().catch(() => false), 180_000);
+    await product.until('the broker to answer', () => answers().catch(() => false), 300_000);
   }
 
   function ticketFor(asked: number): Ticket {
@@ -102,7 +102,8 @@ describe('tickets, at a broker that is a slice', () => {
     });
     assert.equal(taken!.status!.granted!.resources.cpu!.shares, 40);
     const pod = await product.get<KubeObject>(Resources.Pod, { namespace: HOLDERS, name: 'mine' });
-    assert.ok(heldOf(product.cluster, NODES[0], pod!.metadata.uid!).weight > 2);
+    const weight = (): number => heldOf(product.cluster, NODES[0], pod!.metadata.uid!).weight;
+    await product.until('its weight', async () => weight() > 2);
     await assert.rejects(ask(asked), refused('AlreadyRedeemed', /taken over/));
     await assert.rejects(ask(await request(ticket, NODES[1])), refused('AlreadyRedeemed', /a ticket grants once/));
   });
@@ -125,10 +126,20 @@ describe('tickets, at a broker that is a slice', () => {
 
   it('say what the node said where it refuses', async () => {
     const node = NODES[1];
-    await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', JSON.stringify({ spec: { shares: 11 } }));
+    const offer = async (shares: number | null): Promise<void> => {
+      await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', JSON.stringify({ spec: { shares } }));
+      await product.until('the node to go by it', async () => {
+        const { metadata, status } = (await product.get<SliceNode>(Resources.SliceNode, { name: node }))!;
+        return status?.observedGeneration === metadata.generation;
+      });
+    };
     const ticket = give(ticketFor(60), ANNA, BEN);
-    await assert.rejects(ask(await request(ticket, node)), refused('NodeDenied', /Insufficient|Budget/));
-    await product.kubectl('patch', 'slicenode', node, '--type=merge', '-p', JSON.stringify({ spec: { shares: null } }));
+    try {
+      await offer(11);
+      await assert.rejects(ask(await request(ticket, node)), refused('NodeDenied', /Insufficient|Budget/));
+    } finally {
+      await offer(null);
+    }
     assert.match((await ask(await request(ticket, node))).value, /^[0-9a-f]{32}$/);
   });
 });
