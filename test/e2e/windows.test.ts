@@ -42,7 +42,7 @@ describe('windows', () => {
     await product.until('its class', async () => (await rate()) === 4e6);
 
     // long enough ahead for both answers, and for the API server to be gone before the first edge
-    const [opens, closes, ends] = [12, 20, 28].map(inSeconds) as [string, string, string];
+    const [opens, closes, ends] = [40, 60, 80].map(inSeconds) as [string, string, string];
     const window = { start: opens, end: closes };
     const part = rightOf(NODE, NAMESPACE, 'part', { from: 'whole', resources: egress('1M'), window });
     for (const right of [whole(ends), part]) {
