@@ -1,12 +1,12 @@
 /** Rights that are edited, taken away or over, and names and ports that belong to somebody else. */
 import assert from 'node:assert/strict';
-import { bootConfigMapName, rcapName } from '../../crds/names.ts';
+import { bootConfigMapName, LABEL_NODE, rcapName } from '../../crds/names.ts';
 import type { ResourceCapability, Slice } from '../../crds/types.ts';
 import { type KubeObject, Resources } from '../../kube/resources.ts';
 import { classOfPod, heldOf, isLowest } from './kernel.ts';
 import { scaleOperator } from './operator.ts';
-import type { Product } from './product.ts';
-import { sharedProduct } from './shared.ts';
+import { isReady, type Product } from './product.ts';
+import { NODES, sharedProduct } from './shared.ts';
 import {
   dropNamespace,
   freshNamespace,
@@ -65,8 +65,25 @@ describe('a right', () => {
     product.until(
       'the sliver to be frozen',
       async () => heldOf(product.cluster, node, pod.metadata.uid!).frozen,
-      90_000,
+      180_000,
     );
+  /** An operator that was away has put right what was edited meanwhile; until then its last word is of before. */
+  const whenMended = (): Promise<void> =>
+    product.until(
+      'the operator to put its rights right',
+      async () => {
+        const slivers = await sliversOf(product, slice);
+        return slivers.length === NODES.length && slivers.every(isInOrder);
+      },
+      240_000,
+    );
+  const isInOrder = ({ node, rcap, pod }: Sliver): boolean => {
+    const { metadata, spec, status } = rcap;
+    const isOwn = metadata.labels?.[LABEL_NODE] === node && spec.sliceName === 'held' && spec.window === undefined;
+    const isJudged = status?.observedGeneration === metadata.generation;
+    const isUp = pod.metadata.deletionTimestamp === undefined && isReady(pod.status);
+    return isOwn && isJudged && isReady(status) && isUp;
+  };
 
   it('is not widened by an edit that the node refuses', async () => {
     await scaleOperator(product, 0); // else it puts every edit back
@@ -89,8 +106,9 @@ describe('a right', () => {
   });
 
   it('is lost, not moved, by an edit of its label', async () => {
+    await scaleOperator(product, 0);
     const [sliver, other] = await sliversOf(product, slice);
-    await edit(sliver!, { metadata: { labels: { 'slice-operator.io/node': other!.node } } });
+    await edit(sliver!, { metadata: { labels: { [LABEL_NODE]: other!.node } } });
     await product.until('the new node to judge it', async () => {
       const { judged, status } = await granted(sliver!);
       return judged && status === 'False';
@@ -98,23 +116,27 @@ describe('a right', () => {
     assert.match((await granted(sliver!)).message!, /a right can't move/);
     await whenPenalised(sliver!);
     await scaleOperator(product, 2);
+    await whenMended();
     await whenReady(product, slice);
   });
 
   it('takes its pod down with it, operator or none: penalised, then frozen', async () => {
+    await scaleOperator(product, 2); // the test before takes it away, and may have failed
+    await whenMended();
     await scaleOperator(product, 0);
     const [deleted, expiring] = await sliversOf(product, slice);
     await product.kubectl('delete', 'rcap', '-n', NAMESPACE, deleted!.rcap.metadata.name, '--cascade=orphan');
-    const end = new Date(Date.now() + 3_000).toISOString();
+    // long enough ahead for the node to grant it
+    const end = new Date(Date.now() + 20_000).toISOString();
     await edit(expiring!, { spec: { window: { end } } });
     await Promise.all([whenPenalised(deleted!), whenPenalised(expiring!)]);
     // the kernel is told first, the API server after it
     await product.until('its status to say so', async () => (await granted(expiring!)).reason === 'Expired');
     await Promise.all([whenFrozen(deleted!), whenFrozen(expiring!)]);
     // orphaned, it has no owner left with which it could go: frozen as it is, it ends when somebody deletes it
-    await product.kubectl('delete', 'pod', '-n', NAMESPACE, deleted!.pod.metadata.name, '--timeout=120s');
+    await product.kubectl('delete', 'pod', '-n', NAMESPACE, deleted!.pod.metadata.name, '--timeout=170s');
     await scaleOperator(product, 2);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'held', '--timeout=120s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'held', '--timeout=170s');
     await product.until('frozen pods to end', async () => (await podsOf(product, slice)).length === 0);
   });
 
@@ -138,7 +160,7 @@ describe('a right', () => {
     await product.apply(colliding);
     const accepted = await whenCondition(product, colliding, 'Accepted', ({ reason }) => reason === 'NameTaken');
     assert.match(accepted.message, /not made by this Slice and left alone: .*collide.*rename the Slice/);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'collide', '--timeout=120s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'collide', '--timeout=170s');
     assert.deepEqual(await read(), before);
     assert.deepEqual(await rcapsOf(product, colliding), []);
   });
