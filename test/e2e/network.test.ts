@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import type { PortRange, RspecPort, Slice, SliceSpec } from '../../crds/types.ts';
 import { hostAddress, hostAddress6, nodeAddress, nodeAddress6, nodeNumber } from '../cluster/config.ts';
-import { findProcesses, killProcess } from './operator.ts';
+import { findProcesses, killProcess, whenAnother } from './operator.ts';
 import type { Product } from './product.ts';
 import { NODES, sharedProduct } from './shared.ts';
 import { dropNamespace, freshNamespace, sliceOf, type Sliver, sliversOf, whenCondition, whenReady } from './slices.ts';
@@ -45,8 +45,9 @@ describe('the network of a slice', () => {
   const greeting = async (address: string): Promise<string> => {
     const socket = connect({ host: address, port: PORT, timeout: 5000 });
     socket.setEncoding('utf8').on('timeout', () => socket.destroy(new Error(`${address} says nothing`)));
-    const [text] = (await once(socket, 'data')) as [string];
-    socket.destroy();
+    // whoever hangs up without a word is no error of the socket's
+    const patience = { signal: AbortSignal.timeout(10_000) };
+    const [text] = (await once(socket, 'data', patience).finally(() => socket.destroy())) as [string];
     return text;
   };
 
@@ -120,7 +121,7 @@ describe('the network of a slice', () => {
     it(`leads an owned port of the node's address to its sliver, by ${family}`, async () => {
       const n = nodeNumber(sliver.node);
       const { index } = product.cluster;
-      const greeter = exec(sliver, 'timeout', '20', 'node', '-e', GREETER);
+      const greeter = exec(sliver, 'timeout', '100', 'node', '-e', GREETER);
       const address = family === 'v4' ? nodeAddress(index, n) : nodeAddress6(index, n);
       let heard = '';
       await product.until('the greeter to answer', async () => {
@@ -156,15 +157,13 @@ describe('the network of a slice', () => {
     await product.apply(rival);
     const { message } = await whenCondition(product, rival, 'Allocated', ({ message: text }) => /PortInUse/.test(text));
     assert.match(message, new RegExp(`${node}: PortInUse`));
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'rival', '--timeout=60s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'rival', '--timeout=170s');
   });
 
   it('serves raw sockets again after the node manager was killed', async () => {
+    const before = await findProcesses(product, sliver.node, 'node-daemonset');
     await killProcess(product, sliver.node, 'node-daemonset');
-    await product.until('another node manager', async () => {
-      const [pid] = await findProcesses(product, sliver.node, 'node-daemonset');
-      return pid !== undefined;
-    });
+    await whenAnother(product, sliver.node, 'node-daemonset', before);
     await product.until('raw sockets again', async () => {
       const { text } = await exec(sliver, '/run/slice/bin/slice-run', 'ping', '-c', '1', '-W', '2', machine.v4);
       return /1 received/.test(text);
@@ -221,7 +220,8 @@ describe('the network of a slice', () => {
           await once(server, 'listening');
           const code = `const s = require('node:dgram').createSocket('${type}');
             const ask = () => s.send('ask', ${server.address().port}, '${machine[family]}');
-            s.on('message', (m) => console.log(String(m))); ask(); setTimeout(ask, 500); setTimeout(() => process.exit(), 2000);`;
+            s.on('message', (m) => { console.log(String(m)); setTimeout(() => process.exit(), 1000) });
+            ask(); setTimeout(ask, 500); setTimeout(() => process.exit(), 30000);`;
           const { ok, text } = await exec(host, 'node', '-e', code);
           assert.ok(ok, text);
           assert.deepEqual([...new Set(text.trim().split('\n'))], ['answer']);
