@@ -30,6 +30,7 @@ const shares = (n: number): Partial<ResourceCapabilitySpec> => ({ resources: { c
 const port = (number: number): Partial<ResourceCapabilitySpec> => ({
   resources: { ports: [{ protocol: 'TCP', port: number }] },
 });
+/** Counted from when the file is read: hours before its tests come where the suites before are slow. */
 const inHours = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().replace(/\..*/, 'Z');
 
 const REFUSALS: Refusal[] = [
@@ -55,7 +56,7 @@ const REFUSALS: Refusal[] = [
   { reason: Reason.InsufficientPods, policy: { pods: 0 }, spec: shares(1), says: /^asks 1, 0 of 0 free$/ },
   {
     reason: Reason.PortInUse,
-    before: { first: { ...port(20_001), window: { end: inHours(1) } } },
+    before: { first: { ...port(20_001), window: { end: inHours(12) } } },
     spec: port(20_001),
     says: /^TCP port 20001 belongs to refusals\/first until /,
   },
@@ -108,8 +109,8 @@ const REFUSALS: Refusal[] = [
   { reason: Reason.NoParent, spec: { from: 'nobody' }, says: /holds no right nobody on this node/ },
   {
     reason: Reason.OutsideParent,
-    before: { whole: { window: { end: inHours(1) } } },
-    spec: { from: 'whole', window: { end: inHours(2) } },
+    before: { whole: { window: { end: inHours(12) } } },
+    spec: { from: 'whole', window: { end: inHours(18) } },
     says: /^refusals\/whole holds until .*: the window must lie within that$/,
   },
   {
@@ -169,8 +170,12 @@ describe('a node', () => {
         return (await decisions(product, NODE, event, reason)) === counted + 1;
       });
       const { metadata, status } = (await readRight(product, rightOf(NODE, NAMESPACE, name)))!;
-      const logged = (await logOf(product, NODE)).find((line) => {
-        return line.uid === metadata.uid && line.event === event && line.reason === reason;
+      let logged: Record<string, unknown> | undefined;
+      await product.until('the answer to be logged', async () => {
+        logged = (await logOf(product, NODE)).find((line) => {
+          return line.uid === metadata.uid && line.event === event && line.reason === reason;
+        });
+        return logged !== undefined;
       });
       assert.match(String(logged?.detail), says);
       assert.equal(status?.granted?.resources.cpu?.shares, edits && before[edits]!.resources?.cpu?.shares);
@@ -202,6 +207,6 @@ describe('a node', () => {
       ({ reason }) => reason === 'OverridesConflict',
     );
     assert.match(message, /node1/);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'torn', '--timeout=60s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'torn', '--timeout=170s');
   });
 });
