@@ -1,7 +1,7 @@
 /** A broker that is a sliver: rights acquired, split, bound and released from within a pod, over its own socket. */
 import assert from 'node:assert/strict';
 import { LABEL_LOCAL } from '../../crds/names.ts';
-import type { ResourceCapability, Slice } from '../../crds/types.ts';
+import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
 import { type KubeObject, Resources } from '../../kube/resources.ts';
 import type { LocalCapability } from '../../node-daemonset/local/rights.ts';
 import type { Pod } from '../../operator/kinds.ts';
@@ -35,6 +35,12 @@ describe('the local API', () => {
 
   const offer = async (privileges: string[] | null): Promise<void> => {
     for (const name of NODES) await product.client.patch(Resources.SliceNode, { name }, { spec: { privileges } });
+    for (const name of NODES) {
+      await product.until(`${name} to go by it`, async () => {
+        const { metadata, status } = (await product.get<SliceNode>(Resources.SliceNode, { name }))!;
+        return status?.observedGeneration === metadata.generation;
+      });
+    }
   };
   const ask = async (pod: string, method: string, path: string, body?: object, socket = OWN_SOCKET): Promise<Told> => {
     const argv = ['node', '-e', ASK, '--', socket, method, path, ...(body ? [JSON.stringify(body)] : [])];
@@ -60,6 +66,12 @@ describe('the local API', () => {
       }
     }
     return sum;
+  };
+  /** Whoever asks for metrics is shown those of a moment ago, if somebody asked then. */
+  const whenCounted = async (sample: RegExp, expected: number): Promise<void> => {
+    let now = 0;
+    await product.until('it to be counted', async () => (now = await counted(sample)) >= expected);
+    assert.equal(now, expected);
   };
 
   before(async () => {
@@ -126,7 +138,7 @@ describe('the local API', () => {
     const before = await counted(sample);
     const refused = await ask(pod.metadata.name, 'POST', '/v1/capabilities', { name: 'lab' });
     assert.deepEqual([refused.status, refused.code], [403, 'NotPrivileged']);
-    assert.equal(await counted(sample), before + 1);
+    await whenCounted(sample, before + 1);
   });
 
   it('refuses whoever comes to the socket of another sliver, and counts it', async () => {
@@ -156,7 +168,7 @@ describe('the local API', () => {
     const before = await counted(sample);
     const refused = await ask('thief', 'GET', '/v1/capabilities', undefined, '/others/capabilities');
     assert.deepEqual([refused.status, refused.code], [403, 'NotYours']);
-    assert.equal(await counted(sample), before + 1);
+    await whenCounted(sample, before + 1);
   });
 
   it('ends with the owner’s offer', async () => {
