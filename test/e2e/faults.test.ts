@@ -6,7 +6,7 @@ import { type Component, killComponent, startComponent } from '../cluster/compon
 import { runInNode } from '../cluster/node.ts';
 import { Journal } from './journal.ts';
 import { addressesOf, classOfPod, heldOf, tracesOf } from './kernel.ts';
-import { findProcesses, killProcess } from './operator.ts';
+import { findProcesses, killProcess, whenAnother } from './operator.ts';
 import type { Product } from './product.ts';
 import { NODES, sharedProduct } from './shared.ts';
 import {
@@ -51,11 +51,11 @@ describe('under faults', () => {
     await Promise.all([rcaps.whenSynced(), pods.whenSynced()]);
     await product.apply(slice);
     await soon();
-    await whenReady(product, slice, 240_000);
+    await whenReady(product, slice, 400_000);
     const env = [{ name: 'VERSION', value: '2' }];
     await product.apply({ ...slice, spec: { ...slice.spec, sliver: { ...slice.spec.sliver, env } } });
     await soon();
-    await whenReady(product, slice, 240_000);
+    await whenReady(product, slice, 400_000);
     const slivers = await sliversOf(product, slice);
     assert.deepEqual(
       slivers.map(({ node }) => node),
@@ -63,7 +63,14 @@ describe('under faults', () => {
     );
     const footprints = await footprintsOf(product, slivers);
     await product.kubectl('delete', 'slice', '-n', NAMESPACE, name, '--timeout=170s');
-    await product.until('nothing to be left', async () => (await tracesOf(product.cluster, footprints)).length === 0);
+    await product.until(
+      'nothing to be left',
+      async () => (await tracesOf(product.cluster, footprints)).length === 0,
+      240_000,
+    );
+    await product.until('the journals to hear of the end', () => {
+      return Promise.resolve([rcaps, pods].every(({ created, deleted }) => created.size === deleted.size));
+    });
     await Promise.all([rcaps.stop(), pods.stop()]);
     return { rcaps: rcaps.counts(), pods: pods.counts() };
   }
@@ -129,29 +136,23 @@ describe('under faults', () => {
         'from4',
         `{ "cni0" . ${address} }`,
       ]);
+      // either command fails where it takes nothing away; a look at the kernel might come after the repair
       await runInNode(product.cluster, node, ['tc', 'class', 'del', 'dev', 'eth0', 'classid', id]);
-      assert.equal(await classOfPod(product.cluster, node, address), undefined);
     };
     const whenHeld = (as: object): Promise<void> =>
-      product.until('the kernel to hold it again', async () => same(await held(), as), 150_000);
+      product.until('the kernel to hold it again', async () => same(await held(), as), 400_000);
     const same = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);
 
     it('holds it while the node manager is dead', async () => {
       const before = await held();
-      const [killed] = await findProcesses(product, node, 'node-daemonset');
-      assert.ok(killed);
+      const killed = await findProcesses(product, node, 'node-daemonset');
+      assert.ok(killed.length > 0);
       await killProcess(product, node, 'node-daemonset');
       let looks = 0;
-      await product.until(
-        'another node manager',
-        async () => {
-          assert.deepEqual(await held(), before);
-          looks++;
-          const [pid] = await findProcesses(product, node, 'node-daemonset');
-          return pid !== undefined && pid !== killed;
-        },
-        150_000,
-      );
+      await whenAnother(product, node, 'node-daemonset', killed, async () => {
+        assert.deepEqual(await held(), before);
+        looks++;
+      });
       assert.ok(looks > 0);
       await whenReady(product, slice);
       assert.deepEqual(await held(), before);
