@@ -4,7 +4,7 @@ import { LABEL_TEMPLATE } from '../../crds/names.ts';
 import type { Slice } from '../../crds/types.ts';
 import { Resources } from '../../kube/resources.ts';
 import { Journal } from './journal.ts';
-import { classOfPod, heldOf, tracesOf } from './kernel.ts';
+import { classOfPod, type Footprint, heldOf, tracesOf } from './kernel.ts';
 import type { Product } from './product.ts';
 import { NODES, sharedProduct } from './shared.ts';
 import {
@@ -21,6 +21,7 @@ import {
   sliversOf,
   uidsOf,
   whenCondition,
+  whenNoNamespace,
   whenReady,
 } from './slices.ts';
 
@@ -60,7 +61,7 @@ describe('a slice', () => {
 
   it('becomes a sliver on every node', async () => {
     await product.apply(slice);
-    await product.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', 'slice/whole', '--timeout=120s');
+    await product.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', 'slice/whole', '--timeout=170s');
     slivers = await sliversOf(product, slice);
     assert.deepEqual(
       slivers.map(({ node, pod }) => [node, pod.spec.nodeName, pod.status?.phase]),
@@ -122,10 +123,14 @@ describe('a slice', () => {
     assert.match(table, /slice.slice-operator.io\/whole +True +2 +2 +0 +2 +2 +e2e@example.org +2 of 2 running/);
     for (const node of NODES) assert.match(table, new RegExp(`${node} +whole +True +True +100`));
     for (const node of NODES) assert.match(table, new RegExp(`slicenode.slice-operator.io/${node} +True`));
-    const described = await product.kubectl('describe', 'slice', '-n', NAMESPACE, 'whole');
     for (const reason of ['AllRunning', 'Accepted', 'AllGranted']) {
+      let described = '';
+      // Events come after what they tell of
+      await product.until(`an Event of ${reason}`, async () => {
+        described = await product.kubectl('describe', 'slice', '-n', NAMESPACE, 'whole');
+        return new RegExp(`Normal +${reason} .*slice-operator`).test(described);
+      });
       assert.match(described, new RegExp(`Reason: +${reason}\\n +Status: +True`));
-      assert.match(described, new RegExp(`Normal +${reason} .*slice-operator`));
     }
   });
 
@@ -151,6 +156,7 @@ describe('a slice', () => {
     fewestUp = NODES.length; // while it was listing, it knew of fewer
     await change({ update: { maxUnavailable: 1 }, sliver: { env: [{ name: 'VERSION', value: '2' }] } });
     await whenReady(product, slice);
+    await product.until('the journal to hear of all', () => Promise.resolve(pods.deleted.size >= NODES.length));
     await pods.stop();
     assert.equal(fewestUp, NODES.length - 1);
     assert.deepEqual(pods.counts(), { created: 4, deleted: 2 });
@@ -173,28 +179,31 @@ describe('a slice', () => {
   });
 
   it('runs in its window alone', async () => {
-    const timed = sliceOf(product, NAMESPACE, 'timed', { window: { start: later(8_000) } });
+    const timed = sliceOf(product, NAMESPACE, 'timed', { window: { start: later(30_000) } });
     await product.apply(timed);
     await whenCondition(product, timed, 'Allocated', ({ status }) => status === 'True');
-    await whenCondition(product, timed, 'Ready', ({ reason }) => reason === 'WindowNotOpen', 8_000);
+    await whenCondition(product, timed, 'Ready', ({ reason }) => reason === 'WindowNotOpen');
     assert.deepEqual(await podsOf(product, timed), []);
     await whenReady(product, timed);
     const traces = await footprintsOf(product, await sliversOf(product, timed));
-    await product.apply({ ...timed, spec: { ...timed.spec, window: { end: later(4_000) } } });
+    await product.apply({ ...timed, spec: { ...timed.spec, window: { end: later(10_000) } } });
     await whenCondition(product, timed, 'Ready', ({ reason }) => /^Window(Closed|Past)$/.test(reason));
     await product.until('nothing to be left', async () => (await tracesOf(product.cluster, traces)).length === 0);
-    assert.deepEqual(await podsOf(product, timed), []);
+    await product.until('the pods to be gone', async () => (await podsOf(product, timed)).length === 0);
     assert.equal((await conditionOf(product, slice, 'Ready'))?.status, 'True');
   });
 
   it('leaves nothing on any node when it is deleted', async () => {
-    const footprints = await footprintsOf(product, slivers);
-    assert.equal(footprints.filter(({ classId }) => classId !== undefined).length, NODES.length);
+    let footprints: Footprint[] = [];
+    await product.until('every sliver to have a class', async () => {
+      footprints = await footprintsOf(product, slivers);
+      return footprints.filter(({ classId }) => classId !== undefined).length === NODES.length;
+    });
     assert.ok(
       (await tracesOf(product.cluster, footprints)).length >= NODES.length * 5,
       'the traces can be seen at all',
     );
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'whole', '--timeout=120s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'whole', '--timeout=170s');
     assert.deepEqual([...(await podsOf(product, slice)), ...(await rcapsOf(product, slice))], []);
     await product.until('nothing to be left', async () => (await tracesOf(product.cluster, footprints)).length === 0);
   });
@@ -206,7 +215,8 @@ describe('a slice', () => {
     await product.apply(last);
     await whenReady(product, last);
     const footprints = await footprintsOf(product, await sliversOf(product, last));
-    await product.kubectl('delete', 'namespace', doomed, '--timeout=170s');
+    await product.kubectl('delete', 'namespace', doomed, '--wait=false');
+    await whenNoNamespace(product, doomed);
     await product.until('nothing to be left', async () => (await tracesOf(product.cluster, footprints)).length === 0);
   });
 });
