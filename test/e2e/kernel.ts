@@ -46,13 +46,24 @@ function directoriesOf(cluster: Cluster, node: string, uid: string): string[] {
   return globSync(`/sys/fs/cgroup/{.,*}/${below}`).filter((path) => !path.startsWith('/sys/fs/cgroup/unified/'));
 }
 
+/** The pod has no cgroup, or none any more. */
+export class NoCgroupError extends Error {
+  override readonly name = 'NoCgroupError';
+}
+
 /** A file of a pod's cgroup by the first name that there is: v1's or v2's. */
 function readPod(cluster: Cluster, node: string, uid: string, ...names: string[]): string {
   const directories = directoriesOf(cluster, node, uid);
   const files = names.flatMap((name) => directories.map((directory) => join(directory, name)));
   const file = files.find((candidate) => existsSync(candidate));
-  if (file === undefined) throw new Error(`pod ${uid} on ${node} has no ${names.join(' or ')}`);
-  return readFileSync(file, 'utf8').trim();
+  const message = `pod ${uid} on ${node} has no ${names.join(' or ')}`;
+  if (file === undefined) throw new NoCgroupError(message);
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    // it went since it was looked for
+    throw new NoCgroupError(message, { cause });
+  }
 }
 
 /** What the kernel lets a pod have. */
@@ -67,7 +78,7 @@ export interface Held {
   frozen: boolean;
 }
 
-/** Throws where the pod has no cgroup. */
+/** Throws a NoCgroupError where the pod has no cgroup. */
 export function heldOf(cluster: Cluster, node: string, uid: string): Held {
   const read = (...names: string[]): string => readPod(cluster, node, uid, ...names);
   const frozen = read('freezer.state', 'cgroup.events');

@@ -6,7 +6,7 @@ import { Resources } from '../../kube/resources.ts';
 import type { Product } from './product.ts';
 import { sharedProduct } from './shared.ts';
 import { dropNamespace, freshNamespace, rcapsOf, sliceOf, sliversOf, whenCondition, whenReady } from './slices.ts';
-import { heldOf } from './kernel.ts';
+import { heldOf, NoCgroupError } from './kernel.ts';
 
 const NAMESPACE = 'split';
 const WHOLE = { cpu: { shares: 80 }, egress: { guarantee: '4M', limit: '6M' } };
@@ -49,10 +49,15 @@ describe('a right that is split', () => {
     const parent = (await rcapsOf(product, slice)).find(({ spec }) => spec.nodeName === node)!.metadata.name;
     /** undefined while its pod is being replaced. */
     const weight = async (): Promise<number | undefined> => {
-      const own = (await sliversOf(product, slice)).find((one) => one.node === node);
-      return own?.pod.status?.phase !== 'Running'
-        ? undefined
-        : heldOf(product.cluster, node, own.pod.metadata.uid!).weight;
+      const pod = (await sliversOf(product, slice)).find((one) => one.node === node)?.pod;
+      if (pod?.status?.phase !== 'Running' || pod.metadata.deletionTimestamp !== undefined) return undefined;
+      try {
+        return heldOf(product.cluster, node, pod.metadata.uid!).weight;
+      } catch (error) {
+        // its cgroup went after its object was read
+        if (error instanceof NoCgroupError) return undefined;
+        throw error;
+      }
     };
     const before = (await weight())!;
     await split('part', parent, PART);
