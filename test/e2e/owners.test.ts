@@ -9,7 +9,7 @@ import { NAMESPACE as RELEASE } from '../chart/render.ts';
 import { killComponent, startComponent } from '../cluster/components.ts';
 import { runInNode } from '../cluster/node.ts';
 import { heldOf } from './kernel.ts';
-import { killProcess, scaleOperator } from './operator.ts';
+import { findProcesses, killProcess, scaleOperator, whenAnother } from './operator.ts';
 import type { Product } from './product.ts';
 import { sharedProduct } from './shared.ts';
 import {
@@ -53,6 +53,11 @@ describe('the owner of a node', () => {
   const say = (spec: SliceNodeSpec | typeof CLEAN): Promise<string> =>
     product.kubectl('patch', 'sln', NODE, '--type=merge', '-p', JSON.stringify({ spec }));
   const sliceNode = async (name: string = NODE) => (await product.get<SliceNode>(Resources.SliceNode, { name }))!;
+  /** Whether its last status is of what its owner said last. */
+  const isHeard = async (): Promise<boolean> => {
+    const { metadata, status } = await sliceNode();
+    return status?.observedGeneration === metadata.generation;
+  };
   const policy = (name: string, spec: object): Promise<void> =>
     product.apply({ apiVersion: API_VERSION, kind: 'SliceNodePolicy', metadata: { name }, spec });
   const egress = async (name: string) => (await sliceNode(name)).status?.offered?.egress;
@@ -86,7 +91,7 @@ describe('the owner of a node', () => {
     await product.until('40M on the one', async () => (await egress(NODE)) === '40M');
     assert.equal(await egress('node2'), '60M');
     assert.deepEqual((await sliceNode()).status!.defaults!.policies, ['owners-first', 'owners-all']);
-    await product.kubectl('wait', 'slp', ...POLICIES, '--for=condition=Ready', '--timeout=30s');
+    await product.kubectl('wait', 'slp', ...POLICIES, '--for=condition=Ready', '--timeout=170s');
     const reach = await product.kubectl('get', 'slp', 'owners-first', '-o', 'jsonpath={.status.nodes}');
     assert.deepEqual(JSON.parse(reach), { matching: 1, inForce: 1 });
     await say({ egressLimit: '50M' });
@@ -103,7 +108,10 @@ describe('the owner of a node', () => {
 
   it('keeps a part of the node for experiments: others can’t get it, and those can', async () => {
     await say({ reserved: { percent: 50, namespaces: [LAB] } });
-    await product.until('the reserve', async () => (await sliceNode()).status?.freeToOthers !== undefined);
+    await product.until('the reserve, of an empty node', async () => {
+      const { freeToOthers, granted } = (await sliceNode()).status ?? {};
+      return (await isHeard()) && freeToOthers !== undefined && granted?.shares === 0;
+    });
     const { free, freeToOthers } = (await sliceNode()).status!;
     assert.ok(freeToOthers!.shares! < free!.shares!);
     const refused = await ask('too-much', freeToOthers!.shares! + 1);
@@ -114,7 +122,9 @@ describe('the owner of a node', () => {
   });
 
   it('offers less: nothing goes and nothing new comes; with evict the youngest go, each with its reason', async () => {
-    await product.until('the node to be empty', async () => (await sliceNode()).status?.granted?.shares === 0);
+    await product.until('the node to be empty', async () => {
+      return (await isHeard()) && (await sliceNode()).status?.granted?.shares === 0;
+    });
     for (const name of ['oldest', 'middle', 'youngest']) {
       assert.equal((await ask(name, 20)).status, 'True');
       // the age of a right is told in milliseconds: no two of them are of one
@@ -157,6 +167,7 @@ describe('the owner of a node', () => {
       await find();
     });
     after(async () => {
+      await find(); // it was killed, and whoever killed it may not have seen the next one
       await command('resume', `${SUSPENDED}/loud`);
       await command('cap', 'none');
       await dropNamespace(product, SUSPENDED);
@@ -166,11 +177,15 @@ describe('the owner of a node', () => {
     async function find(): Promise<void> {
       const selector = ['-l', 'app.kubernetes.io/component=node', '--field-selector', `spec.nodeName=${NODE}`];
       const id = 'jsonpath={.items[0].status.containerStatuses[?(@.name=="node-manager")].containerID}';
-      await product.until('the node manager to run', async () => {
-        container = (await product.kubectl('get', 'pods', '-n', RELEASE, ...selector, '-o', id)).replace(/^.*\//, '');
-        // its status may still name the one that was before
-        return container !== '' && (await command('help').catch(() => '')) !== '';
-      });
+      await product.until(
+        'the node manager to run',
+        async () => {
+          container = (await product.kubectl('get', 'pods', '-n', RELEASE, ...selector, '-o', id)).replace(/^.*\//, '');
+          // its status may still name the one that was before
+          return container !== '' && (await command('help').catch(() => '')) !== '';
+        },
+        240_000,
+      );
     }
     /** As root on the node, by the container runtime: there is nobody to ask for leave, and nothing to ask by. */
     const command = (...argv: string[]): Promise<string> => {
@@ -187,18 +202,23 @@ describe('the owner of a node', () => {
 
     it('suspends a slice there, which its author can’t undo; the statuses say who and why', async () => {
       assert.match(await command('suspend', `${SUSPENDED}/loud`, 'too', 'loud'), /its pod here is held down/);
-      await product.until('the sliver to be frozen', async () => frozen(), 90_000);
+      await product.until('the sliver to be frozen', async () => frozen(), 180_000);
       const { message } = await whenCondition(product, slice(), 'Ready', ({ reason }) => reason === 'Suspended');
       assert.match(
         message,
         /^1 of 2 running; node1: the right is kept, and suspended by the node's owner since .*: too loud/,
       );
+      await product.until('the node to tell of the order', async () => {
+        return (await sliceNode()).status?.orders?.suspended !== undefined;
+      });
       const [suspended] = (await sliceNode()).status!.orders!.suspended!;
       assert.deepEqual([suspended!.namespace, suspended!.slice, suspended!.reason], [SUSPENDED, 'loud', 'too loud']);
       const edited = { ...slice(), spec: { ...slice().spec, contact: 'author@example.org', suspended: false } };
       await product.apply(edited);
       await whenCondition(product, edited, 'Ready', ({ reason }) => reason === 'Suspended');
+      const before = await findProcesses(product, NODE, 'node-daemonset');
       await killProcess(product, NODE, 'node-daemonset');
+      await whenAnother(product, NODE, 'node-daemonset', before);
       await find();
       assert.match(
         await command('ls'),
