@@ -72,7 +72,13 @@ describe('the queue', () => {
     assert.deepEqual(await podsOf(product, slices.get('second')!), []);
     const { reason } = (await conditionOf(product, slices.get('second')!, 'Allocated'))!;
     assert.equal(reason, 'WaitingForBroker');
-    for (const own of Map.groupBy(await wholes(), ({ spec }) => spec.nodeName).values()) assert.equal(own.length, 3);
+    const counts = async (): Promise<number[]> => {
+      return [...Map.groupBy(await wholes(), ({ spec }) => spec.nodeName).values()].map((own) => own.length);
+    };
+    await product.until(
+      'a window of each on every node',
+      async () => (await counts()).join() === NODES.map(() => 3).join(),
+    );
   });
 
   it('lets whoever runs it suspend one of them by its wholes, and takes nothing back for it', async () => {
@@ -103,7 +109,10 @@ describe('the queue', () => {
     await says('second', /^False place 1 of 2, open until /);
     await whenReady(product, slices.get('second')!);
     await says('third', /^True place 2 of 2, opens at /);
-    assert.notEqual((await queued('third'))!.message.slice(-20), opened.slice(-20));
+    await product.until(
+      'an earlier time',
+      async () => (await queued('third'))!.message.slice(-20) !== opened.slice(-20),
+    );
     await release('second');
     await says('third', /^False place 1 of 1, open until /);
     await whenReady(product, slices.get('third')!);
@@ -114,7 +123,9 @@ describe('the queue', () => {
     await release('third');
     await product.until('the rights to be released', async () => (await wholes()).length === 0);
     assert.equal(await readSlice(product, slices.get('third')!), undefined);
-    assert.deepEqual(await product.list(Resources.ResourceCapability, SITE), []);
+    await product.until('nothing of the site to be left', async () => {
+      return (await product.list(Resources.ResourceCapability, SITE)).length === 0;
+    });
     await product.until('the Secrets to be collected', async () => {
       const secrets = await product.kubectl('get', 'secrets', '-n', SITE, '-o', 'jsonpath={.items[*].type}');
       return !secrets.includes('slice-operator.io/capability');
