@@ -30,7 +30,7 @@ describe('a slice on nodes that come and go', () => {
           (await product.get<Slice>(Resources.Slice, { namespace: NAMESPACE, name: 'stable' }))?.status ?? {};
         return nodes?.wanted === count && nodes.running === count;
       },
-      180_000,
+      300_000,
     );
 
   before(async () => {
@@ -44,6 +44,8 @@ describe('a slice on nodes that come and go', () => {
   });
   after(async () => {
     if (nodeNames(product.cluster).includes('node3')) await removeNode(product.cluster, 'node3');
+    const node2 = await product.kubectl('get', 'node', 'node2', '--ignore-not-found', '-o', 'name');
+    if (node2 === '') await rejoinNode(product.cluster, 'node2');
     await dropNamespace(product, NAMESPACE);
   });
 
