@@ -91,7 +91,7 @@ describe('cluster harness', () => {
       await kubectl(cluster, ['apply', '-f', '-'], JSON.stringify(agents(name, product.name, host)));
     }
     for (const name of ['host', 'pod'])
-      await kubectl(cluster, ['rollout', 'status', `daemonset/${name}`, '--timeout=120s']);
+      await kubectl(cluster, ['rollout', 'status', `daemonset/${name}`, '--timeout=170s']);
   });
 
   it('offers just the CPUs that a node has', async () => {
@@ -160,7 +160,7 @@ describe('cluster harness', () => {
   it('adds a node, which gets its pods, and removes it', async () => {
     await startNode(cluster, 'node3');
     const ready = ['get', 'daemonset', 'pod', '-o', 'jsonpath={.status.numberReady}'];
-    await until('a pod on node3', 60_000, async () => (await kubectl(cluster, ready)) === '3');
+    await until('a pod on node3', 240_000, async () => (await kubectl(cluster, ready)) === '3');
     await removeNode(cluster, 'node3');
     assert.doesNotMatch(await kubectl(cluster, ['get', 'nodes', '-o', 'name']), /node3/);
   });

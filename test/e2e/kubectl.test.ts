@@ -16,7 +16,10 @@ describe('kubectl slice, on a cluster', () => {
   let slice: Slice;
   const plugin = (...argv: string[]): Promise<string> => {
     const env = { PATH: [dirname(kubectlProgram()), process.env.PATH].join(delimiter) };
-    return run([process.execPath, BUNDLE, `--kubeconfig=${product.kubeconfig}`, '-n', NAMESPACE, ...argv], { env });
+    return run([process.execPath, BUNDLE, `--kubeconfig=${product.kubeconfig}`, '-n', NAMESPACE, ...argv], {
+      env,
+      timeoutMs: 180_000,
+    });
   };
 
   before(async () => {

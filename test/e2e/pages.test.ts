@@ -61,7 +61,7 @@ describe('pages of a node, in a browser', () => {
       }
     }
     const shows = async (url: string, text: string): Promise<boolean> => {
-      const answer = await fetch(url, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(10_000) });
+      const answer = await fetch(url, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(30_000) });
       return answer.ok && (await answer.text()).includes(text);
     };
     const all = [`${origin}:${AUDIT_PORT}/`, ...SLICES.map(({ name }) => `${NAMESPACE}/${name}`)] as const;
@@ -72,7 +72,7 @@ describe('pages of a node, in a browser', () => {
         const sensors = shows(`${origin}:${SENSOR_PORT}/`, 'Sensors of').catch(() => false);
         return (await Promise.all([...found, sensors])).every(Boolean);
       },
-      90_000,
+      240_000,
     );
   });
   after(async () => {
