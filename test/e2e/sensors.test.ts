@@ -17,14 +17,24 @@ exec node -e '
   const answer = (request, response) => response.end("queue,oldest\\n3,12.5\\n");
   require("http").createServer(answer).listen(8085)'
 `;
-/** The status and the body, on two lines at least. */
-const ASK = `const [url, method, socketPath] = process.argv.slice(1);
+/** The status and the body, on two lines at least; ends with the answer, or after so many lines of it. */
+const ASK = `const [url, method, lines, socketPath] = process.argv.slice(1);
 const { hostname, port, pathname } = new URL(url);
 require("http").request({ ...(socketPath ? { socketPath } : { hostname, port }), path: pathname, method }, (response) => {
   process.stdout.write(response.statusCode + "\\n");
-  response.pipe(process.stdout);
-  setTimeout(() => process.exit(), 4000).unref();
+  let seen = 0;
+  response.on("data", (chunk) => {
+    process.stdout.write(chunk);
+    seen += String(chunk).split("\\n").length - 1;
+    if (lines > 0 && seen >= lines) process.exit();
+  });
+  setTimeout(() => process.exit(), 60000).unref();
 }).end();`;
+
+interface Answer {
+  status: number;
+  text: string;
+}
 
 describe('sensors', () => {
   let product: Product;
@@ -34,14 +44,14 @@ describe('sensors', () => {
   const managers = new Map<string, string>();
 
   /** Asks as a process of the node does, which the node manager is. */
-  const ask = async (node: string, path: string, method = 'GET'): Promise<{ status: number; text: string }> => {
-    const argv = ['node', '-e', ASK, '--', `http://127.0.0.1:33080${path}`, method];
+  const ask = async (node: string, path: string, method = 'GET', lines = 0): Promise<Answer> => {
+    const argv = ['node', '-e', ASK, '--', `http://127.0.0.1:33080${path}`, method, String(lines)];
     return parse(
       await product.kubectl('exec', '-n', RELEASE, managers.get(node)!, '-c', 'node-manager', '--', ...argv),
     );
   };
-  const askInside = async ({ pod }: Sliver, path: string): Promise<{ status: number; text: string }> => {
-    const argv = ['node', '-e', ASK, '--', `http://node${path}`, 'GET', '/run/slice/sensors'];
+  const askInside = async ({ pod }: Sliver, path: string): Promise<Answer> => {
+    const argv = ['node', '-e', ASK, '--', `http://node${path}`, 'GET', '0', '/run/slice/sensors'];
     return parse(await product.kubectl('exec', '-n', NAMESPACE, pod.metadata.name, '--', ...argv));
   };
   const sensorOf = (name: string, spec: Partial<SensorSpec>, namespace = NAMESPACE): Sensor => ({
@@ -76,14 +86,16 @@ describe('sensors', () => {
 
   it('answer the calls that PlanetLab’s users knew', async () => {
     for (const node of NODES) {
-      const nodes = await ask(node, '/nodes/ip/name');
-      assert.match(nodes.text, /^ip,name\r\n/);
-      for (const name of NODES) assert.match(nodes.text, new RegExp(`^[\\d.]+,${name}\\r$`, 'm'));
+      await product.until('all nodes to be known', async () => {
+        const { text } = await ask(node, '/nodes/ip/name');
+        assert.match(text, /^ip,name\r\n/);
+        return NODES.every((name) => new RegExp(`^[\\d.]+,${name}\\r$`, 'm').test(text));
+      });
       assert.match((await ask(node, '/load')).text, /^load1,load5,load15\r\n[\d.]+,[\d.]+,[\d.]+\r\n$/);
-      assert.match(
-        (await ask(node, '/bandwidth/probe')).text,
-        /^namespace,slice,pod,guarantee,.*\r\nlab,probe,[-\w]+,\d+,/,
-      );
+      await product.until('what the slice sends', async () => {
+        const { text } = await ask(node, '/bandwidth/probe');
+        return /^namespace,slice,pod,guarantee,.*\r\nlab,probe,[-\w]+,\d+,/.test(text);
+      });
       const head = await ask(node, '/load', 'HEAD');
       assert.deepEqual([head.status, head.text], [200, '']);
       assert.equal((await ask(node, '/load', 'POST')).status, 405);
@@ -102,11 +114,13 @@ describe('sensors', () => {
         return (await ask(node, '/lab.queue')).text === 'length,oldest\r\n3,12.5\r\n';
       });
       assert.match((await ask(node, `/${RELEASE}.vmstat`)).text, /^faults,swapped_in\r\n\d+,\d+\r\n$/);
-      assert.match((await ask(node, '/lab.clock')).text, /^now\r\n(?:2\d{3}-\S+Z\r\n){2,}/);
+      assert.match((await ask(node, '/lab.clock', 'GET', 3)).text, /^now\r\n(?:2\d{3}-\S+Z\r\n){2,}/);
       assert.equal((await ask(node, '/lab.processes')).status, 403);
     }
     for (const sliver of slivers) {
-      assert.match((await askInside(sliver, '/lab.processes')).text, /^processes\r\n\d+\r\n$/);
+      await product.until('the agent of the sliver to answer', async () => {
+        return /^processes\r\n\d+\r\n$/.test((await askInside(sliver, '/lab.processes')).text);
+      });
       assert.match((await askInside(sliver, '/flows')).text, /^kind,/);
     }
   });
@@ -120,16 +134,17 @@ describe('sensors', () => {
           const status = await statusOf(name, namespace);
           return status?.nodes === NODES.length && getCondition(status.conditions, 'Ready')?.status === 'True';
         },
-        90_000,
+        240_000,
       );
     }
-    await product.until('readings to be counted', async () => ((await statusOf('queue'))?.readings ?? 0) > 0, 90_000);
+    await product.until('readings to be counted', async () => ((await statusOf('queue'))?.readings ?? 0) > 0, 240_000);
   });
 
   it('that hang, flood, print binary or die are contained, and it is told', async () => {
-    const run = (...argv: string[]): Partial<SensorSpec> => ({ slice: 'probe', command: { argv }, timeoutSeconds: 1 });
+    // those that end by themselves have time for it
+    const run = (...argv: string[]): Partial<SensorSpec> => ({ slice: 'probe', command: { argv }, timeoutSeconds: 30 });
     const hostile: Record<string, [Partial<SensorSpec>, string]> = {
-      hangs: [run('sleep', '1000'), 'TimedOut'],
+      hangs: [{ ...run('sleep', '1000'), timeoutSeconds: 1 }, 'TimedOut'],
       floods: [run('dd', 'if=/dev/zero', 'bs=1M', 'count=1000'), 'NotText'],
       'floods-with-text': [run('sh', '-c', 'while :; do echo xxxxxxxxxxxxxxxx; done'), 'TooLarge'],
       binary: [run('head', '-c', '100', '/usr/local/bin/node'), 'NotText'],
@@ -144,7 +159,7 @@ describe('sensors', () => {
       await product.until(
         `${name} to be told`,
         async () => ((await statusOf(name))?.errors ?? []).some((error) => error.reason === reason),
-        90_000,
+        240_000,
       );
     }
     assert.equal((await ask('node1', '/load')).status, 200);
@@ -166,7 +181,7 @@ describe('sensors', () => {
   });
 });
 
-function parse(output: string): { status: number; text: string } {
+function parse(output: string): Answer {
   const at = output.indexOf('\n');
   return { status: Number(output.slice(0, at)), text: output.slice(at + 1) };
 }
