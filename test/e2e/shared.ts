@@ -18,7 +18,7 @@ before(async () => {
 });
 
 after(async function () {
-  this.timeout(600_000);
+  this.timeout(300_000);
   // KEEP=1: the cluster stays for the next run, which then starts in seconds
   const product = await running?.catch(() => undefined);
   await (process.env.KEEP === undefined ? product?.close() : product?.client.close());
