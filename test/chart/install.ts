@@ -34,7 +34,7 @@ export async function installChart(options: InstallOptions): Promise<void> {
     if (crds.length > 0) {
       await kubectl.apply(crds);
       const names = crds.map(({ metadata }) => `crd/${metadata.name}`);
-      await kubectl.run(['wait', '--for=condition=Established', '--timeout=60s', ...names]);
+      await kubectl.run(['wait', '--for=condition=Established', '--timeout=150s', ...names]);
     }
     await kubectl.apply(inOrder(objects.filter((object) => !isCrd(object))));
   }

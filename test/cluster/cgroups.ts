@@ -122,5 +122,5 @@ export async function removeCgroups(path: string): Promise<void> {
     }
     return left().length === 0;
   };
-  await until(`removal of cgroups ${path}`, 20_000, removeAll, () => left().join('\n'));
+  await until(`removal of cgroups ${path}`, 60_000, removeAll, () => left().join('\n'));
 }

@@ -6,7 +6,7 @@ export interface CommandOptions {
   cwd?: string;
   /** Added to the harness's own environment. */
   env?: Record<string, string>;
-  /** Milliseconds; 60 s unless told. */
+  /** Milliseconds; two minutes unless told. */
   timeoutMs?: number;
 }
 
@@ -30,7 +30,7 @@ export class CommandError extends Error {
 /** Resolves to standard output; rejects with a CommandError on any exit status but 0. */
 export function run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
   return new Promise((resolve, fail) => {
-    const timeoutMs = options.timeoutMs ?? 60_000;
+    const timeoutMs = options.timeoutMs ?? 120_000;
     const child = spawn(argv[0]!, argv.slice(1), {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },

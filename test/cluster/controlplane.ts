@@ -133,7 +133,7 @@ export async function whenServing(cluster: Cluster): Promise<void> {
   const ready = ['get', '--raw', '/readyz', '--request-timeout=2s'];
   await until(
     'API server ready',
-    90_000,
+    240_000,
     () => succeeds([join(cluster.binaries, 'kubectl'), `--kubeconfig=${adminKubeconfig(cluster)}`, ...ready]),
     () => `${logTail(cluster, 'etcd')}\n${logTail(cluster, 'kube-apiserver')}`,
   );

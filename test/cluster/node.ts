@@ -68,7 +68,7 @@ export async function bootNode(cluster: Cluster, node: string): Promise<void> {
   const supervisor = startProcess(cluster.dir, node, [...enter, NODE_SH, dir, node], nodeLog(cluster, node, 'boot'));
   await until(
     `${node} booted`,
-    20_000,
+    120_000,
     () => existsSync(join(dir, 'booted')),
     () => nodeLogTail(cluster, node, 'boot'),
     20,
@@ -99,13 +99,13 @@ export async function startInNode(cluster: Cluster, node: string, component: Nod
   const tail = () => nodeLogTail(cluster, node, component);
   await until(
     `${component} on ${node} started`,
-    10_000,
+    60_000,
     () => findInNode(cluster, node, component) !== undefined,
     tail,
     20,
   );
   if (component !== 'containerd') return;
-  await until(`containerd on ${node} answers`, 30_000, () => containerdAnswers(cluster, node), tail);
+  await until(`containerd on ${node} answers`, 120_000, () => containerdAnswers(cluster, node), tail);
 }
 
 function containerdAnswers(cluster: Cluster, node: string): Promise<boolean> {
@@ -123,7 +123,7 @@ export async function killInNode(
   if (id === undefined) return;
   signalProcess(id, signal);
   if (signal === 'SIGKILL' || signal === 'SIGTERM') {
-    await until(`end of ${component} on ${node}`, 15_000, () => !isAlive(id), undefined, 20);
+    await until(`end of ${component} on ${node}`, 60_000, () => !isAlive(id), undefined, 20);
   }
 }
 
@@ -134,7 +134,7 @@ export async function joinNode(cluster: Cluster, node: string): Promise<void> {
   const tail = () => nodeLogTail(cluster, node, 'kubelet');
   await until(
     `${node} registered`,
-    60_000,
+    180_000,
     () =>
       kubectl(cluster, ['get', 'node', node]).then(
         () => true,
@@ -151,7 +151,7 @@ export async function joinNode(cluster: Cluster, node: string): Promise<void> {
     '-p',
     JSON.stringify({ spec: { podCIDR: subnet, podCIDRs: [subnet] } }),
   ]);
-  await until(`${node} Ready`, 120_000, () => isReady(cluster, node), tail);
+  await until(`${node} Ready`, 240_000, () => isReady(cluster, node), tail);
 }
 
 /** Ready, and said so since its last boot: the API server shows a node as Ready for a while after a power cut. */

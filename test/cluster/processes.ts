@@ -78,7 +78,7 @@ export async function endProcess(dir: string, name: string, signal: NodeJS.Signa
   const id = findProcess(dir, name);
   if (id !== undefined) {
     signalProcess(id, signal);
-    await until(`end of ${name} (pid ${id.pid})`, 15_000, () => !isAlive(id), undefined, 20);
+    await until(`end of ${name} (pid ${id.pid})`, 60_000, () => !isAlive(id), undefined, 20);
   }
   rmSync(recordFile(dir, name), { force: true });
 }

@@ -99,7 +99,7 @@ export async function up(options: UpOptions): Promise<Cluster> {
       () => true,
       () => false,
     );
-  await until('default service account', 60_000, account);
+  await until('default service account', 180_000, account);
   say(`cluster ${cluster.name} is up: export KUBECONFIG=${adminKubeconfig(cluster)}`);
   return cluster;
 }
