@@ -1,6 +1,7 @@
 /** Our own processes in a cluster: the operator's and the node managers', switched off, on, or killed outright. */
 import { NAMESPACE as RELEASE } from '../chart/render.ts';
 import { runInNode } from '../cluster/node.ts';
+import { until } from '../cluster/progress.ts';
 import type { Product } from './product.ts';
 
 const OPERATOR = 'deployment/slice-operator';
@@ -9,8 +10,9 @@ const OPERATOR = 'deployment/slice-operator';
 export async function scaleOperator(product: Product, replicas: number): Promise<void> {
   await product.kubectl('scale', OPERATOR, '-n', RELEASE, `--replicas=${replicas}`);
   const selector = 'app.kubernetes.io/component=operator';
-  await product.until(
+  await until(
     `${replicas} replicas of the operator`,
+    300_000,
     async () => {
       const ready = '{range .items[*]}{.status.containerStatuses[0].ready}{"\\n"}{end}';
       const pods = await product.kubectl('get', 'pods', '-n', RELEASE, '-l', selector, '-o', `jsonpath=${ready}`);
@@ -21,7 +23,8 @@ export async function scaleOperator(product: Product, replicas: number): Promise
           .join() === Array(replicas).fill('true').join()
       );
     },
-    300_000,
+    undefined,
+    500,
   );
 }
 
@@ -56,5 +59,5 @@ export async function whenAnother(
     const now = await findProcesses(product, node, process);
     return now.length > 0 && !now.some((pid) => before.includes(pid));
   };
-  await product.until(`another ${process} on ${node}`, isAnother, STARTED_AGAIN_MS);
+  await until(`another ${process} on ${node}`, STARTED_AGAIN_MS, isAnother);
 }

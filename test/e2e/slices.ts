@@ -3,6 +3,7 @@ import { type Condition, getCondition } from '../../crds/conditions.ts';
 import { API_VERSION, LABEL_SLICE } from '../../crds/names.ts';
 import type { ResourceCapability, Slice, SliceSpec } from '../../crds/types.ts';
 import { type KubeObject, Resources } from '../../kube/resources.ts';
+import { until } from '../cluster/progress.ts';
 import { addressesOf, type Footprint } from './kernel.ts';
 import type { Product } from './product.ts';
 
@@ -47,6 +48,9 @@ export function sliceOf(
   };
 }
 
+/** So long what is deleted may take on a machine with much else to do. */
+const GONE_MS = 400_000;
+
 /** A namespace with nothing in it: one that an earlier run left behind goes first. */
 export async function freshNamespace(product: Product, name: string, labels: Record<string, string> = {}) {
   await dropNamespace(product, name);
@@ -58,18 +62,23 @@ export async function freshNamespace(product: Product, name: string, labels: Rec
  * only after pauses that grow, and takes a minute for what the operator takes away in seconds.
  */
 export async function dropNamespace(product: Product, name: string): Promise<void> {
-  await product.kubectl('delete', 'slices,resourcecapabilities', '--all', '-n', name, '--timeout=170s');
+  await product.kubectl('delete', 'slices,resourcecapabilities', '--all', '-n', name, '--wait=false');
+  const isEmpty = async (): Promise<boolean> => {
+    const left = await Promise.all(
+      [Resources.Slice, Resources.ResourceCapability].map((one) => product.list(one, name)),
+    );
+    return left.flat().length === 0;
+  };
+  await until(`nothing of slices to be left in ${name}`, GONE_MS, isEmpty);
   await product.kubectl('delete', 'namespace', name, '--ignore-not-found', '--wait=false');
   await whenNoNamespace(product, name);
 }
 
 /** Its controller looks again after pauses that grow: kubectl itself would not wait so long. */
 export const whenNoNamespace = (product: Product, name: string): Promise<void> =>
-  product.until(
-    `namespace ${name} to be gone`,
-    async () => (await product.kubectl('get', 'namespace', name, '--ignore-not-found', '-o', 'name')) === '',
-    400_000,
-  );
+  until(`namespace ${name} to be gone`, GONE_MS, async () => {
+    return (await product.get(Resources.Namespace, { name })) === undefined;
+  });
 
 export const readSlice = (product: Product, { metadata: { namespace, name } }: Slice): Promise<Slice | undefined> =>
   product.get<Slice>(Resources.Slice, { namespace, name });
