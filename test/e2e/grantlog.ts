@@ -10,18 +10,11 @@ import type { Product } from './product.ts';
 /** Files of a log, oldest first: five are kept. */
 const FILES = ['.4', '.3', '.2', '.1', ''].map((age) => `/var/lib/slice-operator/grants.jsonl${age}`);
 
-/** All that a node's log has. */
+/** All that a node's log has, read at once: a file may be renamed meanwhile. */
 export async function grantLogOf({ cluster }: Product, node: string): Promise<Logged[]> {
-  const logged: Logged[] = [];
-  for (const file of FILES) {
-    // older ones need not be there
-    const text = await runInNode(cluster, node, ['cat', file]).catch((error: unknown) => {
-      if (file.endsWith('.jsonl')) throw error;
-      return '';
-    });
-    logged.push(...readLog(text));
-  }
-  return logged;
+  // older ones need not be there; the present one must be
+  const each = FILES.map((file) => (file.endsWith('.jsonl') ? `cat ${file}` : `[ ! -e ${file} ] || cat ${file}`));
+  return readLog(await runInNode(cluster, node, ['sh', '-c', each.join(' && ')]));
 }
 
 /** What a node has for slices, by its own word. */
