@@ -23,7 +23,7 @@ const SUITES: readonly Suite[] = [
     specs: ['test/*.test.ts', 'test/{crds,kube,operator,node-daemonset,chart,harness}/**/*.test.ts'],
     timeoutMs: 60_000,
   },
-  { name: 'apiserver', needs: 'a real API server', specs: ['test/apiserver/**/*.test.ts'], timeoutMs: 180_000 },
+  { name: 'apiserver', needs: 'a real API server', specs: ['test/apiserver/**/*.test.ts'], timeoutMs: 300_000 },
   { name: 'kernel', needs: 'root, tc, nft and cgroups', specs: ['test/kernel/**/*.test.ts'], timeoutMs: 120_000 },
   { name: 'e2e', needs: 'a real cluster', specs: ['test/e2e/**/*.test.ts'], timeoutMs: 900_000 },
 ];

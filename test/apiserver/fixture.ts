@@ -158,8 +158,8 @@ async function ready(client: ApiClient, dir: string): Promise<void> {
   });
 }
 
-/** Resolves when the attempt does; throws its last error after a minute. */
-export async function until<T>(what: string, attempt: () => Promise<T>, timeoutMs = 60_000): Promise<T> {
+/** Resolves when the attempt does; throws its last error after two minutes. */
+export async function until<T>(what: string, attempt: () => Promise<T>, timeoutMs = 120_000): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {
     try {

@@ -17,8 +17,9 @@ const leader = new Leader({
   name: 'leader',
   identity,
   log: silentLog(),
-  leaseMs: 3_000,
-  renewDeadlineMs: 2_000,
+  // shorter than usual, and long enough that a busy machine takes nobody's lease
+  leaseMs: 9_000,
+  renewDeadlineMs: 6_000,
   retryMs: 500,
 });
 const client = await createClient({ kubeconfig, fence: leader.fence, lost: leader.lost, connections: 1 });

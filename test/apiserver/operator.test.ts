@@ -46,9 +46,12 @@ describe('the operator', () => {
     assert.equal(mine('resourcecapabilities').length, 3);
     assert.equal(mine('pods').length, 3);
     assert.equal(mine('configmaps').length, 1);
-    const quiet = scene.operator.writes.length;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    assert.equal(scene.operator.writes.length, quiet, JSON.stringify(scene.operator.writes.slice(quiet)));
+    // what is under way when the slice is Ready comes to an end
+    await scene.eventually(async () => {
+      const quiet = scene.operator.writes.length;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      assert.equal(scene.operator.writes.length, quiet, JSON.stringify(scene.operator.writes.slice(quiet)));
+    });
     await scene.server.client.remove(Resources.Slice, { namespace: scene.ns, name: 'web' });
     await scene.eventually(async () => assert.deepEqual(await scene.all(Resources.Slice), []));
     assert.equal(mine('resourcecapabilities').length, 6);
@@ -115,6 +118,8 @@ describe('the operator', () => {
     const at = (ms: number) => new Date(Date.now() + scene.offset + ms).toISOString();
     await scene.apply({ window: { start: at(60_000), end: at(120_000) } });
     await scene.condition('Ready', 'False', 'WindowNotOpen');
+    // one reconciler says what it waits for, another asks
+    await scene.condition('Allocated', 'True', 'AllGranted');
     assert.equal((await scene.capabilities()).length, 1);
     assert.deepEqual(await scene.pods(), []);
     scene.offset += 60_000;

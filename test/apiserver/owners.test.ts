@@ -47,7 +47,7 @@ describe('policies for many nodes', () => {
     const { policies, policy } = (await get(name))?.status?.defaults ?? {};
     return { policies, policy };
   };
-  const eventually = (check: () => Promise<void>): Promise<void> => until('what was expected', check, 15_000);
+  const eventually = (check: () => Promise<void>): Promise<void> => until('what was expected', check);
   const tells = (name: string, policies: string[] | undefined, policy: SliceNodeSpec | undefined) =>
     eventually(async () => assert.deepEqual(await told(name), { policies, policy }));
 

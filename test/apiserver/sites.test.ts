@@ -45,7 +45,7 @@ describe('overrides and sites', () => {
     }
   });
 
-  const eventually = (check: () => Promise<void>): Promise<void> => until('what was expected', check, 15_000);
+  const eventually = (check: () => Promise<void>): Promise<void> => until('what was expected', check);
 
   async function list<T>(plural: string, namespace: string): Promise<T[]> {
     const group = plural === 'pods' ? '/api/v1' : `/apis/${API_VERSION}`;

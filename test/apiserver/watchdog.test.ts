@@ -69,7 +69,7 @@ describe('restraints and watchdogs', () => {
     await eventually(async () => assert.equal(await web(), undefined));
   });
 
-  const eventually = (check: () => Promise<void>): Promise<void> => until('what was expected', check, 15_000);
+  const eventually = (check: () => Promise<void>): Promise<void> => until('what was expected', check);
   const web = () => server.client.get<Slice>(Resources.Slice, { namespace: NAMESPACE, name: 'web' });
 
   async function list<T>({ plural }: Resource): Promise<T[]> {

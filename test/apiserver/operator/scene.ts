@@ -100,7 +100,7 @@ export class Scene {
   }
 
   eventually(check: () => Promise<void>): Promise<void> {
-    return until('what was expected', check, 15_000);
+    return until('what was expected', check);
   }
 
   /** Waits for it; its message then. */
