@@ -96,6 +96,8 @@ describe('addresses in the kernel', () => {
       },
     });
     watch.update([{ uid: pod.uid, addresses: [], network: 'Host' }]);
+    const hasLooked = (): boolean => looks > 0;
+    for (let i = 0; i < 1500 && !hasLooked(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
     await new Promise((resolve) => setTimeout(resolve, 200));
     assert.equal(looks, 1);
     const waiting = next.promise;
@@ -110,7 +112,8 @@ describe('addresses in the kernel', () => {
     addNamespace(netns, '192.0.2.7/24');
     await pod.start(`exec nsenter --net=/run/netns/${netns} sleep 100`);
     watch.update([{ uid: pod.uid, addresses: ['192.0.2.7'], interfaces: [hostEnd(netns)], network: 'Pod' }]);
-    for (let i = 0; i < 100 && watch.bytesSent(pod.uid) === undefined; i++) await new Promise((r) => setTimeout(r, 20));
+    for (let i = 0; i < 1500 && watch.bytesSent(pod.uid) === undefined; i++)
+      await new Promise((r) => setTimeout(r, 20));
     assert.notEqual(watch.bytesSent(pod.uid), undefined, 'it was looked at');
     await new Promise((resolve) => setTimeout(resolve, 200));
     assert.deepEqual(found, []);

@@ -114,7 +114,7 @@ describe('the programs in the kernel', () => {
     const guard = createGuardEnforcer({ directory: join(node.directory, 'bpf'), objects });
     const { writes, problems } = await guard.enforce(
       makeDesired([sliverA, podSliver('p', 3, ['10.78.0.2'])]),
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(60_000),
     );
     assert.deepEqual(
       problems.map(({ reason, sliver }) => [reason, sliver]),
@@ -135,7 +135,7 @@ describe('the programs in the kernel', () => {
     const object = join(objects, 'packets.bpf.o');
     execFileSync('clang', ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', include, '-c', source, '-o', object]);
     const guard = createGuardEnforcer({ directory: join(node.directory, 'bpf'), objects });
-    const { problems } = await guard.enforce(makeDesired([]), AbortSignal.timeout(10_000));
+    const { problems } = await guard.enforce(makeDesired([]), AbortSignal.timeout(60_000));
     assert.match(problems[0]!.message, /kernel refuses packets\.bpf\.o: EINVAL .*invalid func unknown#9999/s);
   });
 

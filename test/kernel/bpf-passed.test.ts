@@ -57,10 +57,10 @@ describe('a descriptor in the hands of another slice', () => {
     const client = node.peer(undefined, { namespace: 'world' });
     assert.equal(await maker.all('socket 4 stream 6', 'bind 0.0.0.0 7000', 'listen'), 'ok');
     assert.equal(await client.all('socket 4 stream 6', 'connect 10.77.0.1 7000'), 'ok');
-    assert.equal(await maker.ask('accept 2000'), 'ok');
+    assert.equal(await maker.ask('accept 20000'), 'ok');
     await node.pass(maker, heir);
     assert.equal(await heir.ask('send 4141'), 'ok');
-    assert.equal(await client.ask('receive 2000'), 'got 4141');
+    assert.equal(await client.ask('receive 20000'), 'got 4141');
     await end(maker);
     await forget();
     await heir.ask('send 4242');
@@ -93,7 +93,7 @@ describe('a descriptor in the hands of another slice', () => {
     assert.equal(await datagram.all('socket 4 dgram 17', 'bind 0.0.0.0 40001', 'sendto 10.77.0.2 9 41'), 'ok');
     assert.equal(await world.all('socket 4 stream 6', 'bind 10.77.0.2 6000', 'listen'), 'ok');
     assert.equal(await stream.all('socket 4 stream 6', 'bind 0.0.0.0 40002', 'connect 10.77.0.2 6000'), 'ok');
-    assert.equal(await world.ask('accept 2000'), 'ok');
+    assert.equal(await world.ask('accept 20000'), 'ok');
     await node.enforce(makeDesired([hostSliver('a', 1, {}), b]));
     assert.equal(await datagram.ask('sendto 10.77.0.2 9 41'), 'EPERM');
     await stream.ask('send 4242');

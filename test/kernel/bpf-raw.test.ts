@@ -97,7 +97,7 @@ describe('raw sockets of slivers', () => {
         'ok',
       );
       assert.equal(await send(request, 77), 'ok');
-      const got = await holder.ask('receive 2000');
+      const got = await holder.ask('receive 20000');
       assert.match(got, /004d0001$/, 'the reply of identifier 77');
       assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
     });
@@ -109,7 +109,7 @@ describe('raw sockets of slivers', () => {
       world.all('socket 4 dgram 17', `sendto 10.77.0.1 ${port} ${data}`);
     assert.equal(await send(7001, 'aaaa'), 'ok');
     assert.equal(await send(7000, 'bbbb'), 'ok');
-    assert.match(await holder.ask('receive 2000'), /bbbb$/);
+    assert.match(await holder.ask('receive 20000'), /bbbb$/);
     assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
   });
 
@@ -128,8 +128,8 @@ describe('raw sockets of slivers', () => {
       await about(WORLD[family], 17, udpHeader(7000, 33434));
       await about(NODE[family], 17, udpHeader(7000, 33434));
       await about(NODE[family], protocol, icmpEcho(request, 77));
-      assert.match(await holder.ask('receive 2000'), /1b58829a00080000$/);
-      assert.match(await holder.ask('receive 2000'), /004d0001$/);
+      assert.match(await holder.ask('receive 20000'), /1b58829a00080000$/);
+      assert.match(await holder.ask('receive 20000'), /004d0001$/);
       assert.equal(await holder.ask('receive 100'), 'ETIMEDOUT');
     });
   }
@@ -233,7 +233,7 @@ describe('raw sockets of slivers', () => {
 
   it('are told from the node manager’s own probes, which carry a mark', async () => {
     assert.equal(await manager.all('socket 4 raw 1', 'option mark 46', `sendto 10.77.0.2 0 ${icmpEcho(8, 99)}`), 'ok');
-    assert.match(await manager.ask('receive 2000'), /0063/);
+    assert.match(await manager.ask('receive 20000'), /0063/);
   });
 
   it('end with the port, with the privilege, and do not come back with it', async () => {

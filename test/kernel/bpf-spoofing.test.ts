@@ -83,12 +83,12 @@ describe('packets of slivers', () => {
       const server = node.peer(undefined, { namespace: 'world' });
       assert.equal(await server.all(`socket ${family} stream 6`, `bind ${any} ${9000 + family}`, 'listen'), 'ok');
       assert.equal(await a.all(`socket ${family} stream 6`, `connect ${far} ${9000 + family}`, 'send 6869'), 'ok');
-      assert.equal(await server.all('accept 2000'), 'ok');
-      assert.equal(await server.ask('receive 2000'), 'got 6869');
+      assert.equal(await server.all('accept 20000'), 'ok');
+      assert.equal(await server.ask('receive 20000'), 'got 6869');
       assert.equal(await a.all(`socket ${family} stream 6`, 'option reuseaddr 1', `bind ${any} 7000`, 'listen'), 'ok');
       assert.equal(await server.all(`socket ${family} stream 6`, `connect ${own} 7000`, 'send 6869'), 'ok');
-      assert.equal(await a.all('accept 2000'), 'ok');
-      assert.equal(await a.ask('receive 2000'), 'got 6869');
+      assert.equal(await a.all('accept 20000'), 'ok');
+      assert.equal(await a.ask('receive 20000'), 'got 6869');
       assert.equal(await a.all(`socket ${family} dgram 17`, `sendto ${far} 9001 00`), 'ok');
       assert.equal(await a.all(`socket ${family} dgram 17`, `bind ${any} 7000`, `sendto ${far} 9002 00`), 'ok');
       const ports = (await captured()).filter(({ protocol }) => protocol === 17);
@@ -129,14 +129,14 @@ describe('packets of slivers', () => {
       const daemon = node.peer(undefined);
       assert.equal(await a.all(`socket ${family} stream 6`, 'option reuseaddr 1', `bind ${any} 7000`, 'listen'), 'ok');
       assert.equal(await daemon.all(`socket ${family} stream 6`, `connect ${own} 7000`), 'ok');
-      assert.equal(await a.all('accept 2000', 'send 6869'), 'ok');
-      assert.equal(await daemon.ask('receive 2000'), 'got 6869');
+      assert.equal(await a.all('accept 20000', 'send 6869'), 'ok');
+      assert.equal(await daemon.ask('receive 20000'), 'got 6869');
       assert.equal(await a.all(`socket ${family} dgram 17`, `bind ${own} 7000`), 'ok');
       assert.equal(await daemon.all(`socket ${family} dgram 17`, `bind ${own} 0`, `sendto ${own} 7000 6162`), 'ok');
-      assert.equal(await a.ask('receive 2000'), 'got 6162');
+      assert.equal(await a.ask('receive 20000'), 'got 6162');
       const port = await daemon.ask('name');
       assert.equal(await a.ask(`sendto ${own} ${port} 6364`), 'ok');
-      assert.equal(await daemon.ask('receive 2000'), 'got 6364');
+      assert.equal(await daemon.ask('receive 20000'), 'got 6364');
       assert.equal(await a.all(`socket ${family} dgram 17`, `sendto ${own} ${port} 00`), 'EPERM', 'no answer');
     });
 
@@ -244,7 +244,7 @@ describe('packets of slivers', () => {
     const reply = (id: number): Promise<string> => world.all('socket 4 raw 1', `sendto 10.77.0.1 0 ${icmpEcho(0, id)}`);
     assert.equal(await reply(77), 'ok');
     assert.equal(await reply(99), 'ok');
-    assert.match(await ordinary.ask('receive 2000'), /00630001$/);
+    assert.match(await ordinary.ask('receive 20000'), /00630001$/);
     assert.equal(await ordinary.ask('receive 100'), 'ETIMEDOUT');
   });
 

@@ -138,10 +138,10 @@ describe('connections that begin on the node’s network', () => {
         for (const one of [world, stranger]) await one.ask(`sendto ${NODE[family]} ${port} 01`);
         assert.equal(await a.ask('receive 200'), 'ETIMEDOUT', 'nobody was asked');
         assert.equal(await a.ask(`sendto ${WORLD[family]} 4000 02`), 'ok');
-        assert.equal(await world.ask('receive 2000'), 'got 02');
+        assert.equal(await world.ask('receive 20000'), 'got 02');
         await stranger.ask(`sendto ${NODE[family]} ${port} 03`);
         assert.equal(await world.ask(`sendto ${NODE[family]} ${port} 04`), 'ok');
-        assert.equal(await a.ask('receive 2000'), 'got 04');
+        assert.equal(await a.ask('receive 20000'), 'got 04');
         // on the node itself, too
         const neighbour = node.peer(undefined);
         assert.equal(await neighbour.all(`socket ${family} dgram 17`, `sendto ${NODE[family]} ${port} 05`), 'ok');
@@ -149,13 +149,13 @@ describe('connections that begin on the node’s network', () => {
       }
       assert.equal(await b.all(`socket ${family} dgram 17`, `bind ${ANY[family]} 7001`), 'ok');
       assert.equal(await stranger.ask(`sendto ${NODE[family]} 7001 06`), 'ok');
-      assert.equal(await b.ask('receive 2000'), 'got 06', 'a server at its own port');
+      assert.equal(await b.ask('receive 20000'), 'got 06', 'a server at its own port');
       assert.equal(await a.all(`socket ${family} dgram 17`, `sendto ${NODE[family]} 7001 07`), 'ok');
-      assert.equal(await b.ask('receive 2000'), 'got 07');
+      assert.equal(await b.ask('receive 20000'), 'got 07');
       const ordinary = node.peer('ordinary');
       assert.equal(await ordinary.all(`socket ${family} dgram 17`, `bind ${ANY[family]} 0`), 'ok');
       assert.equal(await stranger.ask(`sendto ${NODE[family]} ${await ordinary.ask('name')} 08`), 'ok');
-      assert.equal(await ordinary.ask('receive 2000'), 'got 08', 'a pod that is no sliver');
+      assert.equal(await ordinary.ask('receive 20000'), 'got 08', 'a pod that is no sliver');
     });
   }
 
@@ -179,8 +179,8 @@ describe('connections that begin on the node’s network', () => {
         await a.all(`socket ${family} stream 6`, `connect ${WORLD[family]} ${9000 + family}`, 'send 6869'),
         'ok',
       );
-      assert.equal(await server.all('accept 2000'), 'ok');
-      assert.equal(await server.ask('receive 2000'), 'got 6869');
+      assert.equal(await server.all('accept 20000'), 'ok');
+      assert.equal(await server.ask('receive 20000'), 'got 6869');
       const forged = family === 4 ? '203.0.113.9' : '2001:db8::bad';
       await a.all(`socket ${family} stream 6`, `option freebind${family} 1`, `bind ${forged} 0`);
       assert.notEqual(
@@ -197,7 +197,7 @@ describe('connections that begin on the node’s network', () => {
     await enforce(desired([udp(40_001)]));
     assert.equal(await a.all('socket 4 dgram 17', `bind ${ANY[4]} 40001`), 'ok');
     assert.equal(await world.all('socket 4 dgram 17', `sendto ${NODE[4]} 40001 00`), 'ok');
-    assert.equal(await a.ask('receive 2000'), 'got 00');
+    assert.equal(await a.ask('receive 20000'), 'got 00');
     await enforce(desired([]));
     assert.equal(await world.ask(`sendto ${NODE[4]} 40001 01`), 'ok');
     assert.equal(await a.ask('receive 200'), 'ETIMEDOUT', 'the port was lost');

@@ -12,7 +12,7 @@ function sendOne(family: 'udp4' | 'udp6', to: string): string {
 
 /** Neighbours are looked up before a first packet leaves. */
 async function waitUntil(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (let left = 100; !(await condition()); left--) {
+  for (let left = 600; !(await condition()); left--) {
     if (left === 0) assert.fail(`never saw ${what}`);
     await sleep(50);
   }

@@ -20,7 +20,7 @@ const enforcers: Record<string, () => Enforcer> = {
 const enforcer = enforcers[name!]!();
 
 async function answer(request: Request): Promise<unknown> {
-  if ('enforce' in request) return enforcer.enforce(request.enforce, AbortSignal.timeout(10_000));
+  if ('enforce' in request) return enforcer.enforce(request.enforce, AbortSignal.timeout(60_000));
   if ('release' in request) return enforcer.release().then(() => ({}));
   return Object.fromEntries(egress.counters());
 }

@@ -29,9 +29,16 @@ describe('freezing in the kernel', () => {
   const frozen = (): boolean => /FROZEN|FREEZING|^1$/.test(pod.read('freezer', 'freezer.state', 'cgroup.freeze'));
   const ticks = ({ pid }: ChildProcess): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[13]);
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-  const progress = async (child: ChildProcess): Promise<boolean> => {
+  /** A freezer stops what runs when it is its turn to run. */
+  const whenStopped = async (): Promise<void> => {
+    const stopped = (): boolean => /FROZEN|^frozen 1$/m.test(pod.read('freezer', 'freezer.state', 'cgroup.events'));
+    for (let i = 0; i < 1500 && !stopped(); i++) await pause(20);
+    assert.ok(stopped());
+  };
+  /** Within a second unless told. */
+  const progress = async (child: ChildProcess, most = 100): Promise<boolean> => {
     const before = ticks(child);
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < most; i++) {
       await pause(10);
       if (ticks(child) > before) return true;
     }
@@ -44,12 +51,12 @@ describe('freezing in the kernel', () => {
     const child = await pod.start(BUSY, 'app');
     assert.deepEqual(await enforce('penalised'), { writes: 0, problems: [] });
     assert.deepEqual(await enforce('frozen'), { writes: 1, problems: [] });
-    await pause(50);
+    await whenStopped();
     assert.ok(frozen());
     assert.equal(await progress(child), false);
     assert.deepEqual(await enforce('frozen'), { writes: 0, problems: [] });
     assert.deepEqual(await enforce('entitled'), { writes: 1, problems: [] });
-    assert.equal(await progress(child), true);
+    assert.equal(await progress(child, 3000), true);
   });
 
   for (const by of ['SIGTERM', 'SIGKILL'] as const) {
@@ -71,10 +78,10 @@ describe('freezing in the kernel', () => {
     await pause(50);
     await enforce('frozen');
     child.kill('SIGTERM');
-    for (let i = 0; i < 100 && frozen(); i++) await pause(20);
+    for (let i = 0; i < 1500 && frozen(); i++) await pause(20);
     assert.equal(frozen(), false);
     const waits = (): boolean => pendingEnd(readFileSync(`/proc/${child.pid}/status`, 'utf8')) !== undefined;
-    for (let i = 0; i < 100 && waits(); i++) await pause(20);
+    for (let i = 0; i < 1500 && waits(); i++) await pause(20);
     now += 120_000;
     assert.deepEqual(await enforce('frozen'), { writes: 1, problems: [] });
     assert.ok(frozen());
@@ -96,10 +103,10 @@ int main() { int me = getpid(); signal(SIGTERM, caught); if (vfork() == 0) { kil
     execFileSync('cc', ['-O0', '-o', source.slice(0, -2), source]);
     const child = await pod.start(`exec ${source.slice(0, -2)}`, 'app');
     const status = (): string => readFileSync(`/proc/${child.pid}/status`, 'utf8');
-    for (let i = 0; i < 100 && pendingEnd(status()) === undefined; i++) await pause(20);
+    for (let i = 0; i < 1500 && pendingEnd(status()) === undefined; i++) await pause(20);
     assert.deepEqual(await enforce('frozen'), { writes: 0, problems: [] }, 'it gets its time to end');
     now += 120_000;
-    for (let i = 0; i < 100 && !frozen(); i++) await pause(20);
+    for (let i = 0; i < 1500 && !frozen(); i++) await pause(20);
     assert.ok(frozen(), 'without another pass');
     await pause(100);
     assert.ok(frozen(), 'the signal still waits');
@@ -119,7 +126,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK,[15])
 time.sleep(1000)"`,
       'app',
     );
-    for (let i = 0; i < 200 && !/SigBlk:\s*0*4000/.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')); i++)
+    for (let i = 0; i < 1500 && !/SigBlk:\s*0*4000/.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')); i++)
       await pause(20);
     await enforce('frozen');
     child.kill('SIGTERM');
@@ -133,6 +140,6 @@ time.sleep(1000)"`,
     freeze.close();
     freeze = createFreezeEnforcer({ prefix: pod.prefix });
     await freeze.release([pod.sliver()]);
-    assert.equal(await progress(child), true);
+    assert.equal(await progress(child, 3000), true);
   });
 });

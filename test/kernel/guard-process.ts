@@ -53,7 +53,7 @@ function runsOf(fd: number): { runs: number; ns: number } {
 }
 
 async function answer(request: GuardRequest): Promise<unknown> {
-  if ('enforce' in request) return await guard.enforce(request.enforce, AbortSignal.timeout(10_000));
+  if ('enforce' in request) return await guard.enforce(request.enforce, AbortSignal.timeout(60_000));
   if ('retreat' in request) return await guard.retreat(request.retreat).then(() => ({}));
   if ('later' in request) return { ahead: (ahead += request.later) };
   if ('release' in request) return await guard.release().then(() => ({}));

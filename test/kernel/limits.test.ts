@@ -45,9 +45,11 @@ describe('limits in the kernel', () => {
     );
     assert.ok(by === 'SIGKILL' || hog.exitCode === 137, `ended by ${by} ${hog.exitCode}`);
     const bomb = await pod.start('for i in $(seq 30); do sleep 100 & done 2>/dev/null; sleep 100');
-    for (let i = 0; i < 100 && Number(pod.read('pids', 'pids.current')) < 8; i++)
+    for (let i = 0; i < 1500 && Number(pod.read('pids', 'pids.current')) < 8; i++)
       await new Promise((r) => setTimeout(r, 20));
     assert.ok(Number(pod.read('pids', 'pids.current')) <= 8);
+    for (let i = 0; i < 1500 && !/max [1-9]/.test(pod.read('pids', 'pids.events')); i++)
+      await new Promise((r) => setTimeout(r, 20));
     assert.match(pod.read('pids', 'pids.events'), /max [1-9]/);
     bomb.kill('SIGKILL');
     for (const pid of pod.read('pids', 'cgroup.procs').split('\n')) if (pid) process.kill(Number(pid), 'SIGKILL');
@@ -56,7 +58,7 @@ describe('limits in the kernel', () => {
   it('bound the open files of every process, and are renewed', async () => {
     await pod.start('{ sleep 100 & sleep 100; true; }');
     const count = (): number => pod.read('pids', 'cgroup.procs').split('\n').filter(Boolean).length;
-    for (let i = 0; i < 100 && count() < 3; i++) await new Promise((r) => setTimeout(r, 20));
+    for (let i = 0; i < 1500 && count() < 3; i++) await new Promise((r) => setTimeout(r, 20));
     const limits = (): string[] =>
       pod
         .read('pids', 'cgroup.procs')

@@ -19,10 +19,11 @@ describe('a pod in the kernel', () => {
     assert.equal(hasStarted(), false, 'the sandbox');
     pod.addContainer('second');
     const comm = `printf 'runc:[2:INIT]' > /proc/self/comm`;
-    const child = await pod.start(`exec bash -c "${comm}; read < <(sleep 1); exec sleep 100"`, 'second');
-    for (let i = 0; i < 50 && !readFileSync(`/proc/${child.pid}/comm`, 'utf8').startsWith('runc'); i++) await pause(10);
+    const child = await pod.start(`exec bash -c "${comm}; read < <(sleep 5); exec sleep 100"`, 'second');
+    for (let i = 0; i < 1500 && !readFileSync(`/proc/${child.pid}/comm`, 'utf8').startsWith('runc'); i++)
+      await pause(10);
     assert.equal(hasStarted(), false, 'the runtime');
-    for (let i = 0; i < 100 && !hasStarted(); i++) await pause(50);
+    for (let i = 0; i < 600 && !hasStarted(); i++) await pause(50);
     assert.equal(hasStarted(), true);
   });
 });

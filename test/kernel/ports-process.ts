@@ -12,7 +12,7 @@ export type Request = { enforce: Desired } | { release: true } | { held: RspecPo
 const enforcer = createPortsEnforcer({ stateFile: process.argv[2]! });
 
 async function answer(request: Request): Promise<unknown> {
-  if ('enforce' in request) return enforcer.enforce(request.enforce, AbortSignal.timeout(10_000));
+  if ('enforce' in request) return enforcer.enforce(request.enforce, AbortSignal.timeout(60_000));
   if ('release' in request) return enforcer.release().then(() => ({}));
   return enforcer.held(request.held);
 }

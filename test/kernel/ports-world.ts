@@ -35,7 +35,7 @@ const send = () => socket.send('x', Number(at), to, () => undefined);
 socket.on('close', () => clearInterval(again));
 const again = setInterval(send, 300); // a first packet may be lost while neighbours are looked up
 socket.bind(Number(port), send);
-setTimeout(() => process.exit(), 1500).unref();
+setTimeout(() => process.exit(), 3000).unref();
 `;
 
 const KEEP_ASKING = `
@@ -55,7 +55,7 @@ export interface Client {
 }
 
 async function until(holds: () => boolean, what: string): Promise<void> {
-  for (let left = 200; !holds(); left--) {
+  for (let left = 1200; !holds(); left--) {
     if (left === 0) assert.fail(`never saw ${what}`);
     await sleep(25);
   }

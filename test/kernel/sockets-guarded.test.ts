@@ -105,7 +105,7 @@ describe('raw sockets in the hands of slivers', () => {
   it('receive what is sent to their port, though it leads to the pod else', async () => {
     const forwards = (): string => node.net.run('node', ['nft', 'list map inet slice_operator_ports forward4']);
     assert.match(forwards(), /tcp \. 5001 : 10\.88\.0\.2/);
-    const connect = `const s = require('net').connect(5001, '${NODE}'); s.on('error', () => 0); setTimeout(() => process.exit(), 300)`;
+    const connect = `const s = require('net').connect(5001, '${NODE}'); s.on('error', () => 0); setTimeout(() => process.exit(), 1000)`;
     node.net.run('world', [process.execPath, '-e', connect]);
     assert.equal(await holder.say({ receive: 'tcp' }), 'ok');
     const datagram = `const s = require('dgram').createSocket('udp4'); s.send('x', 5001, '${NODE}', () => s.close())`;
@@ -145,7 +145,7 @@ describe('raw sockets in the hands of slivers', () => {
     assert.equal(await bind(), 'EADDRINUSE', 'a raw socket of its own sliver is open');
     assert.equal(await ordinary.ask('socket 6 stream 6;bind :: 5002;close'), 'EADDRINUSE');
     own.child.kill('SIGKILL');
-    for (let left = 100; (await bind()) !== 'ok'; left--) {
+    for (let left = 600; (await bind()) !== 'ok'; left--) {
       assert.notEqual(left, 0, 'the port was never free again');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

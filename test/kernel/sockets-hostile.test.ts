@@ -1,5 +1,6 @@
 /** A sliver that means harm to the node manager, or to another sliver, by its socket. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BOUNDS } from '../../node-daemonset/sockets/bounds.ts';
@@ -70,7 +71,7 @@ describe('a hostile sliver at its socket', () => {
     const { stdout } = await unharmed(attack('untaken'));
     assert.match(stdout, /"code":"EMFILE"/);
     const sockets = (): number => world.net.run('node', ['cat', '/proc/net/raw']).trim().split('\n').length - 1;
-    for (let left = 50; sockets() > 0 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (let left = 300; sockets() > 0 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 100));
     assert.equal(sockets(), 0);
     assert.match((await attack('ask')).stdout, /"ok"/);
   });
@@ -84,8 +85,9 @@ describe('a hostile sliver at its socket', () => {
 
   it('cannot fill the bounds of all slivers by its sniffers', async () => {
     const dump = join(world.client, 'bin/slice-dump');
-    const open = Array.from({ length: BOUNDS.sniffers }, () => world.start65534('bad', [dump, '--text', '5001']));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const open = Array.from({ length: BOUNDS.sniffers }, () => world.start65534('bad', [dump, '5001']));
+    // the head of the stream comes before all packets
+    await Promise.all(open.map((one) => once(one.stdout!, 'data')));
     const refused = await world.run('bad', dump, '5001');
     assert.match(refused.stderr, /this sliver has 2 sniffers open/);
     for (const one of open) one.kill('SIGKILL');

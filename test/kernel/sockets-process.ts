@@ -74,7 +74,7 @@ function setUp(setup: Setup): void {
 async function answer(request: Request): Promise<unknown> {
   if ('setup' in request) return setUp(request.setup) ?? {};
   if ('enforce' in request) {
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     await ports?.enforce(request.enforce, signal);
     const connected = await connections?.enforce(request.enforce, signal);
     const guarded = await guard?.enforce(request.enforce, signal);

@@ -47,7 +47,7 @@ function send(flags: number, sequence: number, acknowledged: number, data = ''):
 /** The next segment of our conversation that is one of these. */
 async function receive(what: string, wanted: (flags: number, data: string) => boolean): Promise<Buffer> {
   for (;;) {
-    const packet = await socket.receive(3000);
+    const packet = await socket.receive(20000);
     if (!packet) throw new Error(`no ${what} came`);
     const segment = packet.subarray((packet[0]! & 15) * 4);
     if (segment.readUInt16BE(0) !== Number(port)) continue;
