@@ -192,6 +192,18 @@ describe('the sensors of all nodes', () => {
     return text;
   };
 
+  /** Asks until the answer is of this kind; what it was last is in the error's text. */
+  const whenAnswered = async (path: string, test: (text: string) => boolean): Promise<void> => {
+    let last = '';
+    const isSo = async (): Promise<boolean> => {
+      last = await ask(path).catch((error: Error) => error.message);
+      return test(last);
+    };
+    await product.until(`${path} to be as expected`, isSo).catch((error: Error) => {
+      throw new Error(`${error.message}: it was\n${last}`, { cause: error });
+    });
+  };
+
   before(async () => {
     product = await sharedProduct();
     const pods = await product.list<Pod>(Resources.Pod, RELEASE);
@@ -204,34 +216,24 @@ describe('the sensors of all nodes', () => {
   });
 
   it('are one table', async () => {
-    let csv = '';
-    await product
-      .until('every node to answer', async () => {
-        csv = await ask('/load');
-        return NODES.every((node) => new RegExp(`^${node},[\\d.]+,[\\d.]+,[\\d.]+,\\r$`, 'm').test(csv));
-      })
-      .catch((error: Error) => {
-        throw new Error(`${error.message}: it was\n${csv}`, { cause: error });
-      });
-    assert.match(csv, /^node,load1,load5,load15,error\r\n/);
-    await product.until('the same in JSON', async () => {
-      const { nodes } = JSON.parse(await ask('/load.json')) as { nodes: { node: string; result: string }[] };
+    const isWhole = (csv: string): boolean =>
+      csv.startsWith('node,load1,load5,load15,error\r\n') &&
+      NODES.every((node) => new RegExp(`^${node},[\\d.]+,[\\d.]+,[\\d.]+,\\r$`, 'm').test(csv));
+    await whenAnswered('/load', isWhole);
+    await whenAnswered('/load.json', (json) => {
+      if (!json.startsWith('{')) return false;
+      const { nodes } = JSON.parse(json) as { nodes: { node: string; result: string }[] };
       // nodes that were taken away keep their SliceNodes
       const results = new Map(nodes.map(({ node, result }) => [node, result]));
       return NODES.every((node) => results.get(node) === 'Answered');
     });
-    await product.until('a node to know the other', async () =>
-      new RegExp(`^${NODES[0]},[\\d.]+,${NODES[1]},\\r$`, 'm').test(await ask('/nodes/ip/name')),
-    );
+    const other = new RegExp(`^${NODES[0]},[\\d.]+,${NODES[1]},\\r$`, 'm');
+    await whenAnswered('/nodes/ip/name', (csv) => other.test(csv));
   });
 
   it('say whose is missing', async () => {
     await publish(NODES[1], null);
-    await product.until('the other to be told as missing', async () =>
-      new RegExp(`^${NODES[1]},,,,NotPublished\\r$`, 'm').test(await ask('/load')),
-    );
-    await product.until('the one to be told as before', async () =>
-      new RegExp(`^${NODES[0]},[\\d.]`, 'm').test(await ask('/load')),
-    );
+    const missing = new RegExp(`^${NODES[1]},,,,NotPublished\\r$`, 'm');
+    await whenAnswered('/load', (csv) => missing.test(csv) && new RegExp(`^${NODES[0]},[\\d.]`, 'm').test(csv));
   });
 });
