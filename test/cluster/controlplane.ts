@@ -125,7 +125,7 @@ export const controlRuns = (cluster: Cluster, component: ControlComponent): bool
 export const kubectl = (cluster: Cluster, argv: readonly string[], input?: string): Promise<string> =>
   run([join(cluster.binaries, 'kubectl'), `--kubeconfig=${adminKubeconfig(cluster)}`, ...argv], {
     input,
-    timeoutMs: 180_000,
+    timeoutMs: 400_000,
   });
 
 /** Waits until the API server serves; throws with the ends of the logs when it does not. */

@@ -62,7 +62,7 @@ describe('under faults', () => {
       NODES,
     );
     const footprints = await footprintsOf(product, slivers);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, name, '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, name, '--timeout=350s');
     await product.until(
       'nothing to be left',
       async () => (await tracesOf(product.cluster, footprints)).length === 0,

@@ -91,7 +91,7 @@ describe('cluster harness', () => {
       await kubectl(cluster, ['apply', '-f', '-'], JSON.stringify(agents(name, product.name, host)));
     }
     for (const name of ['host', 'pod'])
-      await kubectl(cluster, ['rollout', 'status', `daemonset/${name}`, '--timeout=170s']);
+      await kubectl(cluster, ['rollout', 'status', `daemonset/${name}`, '--timeout=350s']);
   });
 
   it('offers just the CPUs that a node has', async () => {

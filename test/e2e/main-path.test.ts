@@ -61,7 +61,7 @@ describe('a slice', () => {
 
   it('becomes a sliver on every node', async () => {
     await product.apply(slice);
-    await product.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', 'slice/whole', '--timeout=170s');
+    await product.kubectl('wait', '-n', NAMESPACE, '--for=condition=Ready', 'slice/whole', '--timeout=350s');
     slivers = await sliversOf(product, slice);
     assert.deepEqual(
       slivers.map(({ node, pod }) => [node, pod.spec.nodeName, pod.status?.phase]),
@@ -203,7 +203,7 @@ describe('a slice', () => {
       (await tracesOf(product.cluster, footprints)).length >= NODES.length * 5,
       'the traces can be seen at all',
     );
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'whole', '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'whole', '--timeout=350s');
     assert.deepEqual([...(await podsOf(product, slice)), ...(await rcapsOf(product, slice))], []);
     await product.until('nothing to be left', async () => (await tracesOf(product.cluster, footprints)).length === 0);
   });

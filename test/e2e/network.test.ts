@@ -157,7 +157,7 @@ describe('the network of a slice', () => {
     await product.apply(rival);
     const { message } = await whenCondition(product, rival, 'Allocated', ({ message: text }) => /PortInUse/.test(text));
     assert.match(message, new RegExp(`${node}: PortInUse`));
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'rival', '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'rival', '--timeout=350s');
   });
 
   it('serves raw sockets again after the node manager was killed', async () => {

@@ -91,7 +91,7 @@ describe('the owner of a node', () => {
     await product.until('40M on the one', async () => (await egress(NODE)) === '40M');
     assert.equal(await egress('node2'), '60M');
     assert.deepEqual((await sliceNode()).status!.defaults!.policies, ['owners-first', 'owners-all']);
-    await product.kubectl('wait', 'slp', ...POLICIES, '--for=condition=Ready', '--timeout=170s');
+    await product.kubectl('wait', 'slp', ...POLICIES, '--for=condition=Ready', '--timeout=350s');
     const reach = await product.kubectl('get', 'slp', 'owners-first', '-o', 'jsonpath={.status.nodes}');
     assert.deepEqual(JSON.parse(reach), { matching: 1, inForce: 1 });
     await say({ egressLimit: '50M' });

@@ -70,7 +70,7 @@ export async function startProduct({ name, nodes, cpus }: ProductOptions): Promi
       return items;
     },
     get: (resource, ref) => client.get(resource, ref),
-    until: (what, question, timeoutMs = 120_000) => until(what, timeoutMs, question, undefined, 20),
+    until: (what, question, timeoutMs = 180_000) => until(what, timeoutMs, question, undefined, 20),
     async close() {
       await client.close();
       await down(cluster);

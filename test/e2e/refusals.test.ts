@@ -207,6 +207,6 @@ describe('a node', () => {
       ({ reason }) => reason === 'OverridesConflict',
     );
     assert.match(message, /node1/);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'torn', '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'torn', '--timeout=350s');
   });
 });

@@ -134,9 +134,9 @@ describe('a right', () => {
     await product.until('its status to say so', async () => (await granted(expiring!)).reason === 'Expired');
     await Promise.all([whenFrozen(deleted!), whenFrozen(expiring!)]);
     // orphaned, it has no owner left with which it could go: frozen as it is, it ends when somebody deletes it
-    await product.kubectl('delete', 'pod', '-n', NAMESPACE, deleted!.pod.metadata.name, '--timeout=170s');
+    await product.kubectl('delete', 'pod', '-n', NAMESPACE, deleted!.pod.metadata.name, '--timeout=350s');
     await scaleOperator(product, 2);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'held', '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'held', '--timeout=350s');
     await product.until('frozen pods to end', async () => (await podsOf(product, slice)).length === 0);
   });
 
@@ -160,7 +160,7 @@ describe('a right', () => {
     await product.apply(colliding);
     const accepted = await whenCondition(product, colliding, 'Accepted', ({ reason }) => reason === 'NameTaken');
     assert.match(accepted.message, /not made by this Slice and left alone: .*collide.*rename the Slice/);
-    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'collide', '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', NAMESPACE, 'collide', '--timeout=350s');
     assert.deepEqual(await read(), before);
     assert.deepEqual(await rcapsOf(product, colliding), []);
   });

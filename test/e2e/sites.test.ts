@@ -33,7 +33,7 @@ describe('overrides and the pool of a site', () => {
     for (const name of [WEB, DB]) await dropNamespace(product, name);
   });
   afterEach(async () => {
-    for (const name of [WEB, DB]) await product.kubectl('delete', 'slices', '--all', '-n', name, '--timeout=170s');
+    for (const name of [WEB, DB]) await product.kubectl('delete', 'slices', '--all', '-n', name, '--timeout=350s');
   });
 
   const slice = (name: string, namespace: string, spec: Partial<Omit<SliceSpec, 'sliver'>>): Slice =>

@@ -110,7 +110,7 @@ describe('a broker that keeps the whole of a right', () => {
     const told = (await readSlice(product, served()))!.status!.suspendedBy;
     assert.deepEqual(told, [{ node: NODE, right: `${LENDER}/whole`, ...WHY }]);
     await product.until('the pod to be gone', async () => (await podOf('taken')) === undefined);
-    await product.kubectl('delete', 'slice', '-n', LENT, 'served', '--timeout=170s');
+    await product.kubectl('delete', 'slice', '-n', LENT, 'served', '--timeout=350s');
     await product.apply(served());
     await whenCondition(product, served(), 'Ready', isSuspended);
     assert.equal(await podOf('taken'), undefined);
