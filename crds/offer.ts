@@ -2,12 +2,11 @@
 import type { ResourceCapability } from './types.ts';
 
 /**
- * Whether the status has the digest of a value that was not taken back. A name that goes and comes back takes two edits, of which
- * nobody may have seen the first: so the value is good for the edit after the last that the operator saw with it, and no later one.
+ * Whether the status has the digest of a value that was not taken back. What counts is what is asked for now, as everywhere: a name
+ * that went and is back before the operator looked was never away. Any other rule would have edits by two hands, a Slice's that puts
+ * back another field among them, take values away that nobody took back.
  */
-export function isOffered({ metadata, spec, status }: ResourceCapability): boolean {
-  const { valueSecret, valueDigest, valueGeneration } = status ?? {};
-  if (valueDigest === undefined || valueGeneration === undefined) return false;
-  if (spec.valueSecret === undefined || spec.valueSecret !== valueSecret) return false;
-  return (metadata.generation ?? 0) - valueGeneration <= 1;
+export function isOffered({ spec, status }: ResourceCapability): boolean {
+  const { valueSecret, valueDigest } = status ?? {};
+  return valueDigest !== undefined && spec.valueSecret !== undefined && spec.valueSecret === valueSecret;
 }

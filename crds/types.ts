@@ -608,10 +608,6 @@ export interface ResourceCapabilityStatus {
    */
   valueDigest?: string;
   /**
-   * The last generation of the spec up to which the operator saw valueSecret with that name without a break. The value is worthless two generations later: by then it may have been taken back.
-   */
-  valueGeneration?: number;
-  /**
    * The SHA-256 of the value in the Secret of spec.redeem, or of nothing.
    */
   redeemDigest?: string;

@@ -150,14 +150,7 @@ export class Statuses {
 /** The digests are the operator's. */
 function ownPart(status: ResourceCapability['status']): object | undefined {
   if (!status) return undefined;
-  const {
-    valueSecret: _a,
-    valueDigest: _b,
-    valueGeneration: _c,
-    redeemDigest: _d,
-    redeemGeneration: _e,
-    ...own
-  } = status;
+  const { valueSecret: _, valueDigest: __, redeemDigest: ___, redeemGeneration: ____, ...own } = status;
   return own;
 }
 

@@ -16,7 +16,7 @@ export interface Secret extends KubeObject {
 /** The part of the status that is the operator's. */
 export type Digests = Pick<
   ResourceCapabilityStatus,
-  'valueSecret' | 'valueDigest' | 'valueGeneration' | 'redeemDigest' | 'redeemGeneration'
+  'valueSecret' | 'valueDigest' | 'redeemDigest' | 'redeemGeneration'
 >;
 
 export interface ValuePlan {
@@ -36,21 +36,19 @@ const VALUE = /^[0-9a-f]{32}$/;
 /** A value is made for a right that is granted; a Secret that is to be redeemed is read once for each edit. */
 export function planValue(rcap: ResourceCapability): ValuePlan {
   const { spec, status = {}, metadata } = rcap;
-  const { valueSecret, valueDigest, valueGeneration, redeemDigest, redeemGeneration } = status;
+  const { valueSecret, valueDigest, redeemDigest, redeemGeneration } = status;
   const { generation } = metadata;
   const hasValue = isOffered(rcap);
   const isShown = spec.redeem !== undefined && redeemGeneration === generation && redeemDigest !== undefined;
   const isGranted = isTrue(status.conditions, CapabilityCondition.Granted) && !isDeleting(rcap);
   return {
     keep: {
-      ...(hasValue && { valueSecret, valueDigest, valueGeneration: generation }),
+      ...(hasValue && { valueSecret, valueDigest }),
       ...(isShown && { redeemDigest, redeemGeneration }),
     },
     make: hasValue || !isGranted ? undefined : spec.valueSecret,
     read: isShown || isDeleting(rcap) ? undefined : spec.redeem,
-    stale:
-      (valueDigest !== undefined && !(hasValue && valueGeneration === generation)) ||
-      (redeemDigest !== undefined && !isShown),
+    stale: (valueDigest !== undefined && !hasValue) || (redeemDigest !== undefined && !isShown),
   };
 }
 

@@ -39,8 +39,7 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
     const status: Digests = { ...keep };
     if (make !== undefined) {
       const valueDigest = await made(rcap, make, signal);
-      if (valueDigest !== undefined)
-        Object.assign(status, { valueSecret: make, valueDigest, valueGeneration: generation });
+      if (valueDigest !== undefined) Object.assign(status, { valueSecret: make, valueDigest });
     }
     if (read !== undefined) {
       const secret = await client.get<Secret>(Resources.Secret, { namespace, name: read }, signal);

@@ -45,8 +45,7 @@ export function edited(rcap: ResourceCapability, spec: Partial<ResourceCapabilit
 /** The right with the digest of its value in its status, as the operator writes it. */
 export function offering(rcap: ResourceCapability, digest: string): ResourceCapability {
   const offered = edited(rcap, { valueSecret: 'value' });
-  const value = { valueSecret: 'value', valueDigest: digest, valueGeneration: offered.metadata.generation! };
-  return { ...offered, status: { ...rcap.status, ...value } };
+  return { ...offered, status: { ...rcap.status, valueSecret: 'value', valueDigest: digest } };
 }
 
 /** An rcap that shows this digest, as the operator read it. */

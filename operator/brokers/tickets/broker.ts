@@ -55,7 +55,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const asked = readRequest(text, { broker: key.publicKey, issuers: new Set(known.keys()), now: now() });
     const issuer = known.get(asked.proof.issuer)!;
     return await once(`${asked.proof.ids.at(-1)} ${asked.nonce}`, text, async () => {
-      const end = takeTurn(issuer.key, issuers.length);
+      const end = takeTurn(issuer.key, asked.proof.ids[0]!, issuers.length);
       try {
         return await proceed(asked, { issuer, revoked, issuers: issuers.length }, signal);
       } finally {

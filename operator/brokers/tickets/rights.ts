@@ -6,7 +6,7 @@ import type { ResourceCapability } from '../../../crds/types.ts';
 import type { ApiClient } from '../../../kube/client.ts';
 import { isAlreadyExists } from '../../../kube/errors.ts';
 import { resourcePath, Resources } from '../../../kube/resources.ts';
-import { ownDigestIn, type Secret } from '../../capability/value.ts';
+import { digestIn, type Secret } from '../../capability/value.ts';
 import { isDeleting } from '../../kinds.ts';
 import { type Entry, ticketOf } from './books.ts';
 import { ANNOTATION_TICKET, issuerHash, LABEL_TICKETS, MANAGER } from './names.ts';
@@ -64,7 +64,7 @@ export function openRights(client: RightsClient, namespace: string) {
       if (!isOffered(right)) return undefined;
       const { valueSecret, valueDigest } = right.status!;
       const secret = await client.get<Secret>(Resources.Secret, { namespace, name: valueSecret! }, signal);
-      if (ownDigestIn(secret, right) !== valueDigest) return undefined;
+      if (digestIn(secret) !== valueDigest) return undefined;
       return Buffer.from(secret!.data![SECRET_KEY]!, 'base64').toString();
     },
     /** Also where it is gone already. Only a right that carries a ticket. */

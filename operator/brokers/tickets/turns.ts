@@ -8,12 +8,16 @@ export interface TurnLimits {
   burst: number;
   /** Of one issuer under way at a time. */
   atOnce: number;
+  /** Of each of those so much with one ticket that the issuer gave out, and all that were delegated from it. */
+  ofOneTicket: number;
   /** Places that all issuers share equally; whoever has had his part gets more of them only while they are free. */
   inAll: number;
 }
 
 /** Each request may make some five writes at the API server, and waits for a node most of the time. */
-export const TURN_LIMITS: TurnLimits = { perSecond: 5, burst: 50, atOnce: 16, inAll: 32 };
+export const TURN_LIMITS: TurnLimits = { perSecond: 5, burst: 60, atOnce: 16, ofOneTicket: 1 / 4, inAll: 32 };
+
+type Rates = Pick<TurnLimits, 'perSecond' | 'burst' | 'atOnce'>;
 
 interface Turns {
   left: number;
@@ -22,34 +26,58 @@ interface Turns {
   running: number;
 }
 
-/** Begins one request of an issuer, who is one of so many, and gives what ends it. Throws Refusal. */
-export type TakeTurn = (issuer: string, issuers: number) => () => void;
+/**
+ * Begins one request with tickets of an issuer, who is one of so many, that came of this ticket of his; gives what ends it. Throws
+ * Refusal. So neither who holds one ticket, nor who heard a request, keeps the others of that issuer from redeeming theirs.
+ */
+export type TakeTurn = (issuer: string, ticket: string, issuers: number) => () => void;
 
-/** `now`: a clock that nobody sets, in ms. Remembers one issuer each, so only those who are known may be asked about. */
-export function createTurns({ perSecond, burst, atOnce, inAll }: TurnLimits, now: () => number): TakeTurn {
-  const known = new Map<string, Turns>();
+/** `now`: a clock that nobody sets, in ms. Remembers whoever asked lately: only those who are known may be asked about. */
+export function createTurns(limits: TurnLimits, now: () => number): TakeTurn {
+  const { inAll, ofOneTicket: part } = limits;
+  const perTicket = { perSecond: limits.perSecond * part, burst: limits.burst * part, atOnce: limits.atOnce * part };
+  const [byIssuer, byTicket] = [turnsOf(limits, now), turnsOf(perTicket, now)];
   let all = 0;
-  return (issuer, issuers) => {
-    const at = now();
-    const turns = known.get(issuer) ?? { left: burst, at, running: 0 };
-    known.set(issuer, turns);
-    turns.left = Math.min(burst, turns.left + ((at - turns.at) / 1000) * perSecond);
-    turns.at = at;
-    if (turns.left < 1)
-      throw new Refusal('Busy', `more than ${perSecond} requests a second with tickets of one issuer`);
-    if (turns.running >= atOnce) throw new Refusal('Busy', `${atOnce} tickets of this issuer are being redeemed`);
+  return (issuer, ticket, issuers) => {
+    const own = byTicket(`${issuer} ${ticket}`, 'one ticket, or with what was delegated from it');
+    const common = byIssuer(issuer, 'tickets of one issuer');
     // beyond the places in all only by those whose part it is: at most one part each
-    const part = Math.max(1, Math.floor(inAll / Math.max(1, issuers)));
-    if (all >= inAll && turns.running >= part) {
-      const what = `${all} tickets are being redeemed, and ${turns.running} of this issuer`;
-      throw new Refusal('Busy', `${what}, whose part is ${part}: ask again in a few seconds`);
+    const fair = Math.max(1, Math.floor(inAll / Math.max(1, issuers)));
+    if (all >= inAll && common.running >= fair) {
+      const what = `${all} tickets are being redeemed, and ${common.running} of this issuer`;
+      throw new Refusal('Busy', `${what}, whose part is ${fair}: ask again in a few seconds`);
     }
-    turns.left--;
-    turns.running++;
+    const ends = [own.begin(), common.begin()];
     all++;
     return () => {
-      turns.running--;
+      for (const end of ends) end();
       all--;
+    };
+  };
+}
+
+/** Looks whether one may begin, throws Refusal where not, and begins only when told to. */
+function turnsOf({ perSecond, burst, atOnce }: Rates, now: () => number) {
+  const known = new Map<string, Turns>();
+  return (key: string, what: string) => {
+    const at = now();
+    for (const [one, turns] of known) {
+      // whoever has all again and nothing under way is like one who never came; the rest came within the last seconds
+      turns.left = Math.min(burst, turns.left + ((at - turns.at) / 1000) * perSecond);
+      turns.at = at;
+      if (turns.left >= burst && turns.running === 0) known.delete(one);
+    }
+    const turns = known.get(key) ?? { left: burst, at, running: 0 };
+    if (turns.left < 1) throw new Refusal('Busy', `more than ${perSecond} requests a second with ${what}`);
+    if (turns.running >= atOnce) throw new Refusal('Busy', `${turns.running} are being redeemed with ${what}`);
+    return {
+      running: turns.running,
+      begin: () => {
+        known.set(key, turns);
+        turns.left--;
+        turns.running++;
+        return () => void turns.running--;
+      },
     };
   };
 }

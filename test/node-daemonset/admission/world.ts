@@ -1,6 +1,5 @@
 /** Random histories of every operation on rights of one node, as fast-check draws them. */
 import * as fc from 'fast-check';
-import { isOffered } from '../../../crds/offer.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { EMPTY_LEDGER, type Ledger } from '../../../node-daemonset/admission/ledger.ts';
 import { offered, policyOf } from '../../../node-daemonset/admission/policy.ts';
@@ -107,15 +106,11 @@ export function created(
   return { ...world, rcaps: [...world.rcaps, right(`uid-${index}`, {}, spec, metadata)] };
 }
 
-/** The edit, and by then the operator has read again what the rcap shows, and noted of what edit its value is. */
+/** The edit, and by then the operator has read again what the rcap shows. */
 function reread(rcap: ResourceCapability, spec: Partial<ResourceCapability['spec']>): ResourceCapability {
   const next = edited(rcap, spec);
   const { generation = 0 } = next.metadata;
-  const read = {
-    ...(rcap.spec.redeem !== undefined && { redeemGeneration: generation }),
-    ...(isOffered(next) && { valueGeneration: generation }),
-  };
-  return { ...next, status: { ...next.status, ...read } };
+  return rcap.spec.redeem === undefined ? next : { ...next, status: { ...next.status, redeemGeneration: generation } };
 }
 
 /** Of the right that it was made for. */

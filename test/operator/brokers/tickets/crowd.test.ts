@@ -92,6 +92,15 @@ describe('a crowd at the broker', () => {
     assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['NotAnswered']));
   });
 
+  it('that sends what it heard again after each answer leaves the other holders their turns', async () => {
+    const heard = text(SITES[0]!, 'node2');
+    const answers: string[] = [];
+    for (let n = 0; n < 2 * TURN_LIMITS.burst; n++) answers.push(await post(heard));
+    assert.equal(answers[0], 'Redeemed');
+    assert.equal(answers.at(-1), 'Busy');
+    for (let n = 0; n < 5; n++) assert.equal(await post(text(SITES[0]!, 'node2')), 'Redeemed');
+  });
+
   it('that sends one request over and over has one place, and few of them wait', async () => {
     const body = text(SITES[0]!, 'node1');
     const first = post(body);
