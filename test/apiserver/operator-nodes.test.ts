@@ -36,6 +36,26 @@ describe('the operator, of nodes', () => {
     assert.ok(scene.operator.events.some(({ reason }) => reason === 'Replaced'));
   });
 
+  it('asks every node until one grants, where a Slice wants one and all others refuse', async () => {
+    const names = await scene.nodes(4);
+    const asked = new Set<string>();
+    scene.world.decide = ({ spec }) => {
+      asked.add(spec.nodeName);
+      return asked.size < names.length ? { reason: 'PrivilegeNotOffered', message: 'RawSockets' } : undefined;
+    };
+    await scene.apply({ placement: { count: 1 } });
+    // each further refusal waits longer
+    for (const count of [2, 3, 4]) {
+      await scene.eventually(() => {
+        if (asked.size < count) scene.offset += 1_000;
+        assert.ok(asked.size >= count, `${asked.size} asked`);
+        return Promise.resolve();
+      });
+    }
+    await scene.ready();
+    await scene.eventually(async () => assert.equal((await scene.capabilities()).length, 1));
+  });
+
   it('restarts nothing when a node comes or goes, and asks anew when one is back', async () => {
     const [one, two] = await scene.nodes(2);
     await scene.apply();

@@ -86,10 +86,12 @@ export function planPlacement(
   const wanted = Math.max(placement.count, bound.size);
   const own = wanted - bound.size;
   if (active.length >= own) {
-    // enough without those who refused: nothing is to be remembered of them
     const worth = (node: NodeState) => value(active.find((one) => one.node === node)!);
     const surplus = new Set(chooseSurplus(nodesOf(active), active.length - own, worth, by));
-    const gone = [...denied, ...active.filter(({ node }) => surplus.has(node))];
+    // enough without those who refused: nothing is to be remembered of them. Until then it is, else the first of them would be asked
+    // again in place of the next that refuses, and the rest of the cluster never
+    const isEnough = active.filter(({ capability, node }) => standing(capability, node) === 'granted').length >= own;
+    const gone = [...(isEnough ? denied : []), ...active.filter(({ node }) => surplus.has(node))];
     for (const { capability } of gone) release.push({ capability, why: 'Surplus' });
     return { ...plan, wanted, keep: keep(gone), acquire: [], retry: [], wakeAt: undefined };
   }

@@ -112,6 +112,27 @@ describe('placement', () => {
       assert.equal(later.acquire[0]!.attempt, 4);
     });
 
+    it('remembers all of them until one grants, and so asks every node there is', () => {
+      const many = nodes(5);
+      const answers = new Map<string, ResourceCapability>();
+      const order: string[] = [];
+      for (let at = NOW; order.length < 5; at += 3_600_000) {
+        const { acquire, release } = plan(anInput(slice, many, { capabilities: [...answers.values()] }), at);
+        assert.deepEqual(release, []);
+        for (const { node, attempt } of acquire) {
+          order.push(node);
+          const asked = aRight(slice, node);
+          // before it answers nobody is forgotten
+          const unanswered = [...answers.values(), asked];
+          assert.deepEqual(plan(anInput(slice, many, { capabilities: unanswered }), at).release, []);
+          answers.set(node, order.length < 5 ? denied(asked, NOW - at, attempt) : granted(asked));
+        }
+      }
+      assert.deepEqual([...order].sort(), ['n1', 'n2', 'n3', 'n4', 'n5']);
+      const { keep, release } = plan(anInput(slice, many, { capabilities: [...answers.values()] }));
+      assert.deepEqual([names(keep), release.length], [[order.at(-1)], 4]);
+    });
+
     it('forgets it once another node has granted', () => {
       const second = plan(anInput(slice, all, { capabilities: [refused(0, 0)] })).acquire[0]!.node;
       const capabilities = [refused(0, 0), granted(aRight(slice, second))];
