@@ -38,10 +38,11 @@ export function whyNot(
   if (!entry || !grant) return entry?.refusal?.reason ?? 'NotGranted';
   if (!grant.sliceName) return 'NotBound';
   if (!holdsAt(grant.period, now)) return (grant.period.end ?? Infinity) <= now ? 'Expired' : 'WindowNotOpen';
-  if (blackouts.some(({ period }) => holdsAt(period, now))) return 'Blackout';
-  if (!leftAt(grant, parts, now)) return 'GivenAway';
+  // what somebody has to end goes before what ends by itself
   const held = { namespace: entry.namespace, slice: grant.sliceName, uid: entry.uid };
-  return restrained(holds, held).suspended ? 'Suspended' : undefined;
+  if (restrained(holds, held).suspended) return 'Suspended';
+  if (!leftAt(grant, parts, now)) return 'GivenAway';
+  return blackouts.some(({ period }) => holdsAt(period, now)) ? 'Blackout' : undefined;
 }
 
 /** The blackout that is on, for people: until when, by those that follow at once as well, and why. undefined: none is. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Policy } from '../../node-daemonset/admission/policy.ts';
+import type { Hold } from '../../node-daemonset/restraint.ts';
 import { PENALTY_MS, planStandings, STARTING_MS, whyNot } from '../../node-daemonset/standing.ts';
 import { edited, admit, granted, NOW, pod, right, shares } from './rights.ts';
 
@@ -78,6 +79,15 @@ describe('standing', () => {
     assert.deepEqual(standings([pod('p', rcap)], granted(rcap), blackouts, NOW), [['p', 'penalised']]);
     assert.deepEqual(standings([pod('p', rcap)], granted(rcap), blackouts, NOW + HOUR), [['p', 'entitled']]);
     assert.equal(whyNot(granted(rcap).entries[0], blackouts, NOW), 'Blackout');
+  });
+
+  it('says of what others must end before it says what ends by itself', () => {
+    const blackouts: Policy['blackouts'] = [{ period: { start: NOW, end: NOW + HOUR }, reason: 'work' }];
+    const { entries } = granted(rcap);
+    const all = [entries[0]!.grant!];
+    const suspended: Hold[] = [{ namespace: 'team', slice: 'measure', suspended: true, by: 'owner' }];
+    assert.equal(whyNot(entries[0], blackouts, NOW, [], all), 'GivenAway');
+    assert.equal(whyNot(entries[0], blackouts, NOW, suspended, all), 'Suspended');
   });
 
   it('entitles one pod of a right, the first', () => {
