@@ -68,7 +68,8 @@ export class PolicySource {
 
   read(said: Said): PolicyReading {
     let text: string;
-    let writtenAt = -Infinity;
+    // a file that is not there may just have been moved away
+    let writtenAt = this.#now();
     try {
       text = readFileSync(this.#path, 'utf8');
       writtenAt = statSync(this.#path).mtimeMs;

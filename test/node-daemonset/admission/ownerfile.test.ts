@@ -125,6 +125,13 @@ describe('policy', () => {
     now += 2000;
     assert.equal(shares(), 300);
     assert.equal(new PolicySource(path, options).read({}).policy!.shares, 300, 'there is nothing else to go by');
+
+    rmSync(path);
+    const moved = new PolicySource(path, options);
+    const read = () => moved.read({ policy: { shares: 250 }, spec: { shares: 70 } });
+    assert.deepEqual([read().policy!.shares, read().unsettled], [250, true], 'it may be there again in a moment');
+    now += 1000;
+    assert.deepEqual([read().policy!.shares, read().unsettled], [70, undefined]);
   });
 
   it('says so when the file can’t be read', () => {
