@@ -4,7 +4,7 @@ import { localRcapName } from '../../crds/names.ts';
 import { toRspec } from '../../crds/rspec.ts';
 import type { ResourceCapability, Rspec, Window } from '../../crds/types.ts';
 import { isRefused, readAsk } from '../admission/ask.ts';
-import { type Entry, holdsAt, type Ledger } from '../admission/ledger.ts';
+import { booked, type Entry, type Grant, holdsAt, type Ledger, NO_BOOKS, plus } from '../admission/ledger.ts';
 import { leftAt, partsOf } from '../admission/split.ts';
 import { granted, windowOf } from '../report/capability.ts';
 import type { Sliver } from '../sliver.ts';
@@ -93,18 +93,33 @@ export function isDecided({ metadata }: ResourceCapability, { ledger }: Books): 
   return Math.max(grant?.generation ?? -1, refusal?.generation ?? -1) >= (metadata.generation ?? 0);
 }
 
-/** Whether a sliver can still run by its right when this part is split from it, at every instant at which it could without. */
+/**
+ * Whether a sliver can still run by its right when this part is split from it, at every instant at which it could without. Of what
+ * does not fit in the right the node's own answer says what is short.
+ */
 export function leavesEnough(own: ResourceCapability, part: ResourceCapability, { ledger, now }: Books): boolean {
   const { byUid, parts } = foundIn(ledger);
   const grant = byUid.get(own.metadata.uid ?? '')?.grant;
   const ask = readAsk(part, own.spec.nodeName);
-  // the node's answer to it says why
   if (!grant || isRefused(ask)) return true;
   const away = parts.get(own.metadata.uid ?? '') ?? [];
   const begins = away.map(({ period }) => period.start ?? now).filter((start) => start > now);
   const instants = [Math.max(ask.period.start ?? now, now), ...begins].filter((one) => holdsAt(ask.period, one));
-  const isTooLittle = (of: Parameters<typeof leftAt>[1], one: number): boolean => leftAt(grant, of, one) === undefined;
+  const isTooLittle = (of: readonly Taken[], one: number): boolean => leftAt(grant, of, one) === undefined;
+  if (instants.some((one) => !isHeldBy(grant, [...away, ask], one))) return true;
   return instants.every((one) => !isTooLittle([...away, ask], one) || isTooLittle(away, one));
+}
+
+type Taken = Pick<Grant, 'amounts' | 'period'>;
+
+function isHeldBy({ amounts }: Grant, parts: readonly Taken[], instant: number): boolean {
+  const taken = parts.filter(({ period }) => holdsAt(period, instant));
+  const left = plus(
+    booked(amounts),
+    taken.reduce((sum, part) => plus(sum, booked(part.amounts)), NO_BOOKS),
+    -1,
+  );
+  return [left.shares, left.egress, left.memory, left.disk].every((one) => one >= 0);
 }
 
 /** What is found in a ledger, which is never changed in place: it is looked through once, however many ask. */

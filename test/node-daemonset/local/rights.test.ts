@@ -41,7 +41,6 @@ describe('the rights that a sliver sees', () => {
     const before = { end: hours(5) };
     assert.ok(leaves(of(9), before));
     assert.ok(!leaves(of(10), before), 'no share');
-    assert.ok(!leaves(of(11), before), 'more than it has');
     assert.ok(leaves(of(9, { egress: { guarantee: '8k' } }), before));
     assert.ok(!leaves(of(9, { egress: { guarantee: '8100' } }), before), 'less than 1 kbit/s');
     assert.ok(!leaves(of(1, { memory: '64Mi' }), before), 'no memory');
@@ -50,6 +49,7 @@ describe('the rights that a sliver sees', () => {
     assert.ok(leaves(of(4)) && leaves(of(5), { start: hours(6) }));
     const all = { cpu: { shares: 10 }, egress: { guarantee: '1k' }, ...least };
     assert.ok(leaves(of(1), {}, { ...later, spec: { ...later.spec, resources: all } }), 'then it has nothing anyhow');
+    assert.ok(leaves(of(11), before) && leaves(of(6)), 'more than there is: its node says what is short');
     assert.ok(leaves(shares(-1)) && leaves(of(10), { end: hours(-1) }), 'its node says what is wrong with it');
   });
 });

@@ -86,11 +86,12 @@ describe('the local API', () => {
   });
 
   it('splits of a sliver’s own right no more than leaves it running, by whatever name', async () => {
-    const resources = { cpu: { shares: 4 }, egress: { guarantee: '1k' } };
-    const split = (name: string, from: string) =>
-      world.ask('broker', 'POST', `/v1/capabilities/${from}/split`, { name, resources });
+    const split = (name: string, from: string, count: number) => {
+      const resources = { cpu: { shares: count }, egress: { guarantee: '1k' } };
+      return world.ask('broker', 'POST', `/v1/capabilities/${from}/split`, { name, resources });
+    };
     for (const from of ['self', 'right-broker']) {
-      const { status, code, text } = await split('part', from);
+      const { status, code, text } = await split('part', from, 1);
       assert.deepEqual([status, code], [403, 'NotAllowed']);
       assert.match(text, /less than 1 share or 1 kbit\/s.*: acquire a right first, and split that"/);
     }
@@ -98,10 +99,12 @@ describe('the local API', () => {
     const { privileges } = world.rcaps[0]!.spec.resources!;
     world.rcaps[0] = edited(world.rcaps[0]!, { resources: { privileges: privileges!, cpu: { shares: 5 } } });
     world.pass();
-    const made = await split('part', 'self');
+    const made = await split('part', 'self', 4);
     assert.deepEqual([made.status, (made.body as LocalCapability).state], [201, 'Granted'], made.text);
-    assert.equal((await split('part', 'self')).status, 201, 'asked again it is the same right');
-    assert.equal((await split('more', 'self')).code, 'NotAllowed');
+    assert.equal((await split('part', 'self', 4)).status, 201, 'asked again it is the same right');
+    assert.equal((await split('last', 'self', 1)).code, 'NotAllowed');
+    const { state, message } = (await split('more', 'self', 2)).body as LocalCapability;
+    assert.deepEqual([state, message], ['Denied', 'asks 2, 1 of 5 of team/right-broker free'], 'of what is not there');
   });
 
   it('reads no body of more than 8 KiB, and no nonsense', async () => {
