@@ -18,12 +18,16 @@ function open(): { socket: Socket; text: () => string; closed: Promise<void> } {
 }
 
 const attacks: Record<string, () => Promise<string>> = {
-  /** A megabyte of anything. */
+  /** A megabyte of anything. Whoever still writes when he is hung up on may lose what was said to him: he comes again. */
   async noise() {
-    const { socket, text, closed } = open();
-    for (let i = 0; i < 16; i++) socket.write(randomBytes(65_536));
-    await closed;
-    return `${text()}\nclosed`;
+    for (let tries = 50; tries > 0; tries--) {
+      const { socket, text, closed } = open();
+      for (let i = 0; i < 16; i++) socket.write(randomBytes(65_536));
+      await closed;
+      if (text() !== '') return `${text()}\nclosed`;
+      await sleep(100);
+    }
+    return 'no answer';
   },
 
   /** 2000 requests at once over every connection that it can have. */
