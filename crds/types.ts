@@ -608,6 +608,10 @@ export interface ResourceCapabilityStatus {
    */
   valueDigest?: string;
   /**
+   * The generation of the spec by which the last value was taken back. A Secret that was made for an earlier one is worthless for good.
+   */
+  valueSince?: number;
+  /**
    * The SHA-256 of the value in the Secret of spec.redeem, or of nothing.
    */
   redeemDigest?: string;

@@ -150,7 +150,7 @@ export class Statuses {
 /** The digests are the operator's. */
 function ownPart(status: ResourceCapability['status']): object | undefined {
   if (!status) return undefined;
-  const { valueSecret: _, valueDigest: __, redeemDigest: ___, redeemGeneration: ____, ...own } = status;
+  const { valueSecret: _a, valueDigest: _b, valueSince: _c, redeemDigest: _d, redeemGeneration: _e, ...own } = status;
   return own;
 }
 

@@ -16,7 +16,7 @@ export interface Secret extends KubeObject {
 /** The part of the status that is the operator's. */
 export type Digests = Pick<
   ResourceCapabilityStatus,
-  'valueSecret' | 'valueDigest' | 'redeemDigest' | 'redeemGeneration'
+  'valueSecret' | 'valueDigest' | 'valueSince' | 'redeemDigest' | 'redeemGeneration'
 >;
 
 export interface ValuePlan {
@@ -39,16 +39,20 @@ export function planValue(rcap: ResourceCapability): ValuePlan {
   const { valueSecret, valueDigest, redeemDigest, redeemGeneration } = status;
   const { generation } = metadata;
   const hasValue = isOffered(rcap);
+  const isTakenBack = valueDigest !== undefined && !hasValue;
+  const valueSince = isTakenBack ? generation : status.valueSince;
   const isShown = spec.redeem !== undefined && redeemGeneration === generation && redeemDigest !== undefined;
   const isGranted = isTrue(status.conditions, CapabilityCondition.Granted) && !isDeleting(rcap);
   return {
     keep: {
       ...(hasValue && { valueSecret, valueDigest }),
+      ...(valueSince !== undefined && { valueSince }),
       ...(isShown && { redeemDigest, redeemGeneration }),
     },
-    make: hasValue || !isGranted ? undefined : spec.valueSecret,
+    // one thing at a time: since when values are good is written down before the next is made
+    make: valueDigest !== undefined || !isGranted ? undefined : spec.valueSecret,
     read: isShown || isDeleting(rcap) ? undefined : spec.redeem,
-    stale: (valueDigest !== undefined && !hasValue) || (redeemDigest !== undefined && !isShown),
+    stale: isTakenBack || (redeemDigest !== undefined && !isShown),
   };
 }
 
@@ -61,7 +65,7 @@ export function secretOf(rcap: ResourceCapability, name: string, value: string):
       name,
       namespace: rcap.metadata.namespace,
       ownerReferences: [controllerReference(rcap)],
-      annotations: { [ANNOTATION_GENERATION]: generationOf(rcap) },
+      annotations: { [ANNOTATION_GENERATION]: String(rcap.metadata.generation ?? 0) },
     },
     type: SECRET_TYPE,
     immutable: true,
@@ -76,15 +80,18 @@ export function digestIn(secret: Secret | undefined): string | undefined {
   return VALUE.test(value) ? digestOf(value) : undefined;
 }
 
-/** That of a Secret that we made for this very right as it is asked for now: a value that was taken back stays so. */
-export function ownDigestIn(secret: Secret | undefined, rcap: ResourceCapability): string | undefined {
-  const isOurs = secret && isControlledBy(secret, rcap);
-  const isOfNow = secret?.metadata.annotations?.[ANNOTATION_GENERATION] === generationOf(rcap);
-  return isOurs && isOfNow ? digestIn(secret) : undefined;
-}
-
-function generationOf({ metadata }: ResourceCapability): string {
-  return String(metadata.generation ?? 0);
+/**
+ * That of a Secret that we made for this very right since a value of it was last taken back, if any was: that one stays so. Edits
+ * may have come between the Secret and its digest, those among them by which a Slice's right is put back.
+ */
+export function ownDigestIn(
+  secret: Secret | undefined,
+  rcap: ResourceCapability,
+  { valueSince = 0 }: Digests,
+): string | undefined {
+  if (!secret || !isControlledBy(secret, rcap)) return undefined;
+  const madeFor = Number(secret.metadata.annotations?.[ANNOTATION_GENERATION]);
+  return madeFor >= valueSince && madeFor <= (rcap.metadata.generation ?? 0) ? digestIn(secret) : undefined;
 }
 
 export function digestOf(value: string): string {

@@ -38,7 +38,7 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
     const { namespace, name, uid, resourceVersion, generation } = rcap.metadata;
     const status: Digests = { ...keep };
     if (make !== undefined) {
-      const valueDigest = await made(rcap, make, signal);
+      const valueDigest = await made(rcap, make, keep, signal);
       if (valueDigest !== undefined) Object.assign(status, { valueSecret: make, valueDigest });
     }
     if (read !== undefined) {
@@ -55,7 +55,12 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
   }
 
   /** The digest of the right's value, made if there is none; undefined where somebody else's Secret has the name. */
-  async function made(rcap: ResourceCapability, name: string, signal: AbortSignal): Promise<string | undefined> {
+  async function made(
+    rcap: ResourceCapability,
+    name: string,
+    keep: Digests,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const value = newValue();
     try {
       await client.create(secretOf(rcap, name, value), { fieldManager: MANAGER, signal });
@@ -64,8 +69,8 @@ export function capabilityValues({ client, recorder, log }: ValueDeps) {
       if (!isAlreadyExists(error)) throw error;
     }
     const { namespace } = rcap.metadata;
-    const digest = ownDigestIn(await client.get<Secret>(Resources.Secret, { namespace, name }, signal), rcap);
-    const message = `there is a Secret ${name} that was not made for this right as it is now: give valueSecret another name`;
+    const digest = ownDigestIn(await client.get<Secret>(Resources.Secret, { namespace, name }, signal), rcap, keep);
+    const message = `there is a Secret ${name} that was not made for this right, or whose value was taken back: give valueSecret another name`;
     if (digest === undefined) recorder.record(rcap, 'Warning', CapabilityEvent.NameTaken, message);
     return digest;
   }

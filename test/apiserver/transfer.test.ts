@@ -120,16 +120,25 @@ describe('the value of a right, on a real API server', () => {
       assert.equal((await get(ours, 'withdrawn'))!.status!.valueDigest, undefined);
     });
     assert.ok((await get(ours, 'withdrawn'))!.status!.granted, 'what the node wrote stays');
+    const again = { spec: { valueSecret: 'withdrawn-value' } };
+    await server.client.patch(Resources.ResourceCapability, { namespace: ours, name: 'withdrawn' }, again);
+    await until('an event', () => {
+      assert.ok(operator.events.some(({ reason, about }) => reason === 'NameTaken' && about === 'withdrawn'));
+      return Promise.resolve();
+    });
+    assert.equal((await get(ours, 'withdrawn'))!.status!.valueDigest, undefined);
   });
 
-  it('outlives edits that leave its name, however many come at once', async () => {
+  it('outlives edits that leave its name, however many come at once, also while it is made', async () => {
     await create(ours, 'kept', { valueSecret: 'kept-value' });
-    const { valueDigest } = (await eventually(ours, 'kept', 'valueDigest')).status!;
-    const edit = async (contact: string) => {
-      const ref = { namespace: ours, name: 'kept' };
-      await server.client.patch(Resources.ResourceCapability, ref, { spec: { contact } });
+    const edit = async (spec: object) =>
+      await server.client.patch(Resources.ResourceCapability, { namespace: ours, name: 'kept' }, { spec });
+    const crowd = async () => {
+      for (let n = 0; n < 20; n++) await edit({ contact: `other${n}@example.org` });
     };
-    for (let n = 0; n < 5; n++) await edit(`other${n}@example.org`);
+    await crowd();
+    const { valueDigest } = (await eventually(ours, 'kept', 'valueDigest')).status!;
+    await crowd();
     // an edit that it has an answer to comes after those
     await create(theirs, 'after', { redeem: 'nothing' });
     await eventually(theirs, 'after', 'redeemDigest');

@@ -25,7 +25,7 @@ describe('the admission policy of node managers, about rights', () => {
     assert.ok(isLet('node1', { granted }, { observedGeneration: 1 }), 'takes back what was moved away');
     assert.ok(isLet('node1', { granted }, { granted, observedGeneration: 1 }));
     assert.ok(!isLet('node1', {}, { granted }));
-    const digests = { valueSecret: 'own', valueDigest: 'a', redeemDigest: 'a', redeemGeneration: 2 };
+    const digests = { valueSecret: 'own', valueDigest: 'a', valueSince: 1, redeemDigest: 'a', redeemGeneration: 2 };
     for (const [field, value] of Object.entries(digests)) {
       assert.ok(!isLet('node9', {}, { [field]: value }), `sets ${field}`);
       assert.ok(!isLet('node9', { [field]: 'b' }, { [field]: value }), `changes ${field}`);

@@ -40,7 +40,14 @@ export function startNode(client: ApiClient, name: string): StandInNode {
       const left = entry.grant && leftAt(entry.grant, parts.get(entry.uid) ?? [], now);
       const facts = { rcap, entry, nodeUID: NODE.uid, pod: undefined, problems: [], whyNot: undefined, now };
       const status = planCapabilityStatus({ ...facts, split: { left, from: undefined } });
-      const { valueSecret: _, valueDigest: __, redeemDigest: ___, redeemGeneration: ____, ...own } = rcap.status ?? {};
+      const {
+        valueSecret: _a,
+        valueDigest: _b,
+        valueSince: _c,
+        redeemDigest: _d,
+        redeemGeneration: _e,
+        ...own
+      } = rcap.status ?? {};
       if (JSON.stringify(own.conditions) === JSON.stringify(status.conditions)) continue;
       const { namespace, uid } = rcap.metadata;
       const { apiVersion, kind } = rcap;

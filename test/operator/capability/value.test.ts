@@ -36,9 +36,14 @@ describe('the value of a right', () => {
   it('is made anew under another name, and forgotten without one', () => {
     const status = { valueSecret: 'gift', valueDigest: digestOf(VALUE) };
     const other = planValue(asking({ valueSecret: 'other' }, status));
-    assert.deepEqual([other.make, other.stale, other.keep], ['other', true, {}]);
+    assert.deepEqual(
+      [other.make, other.stale, other.keep],
+      [undefined, true, { valueSince: right.metadata.generation }],
+    );
+    const next = planValue(asking({ valueSecret: 'other' }, other.keep));
+    assert.deepEqual([next.make, next.stale, next.keep], ['other', false, other.keep]);
     const none = planValue(asking({}, status));
-    assert.deepEqual([none.make, none.stale, none.keep], [undefined, true, {}]);
+    assert.deepEqual([none.make, none.stale, none.keep], [undefined, true, { valueSince: right.metadata.generation }]);
   });
 
   it('outlives edits that leave its name', () => {
@@ -48,8 +53,8 @@ describe('the value of a right', () => {
     const later = { ...earlier, metadata: { ...metadata, generation: (metadata.generation ?? 0) + 2 } };
     const plan = planValue(later);
     assert.deepEqual([plan.make, plan.stale, plan.keep], [undefined, false, status]);
-    // once it was forgotten, its Secret does for no later edit
-    assert.equal(ownDigestIn(secretOf(earlier, 'gift', VALUE), later), undefined);
+    // also where its digest was not written yet
+    assert.equal(ownDigestIn(secretOf(earlier, 'gift', VALUE), later, {}), digestOf(VALUE));
   });
 
   it('is read once for each edit of who shows it', () => {
@@ -65,15 +70,28 @@ describe('the value of a right', () => {
     const secret = secretOf(right, 'gift', VALUE);
     assert.equal(secret.immutable, true);
     assert.equal(secret.metadata.ownerReferences![0]!.uid, right.metadata.uid);
-    assert.equal(ownDigestIn(secret, right), digestOf(VALUE));
+    assert.equal(ownDigestIn(secret, right, {}), digestOf(VALUE));
     const namesake = { ...right, metadata: { ...right.metadata, uid: 'another' } };
-    assert.equal(ownDigestIn(secret, namesake), undefined);
+    assert.equal(ownDigestIn(secret, namesake, {}), undefined);
   });
 
   it('that was taken back is not good again when one is asked for under the same name', () => {
     const secret = secretOf(right, 'gift', VALUE);
-    const generation = right.metadata.generation! + 2;
-    assert.equal(ownDigestIn(secret, { ...right, metadata: { ...right.metadata, generation } }), undefined);
+    const at = (after: number, more: Partial<ResourceCapability['status']> = {}) => {
+      const rcap = asking(after === 1 ? {} : { valueSecret: 'gift' }, more as ResourceCapability['status']);
+      return { ...rcap, metadata: { ...rcap.metadata, generation: right.metadata.generation! + after } };
+    };
+    const withdrawn = planValue(at(1, { valueSecret: 'gift', valueDigest: digestOf(VALUE) })).keep;
+    const again = at(2, withdrawn);
+    const { make, keep } = planValue(again);
+    assert.deepEqual([make, keep], ['gift', withdrawn]);
+    assert.equal(ownDigestIn(secret, again, keep), undefined);
+    assert.equal(
+      ownDigestIn(secretOf(again, 'gift', VALUE), at(4, withdrawn), keep),
+      digestOf(VALUE),
+      'a later one is',
+    );
+    assert.equal(ownDigestIn(secretOf(at(9), 'gift', VALUE), again, keep), undefined, 'of a time to come');
   });
 
   it('is believed of a Secret of its type alone, and of nothing else is a digest told', () => {
