@@ -3,7 +3,7 @@
  * Restraints the operator writes into the status of our SliceNode, where no tenant writes.
  */
 import { parseQuantity } from '../crds/quantity.ts';
-import { NODE_OWNER } from '../crds/text.ts';
+import { NODE_OWNER, sayRestraint } from '../crds/text.ts';
 import type { AppliedSuspension } from '../crds/types.ts';
 import type { NodeState } from './checkpoint.ts';
 import { LEAST_EGRESS } from './sliver.ts';
@@ -52,9 +52,7 @@ export interface Held {
 /** Who suspends it, each of them, for people; empty where nobody does. */
 export function suspendersOf(holds: readonly Hold[], held: Held): string[] {
   const all = holds.filter((one) => one.suspended && isAbout(one, held));
-  const named = all.flatMap((one) =>
-    'rights' in one ? [] : (one.by ?? `a Restraint: see the status of Slice ${held.slice}`),
-  );
+  const named = all.flatMap((one) => ('rights' in one ? [] : (one.by ?? sayRestraint(held.slice))));
   const holders = suspensionsBy(holds).get(held.uid ?? '') ?? [];
   return [...new Set([...named, ...holders.map(inWords)])];
 }

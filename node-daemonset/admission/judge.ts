@@ -177,15 +177,14 @@ function budgetFits(ask: Ask, bench: Bench, kind: 'shares' | 'ports', wanted: nu
 }
 
 /** What it is part of has its ports too, and so has what is part of it. */
-function portsAreFree(ask: Ask, { register, aside, parent }: Bench): Refused | undefined {
+function portsAreFree(ask: Ask, { register, aside, parent, now }: Bench): Refused | undefined {
   const above = new Set(parent && lineageOf(register, parent).map(({ uid }) => uid));
   for (const port of ask.amounts.ports) {
     for (const entry of register.withPort(portKey(port))) {
       const { namespace, name, grant } = entry;
       if (!grant || aside.includes(entry.uid) || !overlaps(grant.period, ask.period)) continue;
       if (above.has(entry.uid) || lineageOf(register, entry).some(({ uid }) => uid === ask.uid)) continue;
-      const until = grant.period.end === undefined ? '' : ` until ${formatInstant(grant.period.end)}`;
-      const message = `${port.protocol} port ${port.port} belongs to ${namespace}/${name}${until}`;
+      const message = `${port.protocol} port ${port.port} belongs to ${namespace}/${name}${when(grant.period, now)}`;
       return { reason: CapabilityReason.PortInUse, message };
     }
   }

@@ -29,7 +29,7 @@ export function fitsInParent(ask: Ask, { register, aside, parent, now }: Bench):
   }
   if (ask.amounts.ports.length === 0) return undefined;
   const siblings = register.partsOf(parent.uid).filter(({ uid }) => !aside.includes(uid));
-  return portTaken(ask, siblings);
+  return portTaken(ask, siblings, now);
 }
 
 /** What asks to be another than it was must still hold all that was split from it. */
@@ -52,14 +52,13 @@ export function holdsItsParts(ask: Ask, { register, now }: Bench): Refused | und
   return undefined;
 }
 
-function portTaken(ask: Ask, siblings: readonly Entry[]): Refused | undefined {
+function portTaken(ask: Ask, siblings: readonly Entry[], now: number): Refused | undefined {
   const wanted = new Set(ask.amounts.ports.map(portKey));
   for (const { namespace, name, grant } of siblings) {
     const port = grant!.amounts.ports.find((one) => wanted.has(portKey(one)));
     if (!port || !overlaps(grant!.period, ask.period)) continue;
-    const { end } = grant!.period;
-    const until = end === undefined ? '' : ` until ${formatInstant(end)}`;
-    return { reason: CapabilityReason.PortInUse, message: `${portKey(port)} belongs to ${namespace}/${name}${until}` };
+    const message = `${portKey(port)} belongs to ${namespace}/${name}${when(grant!.period, now)}`;
+    return { reason: CapabilityReason.PortInUse, message };
   }
   return undefined;
 }

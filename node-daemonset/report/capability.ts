@@ -7,6 +7,7 @@ import {
 } from '../../crds/conditions.ts';
 import { formatRate } from '../../crds/quantity.ts';
 import { type Amounts, toRspec } from '../../crds/rspec.ts';
+import { sayWhoSuspends } from '../../crds/text.ts';
 import type { AppliedSuspension, ResourceCapability, ResourceCapabilityStatus, Window } from '../../crds/types.ts';
 import { formatInstant } from '../admission/ask.ts';
 import type { Entry, Grant, Period } from '../admission/ledger.ts';
@@ -148,7 +149,7 @@ function ready(
   if (missing?.[0] === Type.Enforced && whyNot !== undefined && AWAITED.has(whyNot)) {
     const gone =
       'what is split from the right leaves less than 1 share or 1 kbit/s, or no memory or disk, for a sliver';
-    if (suspenders.length > 0) return no(whyNot, `the right is kept, and suspended by ${suspenders.join('; by ')}`);
+    if (suspenders.length > 0) return no(whyNot, sayWhoSuspends(suspenders));
     if (blackout !== undefined) return no(whyNot, blackout);
     return no(whyNot, whyNot === Reason.GivenAway ? gone : 'the right does not hold now');
   }

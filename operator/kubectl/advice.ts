@@ -68,7 +68,7 @@ export const RIGHT_ADVICE: Readonly<Record<keyof typeof CapabilityReason, string
     'Correct the label slice-operator.io/node where that is what is wrong (kubectl label --overwrite). Else delete it, and make one whose spec.nodeName and label name the same node: rights do not move.',
   NotRedeemable:
     'Ask whom you have the value from. The Secret comes first, of type slice-operator.io/capability and with the value of a right of this node that nobody has shown; then edit the rcap, or make it anew.',
-  Transferred: 'It is over for good: delete it.',
+  Transferred: 'It is over for good. A Slice asks for another by itself; delete what you made yourself.',
   Evicted: 'Ask for less, or on other nodes: the owner offers less than before.',
   Expired: 'Set a later spec.window.end.',
   WindowNotOpen: '',

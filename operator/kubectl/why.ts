@@ -2,7 +2,7 @@
 import { BrokerCondition, getCondition, SliceCondition, type Condition } from '../../crds/conditions.ts';
 import { ANNOTATION_OVERRIDES, LABEL_NODE, nodeLabelValue } from '../../crds/names.ts';
 import { formatRate, quantityOrZero } from '../../crds/quantity.ts';
-import { NODE_OWNER } from '../../crds/text.ts';
+import { ownersWord } from '../../crds/text.ts';
 import type { ResourceCapability, Slice, SliceNode } from '../../crds/types.ts';
 import { adviceOf, HELD_ADVICE, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from './advice.ts';
 import { adviseBroker, type BrokerSeen } from './broker.ts';
@@ -106,7 +106,7 @@ function standingOf({ node, right, pod }: Sliver, nodes: WhyInput['nodes'], susp
   const problem = pod && problemOf(pod);
   if (ready?.status === 'False' && HELD.has(ready.reason)) {
     // told once for the slice, and not again for each of its nodes, but where the node's owner does so as well
-    const isTold = ready.reason === 'Suspended' && suspended && !ready.message.includes(NODE_OWNER);
+    const isTold = ready.reason === 'Suspended' && suspended && ownersWord(ready.message) === undefined;
     if (!isTold) lines.push(`${node} gives it nothing now ${advised(ready, { ...RIGHT_ADVICE, ...HELD_ADVICE })}`);
   } else if (problem) {
     lines.push(`${node}: the pod ${pod.metadata.name} does not run: ${sentence(problem)}`);

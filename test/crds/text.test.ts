@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { setCondition } from '../../crds/conditions.ts';
-import { cut, cutShort } from '../../crds/text.ts';
+import { cut, cutShort, NODE_OWNER, ownersWord, sayRestraint, sayWhoSuspends } from '../../crds/text.ts';
 import { excerpt } from '../../operator/slice/plan/wording.ts';
 
 describe('texts that others wrote', () => {
@@ -34,5 +34,22 @@ describe('texts that others wrote', () => {
       message: `x${'\u{1f600}'.repeat(600)}`,
     } as const;
     assert.ok(setCondition([], condition, new Date(0))[0]!.message.isWellFormed());
+  });
+});
+
+describe('who suspends a right', () => {
+  const owner = `${NODE_OWNER} since 2030: too loud`;
+  const restraint = sayRestraint('web');
+
+  it('is the node’s owner where he is named, first or after a Restraint', () => {
+    for (const before of [[], [restraint]]) assert.equal(ownersWord(sayWhoSuspends([...before, owner])), owner);
+    assert.equal(ownersWord(sayWhoSuspends([restraint])), undefined);
+  });
+
+  it('is not the node’s owner because a holder of a right says so', () => {
+    for (const reason of [owner, `x; by ${owner}`, `x\n${sayWhoSuspends([owner])}`]) {
+      const holder = `the holder of right ours/whole: ${reason}`;
+      for (const before of [[], [restraint]]) assert.equal(ownersWord(sayWhoSuspends([...before, holder])), undefined);
+    }
   });
 });

@@ -30,7 +30,7 @@ export interface TicketServerOptions {
 
 const MAX_CONNECTIONS = 256;
 /** Longer than any answer takes. */
-const VISITOR: VisitorLimits = { connectionsEach: 32, idleMs: 60_000 };
+const VISITOR: VisitorLimits = { connectionsEach: MAX_CONNECTIONS / 2, idleMs: 60_000 };
 
 /** Rejects where the port can't be had. */
 export async function serveTickets(options: TicketServerOptions): Promise<Listening> {

@@ -1,7 +1,7 @@
 /** What has become of a slice's slivers, one by one: what its status counts and tells. */
 import { CapabilityCondition, CapabilityReason, getCondition, isTrue, SliceReason } from '../../../crds/conditions.ts';
 import { podName } from '../../../crds/names.ts';
-import { NODE_OWNER } from '../../../crds/text.ts';
+import { ownersWord } from '../../../crds/text.ts';
 import type { ResourceCapability } from '../../../crds/types.ts';
 import { isDeleting, type Pod } from '../../kinds.ts';
 import { shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
@@ -163,9 +163,8 @@ function suspensionOf(capability: ResourceCapability): string | undefined {
 }
 
 function ownerOf(capability: ResourceCapability): string | undefined {
-  const message = whoSuspends(capability) ?? '';
-  const begin = message.indexOf(NODE_OWNER);
-  return begin < 0 ? undefined : excerpt(message.slice(begin), MAX_QUOTED);
+  const word = ownersWord(whoSuspends(capability) ?? '');
+  return word && excerpt(word, MAX_QUOTED);
 }
 
 /** As the node says it. */

@@ -6,10 +6,11 @@ import { shown, told } from '../../restraint/applied.ts';
 import { isSuspendedByHolder, shownSuspensions, toldSuspension } from '../../restraint/rights.ts';
 import type { Refusal } from './accept.ts';
 import { asking, inFull } from './asked.ts';
-import { sayUnlabelled } from './eligible.ts';
-import { shutBound, suspendedBound } from './bound.ts';
+import { allocatedVerdict } from './allocated.ts';
+import { suspendedBound } from './bound.ts';
 import type { SliceInput } from './input.ts';
 import { observe, type Observed, pauseOf } from './observe.ts';
+import { no, sayLost, type Verdict, yes } from './verdict.ts';
 import type { Withheld } from './withhold.ts';
 import { first, list, plural } from './wording.ts';
 import { cut } from '../../../crds/text.ts';
@@ -31,13 +32,6 @@ export interface StatusInput {
   failures: readonly Failure[];
   /** For a slice that is being deleted: what is still there. */
   waitingFor: readonly string[];
-}
-
-/** Verdict of one condition; the reason is one of SliceReason. */
-interface Verdict {
-  status: Condition['status'];
-  reason: string;
-  message: string;
 }
 
 const MAX_DENIALS = 5;
@@ -126,66 +120,6 @@ function asksOf({ slice, capabilities, nodes, brokering }: SliceInput): Pick<Sli
   return { ...asks, overrides: [...counts].map(([name, slivers]) => ({ name, slivers })) };
 }
 
-function allocatedVerdict(
-  { input, refusal, placing, withheld }: StatusInput,
-  slivers: readonly Observed[],
-  now: number,
-): Verdict {
-  const { wanted, matching } = placing;
-  const unlabelled = sayUnlabelled(input.nodes.values(), input.slice.spec.placement);
-  if (isDeleting(input.slice)) return no(SliceReason.Deleting, 'the rights are being released');
-  if (refusal) return no(refusal.reason, refusal.message);
-  if (wanted > matching) {
-    const asks = `asks for ${plural(wanted, 'node')}, ${matching} match its placement${unlabelled}`;
-    const meanwhile = matching > 0 ? ' and are used meanwhile' : '';
-    return no(SliceReason.TooFewNodes, `${asks}${meanwhile}; lower spec.placement.count or widen spec.placement`);
-  }
-  if (wanted === 0 && input.slice.spec.placement?.count === undefined) {
-    return no(
-      SliceReason.NoNodes,
-      matching === 0
-        ? `no node matches spec.placement${unlabelled}`
-        : `${plural(matching, 'node')} match, none is ready, uncordoned and with a live node manager (kubectl get slicenodes)`,
-    );
-  }
-  const refused = slivers.filter(({ denial }) => denial);
-  const granted = slivers.filter(({ standing }) => standing === 'granted');
-  const sum = `${granted.length} of ${wanted} granted`;
-  const { pool, conflicts } = withheld;
-  if (pool) {
-    const asked = `${plural(pool.nodes.length, 'node')} not asked (${list(pool.nodes)})`;
-    return no(SliceReason.InsufficientSiteShares, `${sum}; ${asked}: ${pool.books}`);
-  }
-  if (conflicts.length > 0) {
-    const why = first(conflicts.map(({ node, message }) => `${node}: ${message}`));
-    return no(SliceReason.OverridesConflict, `${sum}; not asked: ${why}`);
-  }
-  if (refused.length > 0) {
-    const why = first(refused.map(({ node, denial }) => `${node}: ${denial!.reason}: ${denial!.message}`));
-    return no(SliceReason.Denied, `${sum}; refused by ${why}`);
-  }
-  const open = slivers.filter(({ standing, judged }) => standing !== 'granted' || !judged);
-  const { broker } = input.slice.spec;
-  if (granted.length < wanted && open.length === 0 && (broker !== undefined || !input.brokering)) {
-    const message =
-      broker === undefined
-        ? 'the default broker does not run: bind rights to the slice (spec.sliceName of an rcap), or name a broker in spec.broker'
-        : `waits for the broker in namespace ${broker}`;
-    const shut = shutBound(input, now);
-    if (!shut) return no(SliceReason.WaitingForBroker, `${sum}; ${message}`);
-    const isMore = granted.length + shut.rights.length < wanted;
-    return no(shut.reason, `${sum}; ${first(shut.rights)}${isMore ? `; elsewhere: ${message}` : ''}`);
-  }
-  if (granted.length < wanted || open.length > 0) {
-    const lost = open.filter((one) => one.lost);
-    const waits = open.length > 0 ? `waits for ${list(open.map(({ node }) => node))}` : 'waits for a node in order';
-    const message = `${sum}; ${waits}`;
-    if (lost.length > 0) return no(SliceReason.NodeLost, `${message}; ${first(lost.map(sayLost))}`);
-    return no(SliceReason.WaitingForNodes, message);
-  }
-  return yes(SliceReason.AllGranted, sum);
-}
-
 function readyVerdict(
   { input, refusal, failures, placing: { wanted }, waitingFor }: StatusInput,
   slivers: readonly Observed[],
@@ -242,18 +176,6 @@ function readyVerdict(
   return yes(SliceReason.AllRunning, `${sum}${kept}`);
 }
 
-function sayLost({ node, lost }: Observed): string {
-  return `${node} ${lost}; its sliver keeps its right`;
-}
-
 function count(slivers: readonly Observed[], test: (one: Observed) => boolean): number {
   return slivers.filter(test).length;
-}
-
-function no(reason: string, message: string): Verdict {
-  return { status: 'False', reason, message };
-}
-
-function yes(reason: string, message: string): Verdict {
-  return { status: 'True', reason, message };
 }

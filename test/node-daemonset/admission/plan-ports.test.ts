@@ -14,6 +14,13 @@ const REFUSALS: Case[] = [
     reason: 'PortInUse',
     message: /^TCP port 8080 belongs to team\/right-a$/,
   },
+  {
+    what: "another's reservation of a port",
+    held: [right('a', port(8080), { window: { start: at(1), end: at(2) } })],
+    rcap: right('b', port(8080)),
+    reason: 'PortInUse',
+    message: /belongs to team\/right-a from \S+-02T00:00:00Z until \S+-03T00:00:00Z$/,
+  },
   { what: 'a low port', rcap: right('b', port(80)), reason: 'PortNotOffered', message: /TCP port 80 is not among/ },
   {
     what: "the sensors' port",

@@ -78,7 +78,7 @@ describe('the value of a right', () => {
   it('that was taken back is not good again when one is asked for under the same name', () => {
     const secret = secretOf(right, 'gift', VALUE);
     const at = (after: number, more: Partial<ResourceCapability['status']> = {}) => {
-      const rcap = asking(after === 1 ? {} : { valueSecret: 'gift' }, more as ResourceCapability['status']);
+      const rcap = asking(after === 1 ? {} : { valueSecret: 'gift' }, more);
       return { ...rcap, metadata: { ...rcap.metadata, generation: right.metadata.generation! + after } };
     };
     const withdrawn = planValue(at(1, { valueSecret: 'gift', valueDigest: digestOf(VALUE) })).keep;

@@ -1,6 +1,7 @@
 /** Whatever a Slice or a right says, `kubectl slice why` says what helps, or it is written here why not. */
 import assert from 'node:assert/strict';
 import { CapabilityReason, QueueReason, SliceReason, type Condition } from '../../../crds/conditions.ts';
+import { sayRestraint, sayWhoSuspends } from '../../../crds/text.ts';
 import type { Slice } from '../../../crds/types.ts';
 import { HELD_ADVICE, QUEUE_ADVICE, RIGHT_ADVICE, SLICE_ADVICE } from '../../../operator/kubectl/advice.ts';
 import { type BrokerSeen } from '../../../operator/kubectl/broker.ts';
@@ -198,7 +199,7 @@ describe('what kubectl slice why advises', () => {
     const restraints = [{ name: 'noc', suspended: true, reason: 'floods' }];
     const restrained = { ...slice, status: { ...slice.status, restraints } };
     assert.doesNotMatch(suspended(restrained), /n1 gives/);
-    const byOwner = "suspended by a Restraint; by the node's owner: too loud";
+    const byOwner = sayWhoSuspends([sayRestraint('web'), "the node's owner: too loud"]);
     assert.match(
       suspended(restrained, byOwner),
       /n1 gives it nothing now \(Suspended\): .* the node's owner: too loud/,

@@ -55,8 +55,7 @@ describe('a crowd at the broker', () => {
     const bounds = { now: () => NOW, patienceMs: 600_000, pollMs: 20 };
     const broker = createBroker({ ...options, ...bounds, namespace: 'tickets', shelf, rights, settings });
     const state = () => ({ readAt: WINDOW.start });
-    const limits = { connectionsEach: 200 };
-    server = await serveTickets({ ...options, port: 0, host: '127.0.0.1', broker, settings: state, limits });
+    server = await serveTickets({ ...options, port: 0, host: '127.0.0.1', broker, settings: state });
   });
   afterEach(async () => {
     ending.abort();

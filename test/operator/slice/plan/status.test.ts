@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { getCondition } from '../../../../crds/conditions.ts';
+import { sayRestraint, sayWhoSuspends } from '../../../../crds/text.ts';
 import type { ResourceCapability, Slice } from '../../../../crds/types.ts';
 import type { SliceInput } from '../../../../operator/slice/plan/input.ts';
 import { planSlice } from '../../../../operator/slice/plan/plan.ts';
@@ -69,7 +70,7 @@ describe('the status of a slice', () => {
 
   it('names that owner also beside others who suspend the slice', () => {
     const input = running(aSlice({ suspended: true }), nodes);
-    const message = "the right is kept, and suspended by a Restraint; by the node's owner since 2030: too loud";
+    const message = sayWhoSuspends([sayRestraint('web'), "the node's owner since 2030: too loud"]);
     const [first, ...others] = input.capabilities;
     const conditions = [
       condition('Granted', 'True', 'Granted'),
@@ -172,7 +173,9 @@ describe('the status of a slice', () => {
     assert.match(statusOf(anInput(aSlice(), closed)).allocated[2]!, /1 node match, none is ready/);
     const few = statusOf(anInput(aSlice({ placement: { count: 4 } }), nodes)).allocated;
     assert.deepEqual(few.slice(0, 2), ['False', 'TooFewNodes']);
-    assert.match(few[2]!, /asks for 4 nodes, 3 match its placement/);
+    assert.match(few[2]!, /asks for 4 nodes, 3 match its placement and are used meanwhile/);
+    const queued = statusOf(anInput(aSlice({ broker: 'queue', placement: { count: 4 } }), nodes)).allocated;
+    assert.match(queued[2]!, /asks for 4 nodes, (0|3) match its placement; lower/);
     const placement = { policy: 'Spread', topologyKey: 'zone' } as const;
     const spread = (more: object) =>
       statusOf(anInput(aSlice({ placement: { ...placement, ...more } }), nodes)).allocated;
